@@ -1,0 +1,46 @@
+"""acme: stochastic gene expression, from reactions to distributions.
+
+>>> import acme_lib as acme
+>>> network = acme.ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10.0, g=1.0)
+
+Names are loaded when they are first used, so that the import itself is fast.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "acme_lib.errors": ["AcmeError", "NetworkSyntaxError", "ParameterError", "PropensityError", "StateSpaceError"],
+    "acme_lib.network": ["ReactionNetwork", "Reaction"],
+    "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
+    "acme_lib.master": [
+        "StateSpace",
+        "Generator",
+        "build_generator",
+        "solve_stationary",
+        "solve_transient",
+        "total_variation",
+    ],
+    "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
+    "acme_lib.plot": ["show"],
+}
+_ROOMS = ["network", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, *_ROOMS])
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f"acme_lib.{name}")
+    else:
+        raise AttributeError(f"acme_lib has no name {name!r}; it offers {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,21 @@
+"""The errors that acme raises; each says what was expected, what came and how to mend it."""
+
+
+class AcmeError(ValueError):
+    """Base of all errors that a wrong input causes."""
+
+
+class NetworkSyntaxError(AcmeError):
+    """A line of a reaction network cannot be read; the message shows the line."""
+
+
+class ParameterError(AcmeError):
+    """A parameter is missing, unknown, unused or not a finite number."""
+
+
+class PropensityError(AcmeError):
+    """A propensity is negative or not finite, or a reaction would make a count negative."""
+
+
+class StateSpaceError(AcmeError):
+    """A state lies outside the state space, or the space does not fit the network."""
