@@ -1,0 +1,380 @@
+"""Arithmetic expressions of rate laws: read once, then used as data.
+
+An expression is parsed by Python's own parser into a syntax tree, of which only arithmetic is let through; nothing is ever
+``eval``-ed. One tree serves every use: `Expression.evaluate` (NumPy), `Expression.program` (a postfix program that a
+compiled kernel interprets, so that a new rate law needs no compilation) and `Expression.sympy` (what is displayed).
+"""
+
+import ast
+import difflib
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from acme_lib.errors import NetworkSyntaxError
+
+# The instructions of a program. An operand is an index (SPECIES, PARAMETER) or a number (CONSTANT), else unused.
+(
+    CONSTANT,
+    SPECIES,
+    PARAMETER,
+    TIME,
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    DIVIDE,
+    POWER,
+    NEGATE,
+    MINIMUM,
+    MAXIMUM,
+    LESS,
+    LESS_EQUAL,
+    EQUAL,
+    NOT_EQUAL,
+    AND,
+    OR,
+    NOT,
+    SELECT,
+    EXP,
+    LOG,
+    SQRT,
+    ABS,
+    FLOOR,
+    CEIL,
+    SIN,
+    COS,
+    TANH,
+) = range(29)
+
+MAX_STACK = 64  # the values that a program may keep at once: scratch space of the kernels
+
+_BINARY = {ast.Add: ADD, ast.Sub: SUBTRACT, ast.Mult: MULTIPLY, ast.Div: DIVIDE, ast.Pow: POWER}
+_COMPARE = {ast.Lt: LESS, ast.LtE: LESS_EQUAL, ast.Eq: EQUAL, ast.NotEq: NOT_EQUAL}
+_ONE_ARGUMENT = {
+    "exp": EXP,
+    "log": LOG,
+    "sqrt": SQRT,
+    "abs": ABS,
+    "floor": FLOOR,
+    "ceil": CEIL,
+    "sin": SIN,
+    "cos": COS,
+    "tanh": TANH,
+}
+# Rate laws by name, written out in terms of their arguments.
+_NAMED_LAWS = {
+    "mm": (("X", "v", "K"), "v*X/(X + K)"),
+    "hill": (("X", "v", "K", "n"), "v*X**n/(X**n + K**n)"),
+    "hillr": (("X", "v", "K", "n"), "v*K**n/(X**n + K**n)"),
+}
+FUNCTIONS = sorted([*_ONE_ARGUMENT, *_NAMED_LAWS, "min", "max"])
+CONSTANTS = {"pi": float(np.pi)}
+RESERVED = {"t": "the time", **{name: "a function" for name in FUNCTIONS}, "pi": "the number 3.14159…"}
+
+# One entry an instruction: how many values it takes, and what it does to them (NumPy, elementwise).
+_MEANING = {
+    ADD: (2, np.add),
+    SUBTRACT: (2, np.subtract),
+    MULTIPLY: (2, np.multiply),
+    DIVIDE: (2, np.divide),
+    POWER: (2, np.power),
+    NEGATE: (1, np.negative),
+    MINIMUM: (2, np.minimum),
+    MAXIMUM: (2, np.maximum),
+    LESS: (2, np.less),
+    LESS_EQUAL: (2, np.less_equal),
+    EQUAL: (2, np.equal),
+    NOT_EQUAL: (2, np.not_equal),
+    AND: (2, np.logical_and),
+    OR: (2, np.logical_or),
+    NOT: (1, np.logical_not),
+    SELECT: (3, np.where),
+    EXP: (1, np.exp),
+    LOG: (1, np.log),
+    SQRT: (1, np.sqrt),
+    ABS: (1, np.abs),
+    FLOOR: (1, np.floor),
+    CEIL: (1, np.ceil),
+    SIN: (1, np.sin),
+    COS: (1, np.cos),
+    TANH: (1, np.tanh),
+}
+
+
+def suggest(name, known):
+    """Return ``" (did you mean 'x'?)"`` for the known name nearest to `name`, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An arithmetic expression in named quantities, with `t` for the time.
+
+    Build it with `Expression.parse`. `names` are the free names in order of appearance, without `t`.
+    """
+
+    text: str
+    tree: ast.expr = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text):
+        """Read `text`; ``**`` and ``^`` are both powers.
+
+        Raises
+        ------
+        NetworkSyntaxError
+            If the text is not arithmetic; the message says where.
+        """
+        source = text.strip()
+        if not source:
+            raise NetworkSyntaxError("an expression is expected after ':' and none came; write for example ': k'")
+        try:
+            tree = ast.parse(source.replace("^", "**"), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            reason = getattr(error, "msg", None) or "it is too deeply nested"
+            raise NetworkSyntaxError(
+                f"{source!r} is not an arithmetic expression ({reason}); write for example k*M/(K + M)"
+            ) from None
+        return cls(source, _allow(tree))
+
+    @cached_property
+    def names(self):
+        """Free names in order of appearance, without the time `t`, constants and functions."""
+        found = {}
+        _collect_names(self.tree, found)
+        return tuple(name for name in found if name != "t" and name not in CONSTANTS)
+
+    @cached_property
+    def uses_time(self):
+        """Whether the time `t` occurs."""
+        found = {}
+        _collect_names(self.tree, found)
+        return "t" in found
+
+    def program(self, species, parameters):
+        """Compile to a postfix program over state, parameters and time.
+
+        Parameters
+        ----------
+        species, parameters : sequence of str
+            The names, in the order of the state and parameter vectors.
+
+        Returns
+        -------
+        codes : ndarray of int64, shape (n,)
+        operands : ndarray of float64, shape (n,)
+            Index of the species or parameter, or the constant.
+        """
+        index = {name: (PARAMETER, i) for i, name in enumerate(parameters)}
+        index |= {name: (SPECIES, i) for i, name in enumerate(species)}
+        index |= {name: (CONSTANT, value) for name, value in CONSTANTS.items()}
+        index["t"] = (TIME, 0)
+        instructions = []
+        _emit(self.tree, index, instructions)
+        codes, operands = zip(*instructions, strict=True)
+        growth = [1 if code <= TIME else 1 - _MEANING[code][0] for code in codes]
+        if np.cumsum(growth).max() > MAX_STACK:
+            raise NetworkSyntaxError(f"{self.text!r} is nested more than {MAX_STACK} deep; define its parts by name")
+        return np.array(codes, dtype=np.int64), np.array(operands, dtype=np.float64)
+
+    def evaluate(self, values):
+        """Evaluate on numbers or broadcasting arrays.
+
+        Parameters
+        ----------
+        values : mapping of str to array_like
+            A value for each name in `names`, and for `t` where it occurs.
+
+        Returns
+        -------
+        ndarray or float
+        """
+        names = list(values)
+        codes, operands = self.program([], names)
+        stack = []
+        with np.errstate(all="ignore"):
+            for code, operand in zip(codes, operands, strict=True):
+                if code == CONSTANT:
+                    stack.append(operand)
+                elif code == PARAMETER:
+                    stack.append(np.asarray(values[names[int(operand)]], dtype=float))
+                elif code == TIME:
+                    stack.append(np.asarray(values["t"], dtype=float))
+                else:
+                    count, meaning = _MEANING[code]
+                    arguments = stack[-count:]
+                    del stack[-count:]
+                    stack.append(meaning(*arguments))
+        return np.asarray(stack[0], dtype=float)[()]
+
+    def sympy(self):
+        """Return the expression as a SymPy expression; every name is a symbol."""
+        import sympy
+
+        return _to_sympy(self.tree, sympy)
+
+    def latex(self):
+        """Return the expression in LaTeX."""
+        import sympy
+
+        return sympy.latex(self.sympy(), order="none")
+
+
+def _allow(node):
+    """Return the tree with named rate laws written out; refuse everything that is not arithmetic."""
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return node
+    if isinstance(node, ast.Name):
+        if node.id in FUNCTIONS:
+            raise NetworkSyntaxError(f"{node.id} is a function and needs its arguments, as in {node.id}(…)")
+        return node
+    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        return ast.BinOp(_allow(node.left), node.op, _allow(node.right))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd | ast.Not):
+        return ast.UnaryOp(node.op, _allow(node.operand))
+    if isinstance(node, ast.IfExp):
+        return ast.IfExp(_allow(node.test), _allow(node.body), _allow(node.orelse))
+    if isinstance(node, ast.BoolOp):
+        return ast.BoolOp(node.op, [_allow(value) for value in node.values])
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        return _allow_comparison(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        return _allow_call(node)
+    raise NetworkSyntaxError(
+        f"{ast.unparse(node)!r} is not allowed in a rate; use numbers, names, + - * / **, comparisons, "
+        f"'a if condition else b' and the functions {', '.join(FUNCTIONS)}"
+    )
+
+
+def _allow_comparison(node):
+    left, right = _allow(node.left), _allow(node.comparators[0])
+    operator = node.ops[0]
+    if isinstance(operator, ast.Gt | ast.GtE):  # a > b is b < a: one instruction each less
+        return ast.Compare(right, [ast.Lt() if isinstance(operator, ast.Gt) else ast.LtE()], [left])
+    if type(operator) not in _COMPARE:
+        raise NetworkSyntaxError(f"the comparison in {ast.unparse(node)!r} is not one of < <= > >= == !=")
+    return ast.Compare(left, [operator], [right])
+
+
+def _allow_call(node):
+    name = node.func.id
+    arguments = [_allow(argument) for argument in node.args]
+    if name not in FUNCTIONS:
+        raise NetworkSyntaxError(
+            f"{name} is not a known function{suggest(name, FUNCTIONS)}; the functions are {', '.join(FUNCTIONS)}"
+        )
+    if name in _NAMED_LAWS:
+        formals, law = _NAMED_LAWS[name]
+        _expect_arguments(name, arguments, len(formals), f"{name}({', '.join(formals)}) is {law}")
+        return _Substitute(dict(zip(formals, arguments, strict=True))).visit(ast.parse(law, mode="eval").body)
+    if name in ("min", "max"):
+        if len(arguments) < 2:
+            raise NetworkSyntaxError(f"{name} takes two or more arguments and has {len(arguments)}")
+    else:
+        _expect_arguments(name, arguments, 1, f"{name}(x)")
+    return ast.Call(node.func, arguments, [])
+
+
+def _expect_arguments(name, arguments, count, usage):
+    if len(arguments) != count:
+        raise NetworkSyntaxError(f"{name} takes {count} arguments and has {len(arguments)}: {usage}")
+
+
+class _Substitute(ast.NodeTransformer):
+    def __init__(self, replacements):
+        self.replacements = replacements
+
+    def visit_Name(self, node):  # noqa: N802 (the name that ast.NodeTransformer calls)
+        return self.replacements[node.id]
+
+
+def _collect_names(tree, found):
+    if isinstance(tree, ast.Name):
+        found[tree.id] = True
+    elif isinstance(tree, ast.Call):
+        for argument in tree.args:
+            _collect_names(argument, found)
+    else:
+        for child in ast.iter_child_nodes(tree):
+            _collect_names(child, found)
+
+
+def _emit(node, index, out):
+    if isinstance(node, ast.Constant):
+        out.append((CONSTANT, float(node.value)))
+    elif isinstance(node, ast.Name):
+        out.append(index[node.id])
+    elif isinstance(node, ast.BinOp):
+        _emit(node.left, index, out)
+        _emit(node.right, index, out)
+        out.append((_BINARY[type(node.op)], 0))
+    elif isinstance(node, ast.UnaryOp):
+        _emit(node.operand, index, out)
+        if not isinstance(node.op, ast.UAdd):
+            out.append((NOT if isinstance(node.op, ast.Not) else NEGATE, 0))
+    elif isinstance(node, ast.IfExp):
+        for part in (node.test, node.body, node.orelse):
+            _emit(part, index, out)
+        out.append((SELECT, 0))
+    elif isinstance(node, ast.Compare):
+        _emit(node.left, index, out)
+        _emit(node.comparators[0], index, out)
+        out.append((_COMPARE[type(node.ops[0])], 0))
+    else:  # a call or a Boolean operation: fold the arguments from the left
+        if isinstance(node, ast.BoolOp):
+            arguments, code = node.values, AND if isinstance(node.op, ast.And) else OR
+        elif node.func.id in _ONE_ARGUMENT:
+            arguments, code = node.args, _ONE_ARGUMENT[node.func.id]
+        else:
+            arguments, code = node.args, MINIMUM if node.func.id == "min" else MAXIMUM
+        _emit(arguments[0], index, out)
+        if len(arguments) == 1:
+            out.append((code, 0))
+        for argument in arguments[1:]:
+            _emit(argument, index, out)
+            out.append((code, 0))
+
+
+def _to_sympy(node, sympy):
+    def convert(child):
+        return _to_sympy(child, sympy)
+
+    if isinstance(node, ast.Constant):
+        return sympy.Integer(node.value) if isinstance(node.value, int) else sympy.Float(node.value)
+    if isinstance(node, ast.Name):
+        return sympy.pi if node.id == "pi" else sympy.Symbol(node.id, real=True)
+    if isinstance(node, ast.BinOp):
+        left, right = convert(node.left), convert(node.right)
+        return {
+            ast.Add: lambda: left + right,
+            ast.Sub: lambda: left - right,
+            ast.Mult: lambda: left * right,
+            ast.Div: lambda: left / right,
+            ast.Pow: lambda: left**right,
+        }[type(node.op)]()
+    if isinstance(node, ast.UnaryOp):
+        value = convert(node.operand)
+        if isinstance(node.op, ast.Not):
+            return sympy.Not(value)
+        return -value if isinstance(node.op, ast.USub) else value
+    if isinstance(node, ast.IfExp):
+        return sympy.Piecewise((convert(node.body), convert(node.test)), (convert(node.orelse), True))
+    if isinstance(node, ast.Compare):
+        relation = {ast.Lt: sympy.Lt, ast.LtE: sympy.Le, ast.Eq: sympy.Eq, ast.NotEq: sympy.Ne}[type(node.ops[0])]
+        return relation(convert(node.left), convert(node.comparators[0]))
+    if isinstance(node, ast.BoolOp):
+        join = sympy.And if isinstance(node.op, ast.And) else sympy.Or
+        return join(*(convert(value) for value in node.values))
+    name = {"abs": "Abs", "min": "Min", "max": "Max", "ceil": "ceiling"}.get(node.func.id, node.func.id)
+    return getattr(sympy, name)(*(convert(argument) for argument in node.args))
+
+
+_IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
+
+
+def is_name(text):
+    """Tell whether `text` can name a species or a parameter."""
+    return bool(_IDENTIFIER.match(text)) and text not in RESERVED

@@ -1,0 +1,144 @@
+"""The text of a reaction network: one reaction a line."""
+
+import re
+from dataclasses import dataclass
+
+from acme_lib.errors import NetworkSyntaxError
+from acme_lib.network.expression import RESERVED, Expression, is_name
+
+_ARROW = re.compile(r"<-->|<->|-->|->|<=>|==>|=>")
+_TERM = re.compile(r"(?:(\d+)\s*\*?\s*)?([^\W\d]\w*)\Z")
+_EMPTY = ("0", "∅", "")
+_USAGE = "write a reaction as 'M -> M + P : k_p', with 0 for nothing"
+
+
+@dataclass(frozen=True)
+class ReactionLine:
+    """One direction of one line: what it takes, what it gives, its rate and how the rate is meant."""
+
+    number: int
+    text: str
+    reactants: dict[str, int]
+    products: dict[str, int]
+    rate: Expression
+    mass_action: bool
+
+
+@dataclass(frozen=True)
+class DefinitionLine:
+    """A line ``name = expression`` that defines a parameter from other parameters."""
+
+    number: int
+    text: str
+    name: str
+    value: Expression
+
+
+def located(error, number, text):
+    """Return `error` with the line it concerns written into its message."""
+    return type(error)(f"line {number}, {text!r}: {error}")
+
+
+def read_lines(text):
+    """Read the text of a network.
+
+    Parameters
+    ----------
+    text : str
+        One reaction or definition a line; ``#`` starts a comment.
+
+    Returns
+    -------
+    reactions : list of ReactionLine
+        A reversible line gives two.
+    definitions : list of DefinitionLine
+
+    Raises
+    ------
+    NetworkSyntaxError
+        The message shows the line, its number and how to mend it.
+    """
+    if not isinstance(text, str):
+        raise NetworkSyntaxError(f"the text of a network is a string with one reaction a line; {text!r} came")
+    reactions, definitions = [], []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.split("#", 1)[0].strip()
+        if not line:
+            continue
+        try:
+            if _ARROW.search(line.split(":", 1)[0]):
+                reactions += _read_reaction(line, number)
+            elif "=" in line:
+                definitions.append(_read_definition(line, number))
+            else:
+                raise NetworkSyntaxError(f"no arrow; {_USAGE}")
+        except NetworkSyntaxError as error:
+            raise located(error, number, line) from None
+    if not reactions:
+        raise NetworkSyntaxError(f"the network has no reactions; {_USAGE}")
+    return reactions, definitions
+
+
+def _read_reaction(line, number):
+    sides, colon, rates = line.partition(":")
+    if not colon:
+        raise NetworkSyntaxError(f"no rate; put it after a colon: {line + ' : k'!r}")
+    arrows = _ARROW.findall(sides)
+    if len(arrows) > 1:
+        raise NetworkSyntaxError("more than one arrow; write one reaction a line")
+    left, right = (_read_side(side) for side in _ARROW.split(sides))
+    arrow = arrows[0]
+    if arrow in ("<=>", "==>", "-->", "<-->"):
+        short = {"<=>": "<-> (mass action both ways)", "==>": "=>", "-->": "->", "<-->": "<->"}[arrow]
+        raise NetworkSyntaxError(f"the arrow {arrow} is not known; use {short}")
+    if left == right:
+        raise NetworkSyntaxError("both sides are the same, so that nothing changes; remove the line")
+    if arrow == "<->":
+        parts = _split_at_commas(rates)
+        if len(parts) != 2:
+            raise NetworkSyntaxError(
+                f"a reversible reaction takes two rates, forward and backward: 'A <-> B : k_f, k_b'; {len(parts)} came"
+            )
+        forward, backward = (Expression.parse(part) for part in parts)
+        return [
+            ReactionLine(number, line, left, right, forward, True),
+            ReactionLine(number, line, right, left, backward, True),
+        ]
+    return [ReactionLine(number, line, left, right, Expression.parse(rates), arrow == "->")]
+
+
+def _split_at_commas(text):
+    depth, parts = 0, [""]
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _read_side(text):
+    side = {}
+    if text.strip() in _EMPTY:
+        return side
+    for term in text.split("+"):
+        match = _TERM.match(term.strip())
+        if not match:
+            raise NetworkSyntaxError(f"{term.strip()!r} is not a species with an optional whole number; {_USAGE}")
+        count, name = int(match[1] or 1), match[2]
+        if not is_name(name):
+            raise NetworkSyntaxError(f"{name!r} is {RESERVED[name]} and cannot name a species; choose another name")
+        if count == 0:
+            raise NetworkSyntaxError(f"the number before {name} is zero; leave the species out")
+        side[name] = side.get(name, 0) + count
+    return side
+
+
+def _read_definition(line, number):
+    name, _, value = line.partition("=")
+    name = name.strip()
+    if not is_name(name):
+        what = f"is {RESERVED[name]}" if name in RESERVED else "is not a name"
+        raise NetworkSyntaxError(f"{name!r} {what}; define a parameter as 'K = k_off/k_on'")
+    return DefinitionLine(number, line, name, Expression.parse(value))
