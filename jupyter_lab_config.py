@@ -1,0 +1,17 @@
+"""Open JupyterLab on the welcome page when it is started, without a target of its own, in the folder of the course.
+
+The build copies this file to `etc/jupyter` of the environment (see `shared-data` in pyproject.toml), because Jupyter
+reads no configuration from the working directory.
+"""
+
+import sys
+from pathlib import Path
+
+WELCOME = "course/00_welcome.ipynb"
+asks_for_another_place = any(not arg.startswith("-") and Path(arg).exists() for arg in sys.argv[1:]) or any(
+    option in arg for arg in sys.argv[1:] for option in ("root_dir", "root-dir", "notebook_dir", "notebook-dir")
+)
+
+if Path(WELCOME).is_file() and not asks_for_another_place:
+    c = get_config()  # noqa: F821  (Jupyter provides it)
+    c.LabApp.default_url = f"/lab/tree/{WELCOME}"

@@ -1,0 +1,57 @@
+"""What every test may ask for."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find_chromium():
+    """Path of an installed Chromium or Chrome, or None."""
+    found = [shutil.which(name) for name in BROWSERS]
+    if sys.platform == "darwin":
+        found += [f"/Applications/{app}.app/Contents/MacOS/{app}" for app in ("Chromium", "Google Chrome")]
+    elif sys.platform == "win32":
+        roots = [os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")]
+        found += [str(Path(root, "Google/Chrome/Application/chrome.exe")) for root in roots if root]
+    return next((path for path in found if path and Path(path).is_file()), None)
+
+
+def in_ci():
+    """Whether nothing may be skipped for want of a system package."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def jit_is_off():
+    """Whether the kernels run as plain Python (how their coverage is measured)."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Path of a Chromium or Chrome; without one the test is skipped, and in CI (`CI=true`) it fails."""
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium or Chrome found: install the system package `chromium` (or Google Chrome)"
+        if in_ci():
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scaled():
+    """`scaled(n_jit, n_plain)`: the first number with compiled kernels, the second where they run as plain Python."""
+    return lambda n_jit, n_plain: n_plain if jit_is_off() else n_jit
