@@ -6,7 +6,12 @@ The propensity of reaction j in state x is
 
 with the rate constant c_j, reactant multiplicities ν_ij (mass action counts distinct sets of molecules, so that
 ``2 P -> D`` has c P (P-1)/2) and an optional factor w_j, given as a postfix program (`acme_lib.network.expression`).
-Nothing here depends on a particular network, so that a kernel compiled once serves all.
+Nothing here depends on a particular network, so that a kernel compiled once serves all. Up to two reactant molecules the
+mass-action factor is one product without branches: with an extra entry ``x[S] = 1`` behind the S species,
+
+    a_j = scale_j · x[first_j] · (x[second_j] - shift_j),
+
+where a missing reactant reads the extra entry and ``2 P`` reads P twice with shift 1 and half the constant.
 """
 
 from dataclasses import dataclass
@@ -16,23 +21,21 @@ from numba import njit
 
 from acme_lib.network import expression as ex
 
-# Forms of the mass-action factor, the common ones written out.
-ORDER_ZERO, ORDER_ONE, ORDER_TWO_UNLIKE, ORDER_TWO_ALIKE, GENERAL = range(5)
-
-
 @dataclass(frozen=True)
 class RateTable:
     """The propensities and changes of R reactions among S species, as read-only arrays.
 
     Attributes
     ----------
-    constants : ndarray of float64, shape (R,)
-    forms, first, second : ndarray of int64, shape (R,)
-        The form of the mass-action factor and the species it reads (unused where a form needs fewer).
+    scale, shift : ndarray of float64, shape (R,)
+    first, second : ndarray of int64, shape (R,)
+        The mass-action factor with its constant; species index S stands for the extra entry 1.
+    special : ndarray of bool, shape (R,)
+        Whether the propensity needs more: three or more reactant molecules, or a program.
     reactant_start, reactant_species, reactant_count : ndarray of int64
-        Reaction j consumes ``reactant_species[reactant_start[j]:reactant_start[j+1]]``.
+        Special reaction j multiplies ``binom(x, count)`` over ``reactant_species[reactant_start[j]:reactant_start[j+1]]``.
     change_start, change_species, change_count : ndarray of int64
-        Its net changes, in the same layout.
+        Net changes of each reaction, in the same layout.
     program_start, codes, operands : ndarray
         Its factor w_j; an empty program means 1.
     parameters : ndarray of float64
@@ -41,10 +44,11 @@ class RateTable:
         The reactions whose propensity changes when reaction j fires.
     """
 
-    constants: np.ndarray
-    forms: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    special: np.ndarray
     reactant_start: np.ndarray
     reactant_species: np.ndarray
     reactant_count: np.ndarray
@@ -81,61 +85,52 @@ def build_rate_table(constants, reactants, stoichiometry, factors, species, para
     parameters : ndarray
         Values of `parameter_names`.
     """
-    n_reactions = len(constants)
+    n_reactions, n_species = reactants.shape
+    scale = np.array(constants, dtype=np.float64)
+    shift = np.zeros(n_reactions)
+    first = np.full(n_reactions, n_species)
+    second = np.full(n_reactions, n_species)
+    special = np.array([factor is not None for factor in factors]) | (reactants.sum(axis=1) > 2)
+    for j in np.flatnonzero(~special):
+        molecules = np.repeat(np.arange(n_species), reactants[j])
+        if len(molecules) > 0:
+            first[j] = molecules[0]
+        if len(molecules) > 1:
+            second[j] = molecules[1]
+            if first[j] == second[j]:
+                shift[j] = 1.0
+                scale[j] *= 0.5
     reactant_start, reactant_species, reactant_count = _compress(reactants)
     change_start, change_species, change_count = _compress(stoichiometry)
-    forms = np.zeros(n_reactions, dtype=np.int64)
-    first = np.zeros(n_reactions, dtype=np.int64)
-    second = np.zeros(n_reactions, dtype=np.int64)
-    codes, operands, lengths = [], [], []
-    for j in range(n_reactions):
-        which = np.flatnonzero(reactants[j])
-        counts = reactants[j, which]
-        forms[j] = _form(counts)
-        if len(which):
-            first[j], second[j] = which[0], which[-1]
-        if factors[j] is None:
-            lengths.append(0)
-        else:
-            code, operand = factors[j].program(species, parameter_names)
-            codes.append(code)
-            operands.append(operand)
-            lengths.append(len(code))
     reads = reactants > 0
+    codes, operands, lengths = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [0]
     for j, factor in enumerate(factors):
         if factor is not None:
             reads[j] |= np.isin(species, factor.names)
-    changes = stoichiometry != 0
-    affected_start, affected, _ = _compress((changes.astype(int) @ reads.T.astype(int)) > 0)
+            code, operand = factor.program(species, parameter_names)
+            codes.append(code)
+            operands.append(operand)
+        lengths.append(0 if factor is None else len(code))
+    affected_start, affected, _ = _compress(((stoichiometry != 0).astype(int) @ reads.T.astype(int)) > 0)
     return RateTable(
-        np.array(constants, dtype=np.float64),
-        forms,
+        scale,
+        shift,
         first,
         second,
+        special,
         reactant_start,
         reactant_species,
         reactant_count,
         change_start,
         change_species,
         change_count,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([np.zeros(0, dtype=np.int64), *codes]),
-        np.concatenate([np.zeros(0), *operands]),
+        np.cumsum(lengths),
+        np.concatenate(codes),
+        np.concatenate(operands),
         np.array(parameters, dtype=np.float64),
         affected_start,
         affected,
     )
-
-
-def _form(counts):
-    order = int(counts.sum())
-    if order == 0:
-        return ORDER_ZERO
-    if order == 1:
-        return ORDER_ONE
-    if order == 2:
-        return ORDER_TWO_UNLIKE if len(counts) == 2 else ORDER_TWO_ALIKE
-    return GENERAL
 
 
 def _compress(matrix):
@@ -237,34 +232,39 @@ def _apply_function(code, a):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def propensity(j, x, t, table, stack):
-    """Return the propensity of reaction `j` in state `x` at time `t`; `table` is `RateTable.arrays`."""
-    (constants, forms, first, second, r_start, r_species, r_count, _, _, _, p_start, codes, operands, values, _, _) = table
-    form = forms[j]
-    if form == ORDER_ONE:
-        a = constants[j] * x[first[j]]
-    elif form == ORDER_ZERO:
-        a = constants[j]
-    elif form == ORDER_TWO_UNLIKE:
-        a = constants[j] * x[first[j]] * x[second[j]]
-    elif form == ORDER_TWO_ALIKE:
-        n = x[first[j]]
-        a = constants[j] * 0.5 * n * (n - 1)
-    else:
-        a = constants[j]
-        for i in range(r_start[j], r_start[j + 1]):
-            n = x[r_species[i]]
-            for k in range(r_count[i]):
-                a *= (n - k) / (k + 1.0)
+def special_propensity(j, x, t, table, stack):
+    """Return the propensity of reaction `j` by the general formula; see `propensity`."""
+    scale, r_start, r_species, r_count = table[0], table[5], table[6], table[7]
+    p_start, codes, operands, parameters = table[11], table[12], table[13], table[14]
+    a = scale[j]
+    for i in range(r_start[j], r_start[j + 1]):
+        n = x[r_species[i]]
+        for k in range(r_count[i]):
+            a *= (n - k) / (k + 1.0)
     if p_start[j] != p_start[j + 1]:
-        a *= run_program(codes, operands, p_start[j], p_start[j + 1], x, values, t, stack)
+        a *= run_program(codes, operands, p_start[j], p_start[j + 1], x, parameters, t, stack)
     return a
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def propensity(j, x, t, table, stack):
+    """Return the propensity of reaction `j`.
+
+    `x` holds the S counts as floats and 1 behind them; `table` is `RateTable.arrays`; `stack` has `MAX_STACK` entries.
+    """
+    if table[4][j]:
+        return special_propensity(j, x, t, table, stack)
+    return table[0][j] * x[table[2][j]] * (x[table[3][j]] - table[1][j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def propensities_of_states(states, t, table, out):
-    """Fill ``out[state, reaction]`` with the propensities of many states."""
+    """Fill ``out[state, reaction]`` with the propensities of many states, shape (n, species)."""
+    n_species = states.shape[1]
     stack = np.empty(ex.MAX_STACK)
+    x = np.ones(n_species + 1)
     for s in range(states.shape[0]):
+        for i in range(n_species):
+            x[i] = states[s, i]
         for j in range(out.shape[1]):
-            out[s, j] = propensity(j, states[s], t, table, stack)
+            out[s, j] = propensity(j, x, t, table, stack)

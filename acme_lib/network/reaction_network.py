@@ -306,7 +306,7 @@ class ReactionNetwork:
     def propensity_error(self, j, value, state):
         """Return the error that says that reaction `j` has a bad propensity in `state`."""
         reaction = self.reactions[j]
-        at = ", ".join(f"{name}={int(n)}" for name, n in zip(self.species, state, strict=True))
+        at = ", ".join(f"{name}={int(n)}" for name, n in zip(self.species, state, strict=False))
         what = "negative" if value < 0 else "not finite"
         return located(
             PropensityError(

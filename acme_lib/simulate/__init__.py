@@ -1,0 +1,6 @@
+"""Exact simulation of ensembles."""
+
+from acme_lib.simulate.ensemble import Ensemble
+from acme_lib.simulate.ssa import simulate_ssa
+
+__all__ = ["Ensemble", "simulate_ssa"]

@@ -1,0 +1,56 @@
+"""The result of a simulation: an ensemble of trajectories that knows its species, times and network."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acme_lib.errors import ParameterError
+from acme_lib.network import ReactionNetwork
+from acme_lib.network.expression import suggest
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trajectories of a network at chosen times.
+
+    Attributes
+    ----------
+    times : ndarray, shape (time,)
+        In the network's unit of time.
+    counts : ndarray of int64, shape (trajectory, time, species)
+        Molecules. Read-only.
+    species : tuple of str
+    network : ReactionNetwork
+    events : ndarray of int64, shape (trajectory,)
+        Reactions that fired up to the last time.
+    seed : tuple of int
+        The key of the random streams, as drawn from the generator.
+
+    Examples
+    --------
+    ``ensemble["P"]`` is the array of protein counts, shape (trajectory, time).
+    """
+
+    times: np.ndarray
+    counts: np.ndarray = field(repr=False)
+    species: tuple[str, ...]
+    network: ReactionNetwork = field(repr=False)
+    events: np.ndarray = field(repr=False)
+    seed: tuple[int, ...] = field(repr=False)
+
+    def __post_init__(self):
+        for array in (self.times, self.counts, self.events):
+            array.flags.writeable = False
+
+    def __getitem__(self, name):
+        if name not in self.species:
+            known = ", ".join(self.species)
+            raise ParameterError(f"{name!r} is not a species of this ensemble{suggest(str(name), self.species)}: {known}")
+        return self.counts[:, :, self.species.index(name)]
+
+    def __len__(self):
+        return len(self.counts)
+
+    def __repr__(self):
+        span = f"t = {self.times[0]:g} … {self.times[-1]:g}"
+        return f"Ensemble of {len(self)} trajectories at {len(self.times)} times ({span}) of {', '.join(self.species)}"
