@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,11 @@ def in_ci():
 def jit_is_off():
     """Whether the kernels run as plain Python (how their coverage is measured)."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+# The same examples on every run: a red test is red for everyone. The first call of a kernel may compile: no deadline.
+hypothesis.settings.register_profile("acme", derandomize=True, deadline=None, max_examples=10 if jit_is_off() else 50)
+hypothesis.settings.load_profile("acme")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,89 @@
+"""pyproject.toml, environment.yml and requirements.txt name the same packages within the same bounds."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What conda-forge calls by another name than the Python index does. `matplotlib-base` is Matplotlib without Qt.
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "playwright": "playwright-python"}
+
+PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[0-9][A-Za-z0-9.!+]*)(?: ; (?P<marker>.+))?")
+
+with open(ROOT / "pyproject.toml", "rb") as file:
+    PYPROJECT = tomllib.load(file)
+DIRECT = [Requirement(line) for line in PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]]
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+PINS = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+
+def conda_bounds():
+    """Bounds by conda name."""
+    lines = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, str)]
+    pairs = [line.partition(" ")[::2] for line in lines]
+    assert len(pairs) == len(dict(pairs)), "environment.yml names a package twice"
+    return {name: SpecifierSet(bounds) for name, bounds in pairs}
+
+
+def test_environment_has_the_bounds_of_pyproject():
+    expected = {CONDA_NAMES.get(requirement.name, requirement.name): requirement.specifier for requirement in DIRECT}
+    expected["python"] = SpecifierSet(PYPROJECT["project"]["requires-python"])
+    expected["pip"] = SpecifierSet()
+    assert conda_bounds() == expected
+
+
+def test_every_direct_dependency_has_a_lower_bound():
+    assert [str(requirement) for requirement in DIRECT if ">=" not in str(requirement.specifier)] == []
+
+
+def test_environment_installs_the_project_from_conda_forge_alone():
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+    assert [entry["pip"] for entry in ENVIRONMENT["dependencies"] if isinstance(entry, dict)] == [["-e ."]]
+
+
+@pytest.mark.parametrize("line", PINS)
+def test_pin_is_a_plain_pin(line):
+    """A name, a version and at most a marker: no address, no hash, no option."""
+    match = PIN.fullmatch(line)
+    assert match, f"{line!r} is not `name==version` or `name==version ; marker`"
+    if match["marker"]:
+        Marker(match["marker"])
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda requirement: requirement.name)
+def test_direct_dependency_is_pinned_within_its_bounds(requirement):
+    matches = [PIN.fullmatch(line) for line in PINS]
+    versions = [m["version"] for m in matches if m and canonicalize_name(m["name"]) == requirement.name]
+    assert versions, f"requirements.txt does not pin {requirement.name}"
+    assert [version for version in versions if version not in requirement.specifier] == []
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14", "3.15"])
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_pins_choose_one_version_each(python, platform):
+    """On each supported Python and system a package has at most one pin, and each direct dependency has one."""
+    assert f"{python}.0" in SpecifierSet(PYPROJECT["project"]["requires-python"])
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": platform,
+        "os_name": "nt" if platform == "win32" else "posix",
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[platform],
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    chosen = [
+        canonicalize_name(match["name"])
+        for match in map(PIN.fullmatch, PINS)
+        if not match["marker"] or Marker(match["marker"]).evaluate(environment)
+    ]
+    assert sorted(chosen) == sorted(set(chosen))
+    assert {requirement.name for requirement in DIRECT} <= set(chosen)

@@ -1,0 +1,158 @@
+"""The walls: which room of acme_lib may import which, and what the import of the whole costs."""
+
+import ast
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCIENCE = {"errors", "network", "simulate", "master", "laws", "noise"}
+
+# What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
+# door through which a notebook enters, and no room may enter by it.
+MAY_IMPORT = {
+    "errors": set(),
+    "network": {"errors"},
+    "simulate": {"errors", "network"},
+    "master": {"errors", "network"},
+    "laws": {"errors"},
+    "noise": {"errors", "laws"},
+    "plot": SCIENCE,
+    "teach": SCIENCE | {"plot"},
+    "cli": SCIENCE | {"plot", "teach"},
+}
+MAY_DRAW = {"plot", "teach", "cli"}
+DRAWING = {"matplotlib", "ipywidgets", "IPython"}
+MODULES = sorted((ROOT / "acme_lib").rglob("*.py"))
+
+
+def imported_names(source, package):
+    """Absolute dotted names that a module imports, also inside functions and through `importlib.import_module`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            # `from acme_lib import plot` imports acme_lib.plot; `from acme_lib.plot import show` stays in that room.
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+
+
+def room_of(path):
+    return path.relative_to(ROOT / "acme_lib").parts[0].removesuffix(".py")
+
+
+def breaches(room, source, package):
+    """What a source in `room` imports that it may not."""
+    found = []
+    for name in imported_names(source, package):
+        top, _, rest = name.partition(".")
+        if top == "acme_lib":
+            target = rest.split(".")[0]
+            if target != room and target not in MAY_IMPORT[room] and target != "__version__":
+                found.append(name)
+        elif top in DRAWING and room not in MAY_DRAW:
+            found.append(name)
+    return found
+
+
+def package_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    source = path.read_text(encoding="utf-8")
+    if room == "__init__":
+        assert not [name for name in imported_names(source, "acme_lib") if name.startswith("acme_lib")], (
+            "acme_lib/__init__.py loads its rooms when a name is first used, never before"
+        )
+        return
+    assert room in MAY_IMPORT, f"{room} is a new room: give it its line in MAY_IMPORT"
+    assert breaches(room, source, package_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("network", "from acme_lib.simulate import simulate_ssa"),
+        ("simulate", "def f():\n    from acme_lib import master"),
+        ("master", "from ..simulate.exact import step"),
+        ("laws", "import acme_lib.noise"),
+        ("noise", "import importlib\nimportlib.import_module('acme_lib.network')"),
+        ("plot", "from ..teach import Slider"),
+        ("teach", "import acme_lib.cli"),
+        ("master", "import matplotlib.pyplot as plt"),
+        ("simulate", "def f():\n    from IPython.display import display"),
+        ("network", "import acme_lib"),
+    ],
+)
+def test_a_breach_is_seen(room, source):
+    assert breaches(room, source, f"acme_lib.{room}")
+
+
+def test_what_is_allowed_is_not_a_breach():
+    source = (
+        "from acme_lib.network import Reaction\nfrom .streams import spawn\nfrom . import streams\nimport numpy as np"
+    )
+    assert breaches("simulate", source, "acme_lib.simulate") == []
+
+
+def run_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def seconds_to_import(module):
+    code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+    return float(run_python(code))
+
+
+def test_import_is_fast():
+    """At most the time of numba's own import and 0.3 s; runs alternate, so that a busy machine slows both."""
+    runs = [(seconds_to_import("numba"), seconds_to_import("acme_lib")) for _ in range(4)][1:]
+    numba, acme = (statistics.median(times) for times in zip(*runs, strict=True))
+    assert acme <= numba + 0.3, f"import acme_lib takes {acme:.2f} s, import numba {numba:.2f} s"
+
+
+def test_import_leaves_heavy_packages_alone():
+    code = "import sys, acme_lib; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(run_python(code).split())
+    assert "acme_lib" in loaded
+    assert loaded & {"matplotlib", "ipywidgets", "IPython", "sympy", "nbgrader", "scipy"} == set()
+
+
+def test_simulation_leaves_heavy_packages_alone():
+    """A simulation in a batch job must not pay for what draws and teaches."""
+    code = "import sys, acme_lib; acme_lib.simulate_ssa; print(*sorted({n.split('.')[0] for n in sys.modules}))"
+    loaded = set(run_python(code).split())
+    assert loaded & {"matplotlib", "ipywidgets", "nbgrader"} == set()
+
+
+def test_every_public_name_resolves():
+    import acme_lib
+
+    missing = {}
+    for name in acme_lib.__all__:
+        try:
+            getattr(acme_lib, name)
+        except (ImportError, AttributeError) as error:
+            missing[name] = str(error)
+    assert missing == {}
+    assert set(acme_lib.__all__) <= set(dir(acme_lib))
+
+
+def test_the_command_resolves():
+    from importlib.metadata import entry_points
+
+    (command,) = entry_points(group="console_scripts", name="acme")
+    assert callable(command.load())
