@@ -21,6 +21,7 @@ from numba import njit
 
 from acme_lib.network import expression as ex
 
+
 @dataclass(frozen=True)
 class RateTable:
     """The propensities and changes of R reactions among S species, as read-only arrays.

@@ -45,7 +45,9 @@ class Ensemble:
     def __getitem__(self, name):
         if name not in self.species:
             known = ", ".join(self.species)
-            raise ParameterError(f"{name!r} is not a species of this ensemble{suggest(str(name), self.species)}: {known}")
+            raise ParameterError(
+                f"{name!r} is not a species of this ensemble{suggest(str(name), self.species)}: {known}"
+            )
         return self.counts[:, :, self.species.index(name)]
 
     def __len__(self):

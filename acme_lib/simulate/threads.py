@@ -1,8 +1,8 @@
 """Running a compiled kernel over an ensemble in threads, so that it can be stopped."""
 
 import os
-import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,12 +39,15 @@ def run_in_threads(run, size, threads=None):
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise ParameterError(f"threads is a whole number of at least 1; {threads!r} came")
     stop = np.zeros(1, dtype=np.int64)
-    edges = np.unique(np.linspace(0, size, min(size, threads * _CHUNKS_PER_THREAD) + 1).astype(int))
-    ranges = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    if threads == 1 and threading.current_thread() is not threading.main_thread():
-        return [run(low, high, stop) for low, high in ranges]
+    n_ranges = min(size, threads * _CHUNKS_PER_THREAD)
+    edges = [size * i // n_ranges for i in range(n_ranges + 1)]
+
+    def run_range(low, high):
+        with np.errstate(all="ignore"):  # compiled code never warns; in plain Python hash arithmetic wraps around
+            return run(low, high, stop)
+
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(run, low, high, stop) for low, high in ranges]
+        futures = [pool.submit(run_range, low, high) for low, high in pairwise(edges)]
         try:
             while wait(futures, timeout=0.1, return_when=FIRST_EXCEPTION).not_done:
                 pass
