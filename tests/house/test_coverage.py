@@ -31,7 +31,7 @@ def test_line_coverage(tmp_path):
         )
 
     left_out = "not jit and not slow and not browser and not nbgrader"
-    pytest_run = ["pytest", "tests/library", "-q", "-p", "no:cacheprovider", "-m", left_out]
+    pytest_run = ["-m", "pytest", "tests/library", "-q", "-p", "no:cacheprovider", "-m", left_out]
     tests = python("coverage", "run", "--source=acme_lib", *pytest_run)
     assert tests.returncode == 0, tests.stdout[-6000:] + tests.stderr[-2000:]
     written = python("coverage", "json", "-q", "-o", str(report))
