@@ -1,0 +1,188 @@
+"""The command `acme`: open the course (`lab`), check the installation (`check`), build the chapters (`build`)."""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+_LANGUAGE = {
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+def main(arguments=None):
+    """Run the command; the return value is its exit status."""
+    parser = argparse.ArgumentParser(prog="acme", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    lab = commands.add_parser("lab", help="open the course in JupyterLab")
+    lab.add_argument("options", nargs=argparse.REMAINDER, help="passed on to jupyter lab")
+    lab.set_defaults(run=lambda options: open_lab(options.options))
+
+    check = commands.add_parser("check", help="say whether the installation is sound, and what to do if not")
+    check.set_defaults(run=lambda options: print_check())
+
+    build = commands.add_parser("build", help="execute chapters from their text sources into notebooks")
+    build.add_argument("sources", nargs="*", type=Path, help="text sources (.md); default: all in course/")
+    build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
+    build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
+    build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
+
+    options = parser.parse_args(arguments)
+    return options.run(options)
+
+
+def course_folder():
+    """Return the folder of the chapters: `course` here or above, else beside the library.
+
+    Raises
+    ------
+    SystemExit
+        If there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "course").is_dir():
+            return folder / "course"
+    raise SystemExit("acme: no folder `course` here or above; change into the folder of the course and try again")
+
+
+def open_lab(options):
+    """Open JupyterLab on the welcome page."""
+    course = course_folder()
+    command = [sys.executable, "-m", "jupyterlab", *(options or ["course/00_welcome.ipynb"])]
+    return subprocess.call(command, cwd=course.parent)
+
+
+def print_check():
+    """Print the check of the installation; 1 when something has to be mended."""
+    from acme_lib.teach import check_installation
+
+    report = check_installation()
+    print(report)
+    return 0 if report.sound else 1
+
+
+def build_all(sources, check, timeout):
+    """Build or compare chapters; 1 when one fails or is out of step."""
+    sources = sources or sorted(course_folder().glob("[0-9][0-9]_*.md"))
+    if not sources:
+        raise SystemExit("acme build: no text sources; name them, or put NN_name.md into course/")
+    failed = 0
+    for source in sources:
+        if source.suffix != ".md" or not source.is_file():
+            raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
+        problems = compare(source) if check else build(source, timeout)
+        failed += bool(problems)
+        for problem in problems:
+            print(f"{source.with_suffix('.ipynb').name}: {problem}", file=sys.stderr)
+        if not problems:
+            print(f"{source.with_suffix('.ipynb').name}: {'in step with its text' if check else 'built'}")
+    return 1 if failed else 0
+
+
+def read_source(source):
+    """Return the notebook of a text source, not executed, with cell ids that follow from the cells."""
+    import jupytext
+
+    notebook = jupytext.read(source)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    # A notebook that still names its text source would overwrite it when a learner saves.
+    notebook.metadata = {"kernelspec": dict(_KERNEL), "language_info": dict(_LANGUAGE)}
+    seen = {}
+    for cell in notebook.cells:
+        key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[key] = seen.get(key, 0) + 1
+        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
+    return notebook
+
+
+def build(source, timeout=300):
+    """Execute a text source and write its notebook beside it.
+
+    Returns
+    -------
+    list of str
+        What went wrong; empty when the notebook was written.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    notebook = read_source(source)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name=_KERNEL["name"],
+        record_timing=False,
+        store_widget_state=True,
+        resources={"metadata": {"path": str(source.resolve().parent)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        return [str(error)]
+    notebook = _settle(notebook)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, source.with_suffix(".ipynb"))
+    return []
+
+
+def _settle(notebook):
+    """Return the notebook without what differs from run to run: versions and the random names of widgets."""
+    import nbformat
+
+    notebook.metadata["language_info"] = dict(_LANGUAGE)
+    notebook.metadata["kernelspec"] = dict(_KERNEL)
+    models = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
+    text = json.dumps(notebook, ensure_ascii=False)
+    # In the order in which the outputs and, inside them, the parents mention them.
+    for number, name in enumerate(sorted(models, key=lambda name: text.find(name))):
+        text = text.replace(name, hashlib.sha256(f"widget {number}".encode()).hexdigest()[:32])
+    settled = nbformat.from_dict(json.loads(text))
+    if models:
+        state = settled.metadata["widgets"][_WIDGETS]["state"]
+        settled.metadata["widgets"][_WIDGETS]["state"] = dict(sorted(state.items()))
+    return settled
+
+
+def compare(source):
+    """Compare a notebook with its text source.
+
+    Returns
+    -------
+    list of str
+        The differences, in words; empty when the two agree and the notebook is executed.
+    """
+    import nbformat
+
+    path = source.with_suffix(".ipynb")
+    if not path.is_file():
+        return ["missing: run `acme build`"]
+    expected, found = read_source(source), nbformat.read(path, as_version=4)
+    problems = []
+    if len(expected.cells) != len(found.cells):
+        problems.append(f"{len(found.cells)} cells, its text has {len(expected.cells)}: run `acme build`")
+    for number, (text, cell) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
+        same = (text.cell_type, text.source, text.metadata) == (cell.cell_type, cell.source, cell.metadata)
+        if not same:
+            start = (text.source.strip().splitlines() or [""])[0]
+            problems.append(f"cell {number} ({start!r}) differs from its text: run `acme build`")
+            break
+    code = [cell for cell in found.cells if cell.cell_type == "code"]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        problems.append("not executed from top to bottom: run `acme build`")
+    errors = [output.ename for cell in code for output in cell.outputs if output.output_type == "error"]
+    return problems + [f"its outputs hold an error: {name}" for name in errors]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

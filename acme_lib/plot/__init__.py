@@ -1,0 +1,30 @@
+"""Figures from results: one style, a caption and a description in words for each.
+
+``figure, axes = acme.plot.subplots()`` makes a figure in the style of the course; the ``draw_…`` functions draw results
+on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
+"""
+
+from acme_lib.plot.display import Picture, png, show, subplots
+from acme_lib.plot.draw import (
+    FILL,
+    draw_distribution,
+    draw_generator,
+    draw_joint_distribution,
+    draw_samples,
+    draw_trajectories,
+    label_line,
+)
+
+__all__ = [
+    "FILL",
+    "Picture",
+    "draw_distribution",
+    "draw_generator",
+    "draw_joint_distribution",
+    "draw_samples",
+    "draw_trajectories",
+    "label_line",
+    "png",
+    "show",
+    "subplots",
+]

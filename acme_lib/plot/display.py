@@ -1,0 +1,148 @@
+"""Making figures in the style of the course and displaying them with a caption and a description in words."""
+
+import base64
+import html
+import io
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from acme_lib.errors import ParameterError
+
+STYLE = Path(__file__).with_name("acme.mplstyle")
+
+
+def subplots(rows=1, columns=1, *, size=None, **options):
+    """Make a figure and its axes in the style of the course.
+
+    Unlike `matplotlib.pyplot.subplots` nothing is kept in a global list: a figure that is not shown is forgotten.
+
+    Parameters
+    ----------
+    rows, columns : int
+    size : (float, float), optional
+        Width and height in inches.
+    **options
+        What `matplotlib.figure.Figure.subplots` takes, such as ``sharex=True`` or ``width_ratios=[2, 1]``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : matplotlib.axes.Axes or ndarray of Axes
+    """
+    with matplotlib.style.context(STYLE):
+        figure = Figure(figsize=size)
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, **options)
+    return figure, axes
+
+
+def png(figure, *, dpi=None):
+    """Render a figure as it stands.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    dpi : float, optional
+        Pixels per inch; the default is the style's.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    stream = io.BytesIO()
+    with matplotlib.style.context(STYLE):
+        # Without the field that names the software the bytes do not depend on its version.
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered figure with its caption and its description; notebooks display it as an HTML ``<figure>``.
+
+    JupyterLab shows a plain image output without alternative text; hence HTML.
+
+    Attributes
+    ----------
+    data : bytes
+        The PNG file.
+    alt : str
+        What the figure shows, for a reader who cannot see it.
+    caption : str
+        What to see in it. May hold ``$…$``.
+    width : int
+        Width on the page, in pixels; a narrower page shrinks it.
+    """
+
+    data: bytes = field(repr=False)
+    alt: str
+    caption: str
+    width: int = 840
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": self.html(), "text/plain": f"Figure: {self.alt}\n{self.caption}"}
+
+    def html(self):
+        """Return the figure as HTML that needs no other file."""
+        source = base64.b64encode(self.data).decode("ascii")
+        return (
+            f'<figure style="margin: 0 0 1em 0"><img src="data:image/png;base64,{source}" '
+            f'alt="{html.escape(self.alt, quote=True)}" width="{self.width}" style="max-width: 100%; height: auto">'
+            f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption></figure>"
+        )
+
+
+def show(figure, *, alt, caption):
+    """Display a figure with its caption and its description in words, and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    alt : str
+        What the figure shows, said to who cannot see it: the kind of picture, the axes, the finding.
+    caption : str
+        What to see in it; ``$…$`` is typeset.
+
+    Raises
+    ------
+    ParameterError
+        If the figure is none, or the caption or the description is missing.
+    """
+    if not isinstance(figure, Figure):
+        raise ParameterError(f"show takes a Matplotlib figure; {type(figure).__name__} came: pass the axes' .figure")
+    check_words(alt=alt, caption=caption)
+    picture = Picture(png(figure), " ".join(alt.split()), " ".join(caption.split()), _width_on_page(figure))
+    close(figure)
+
+    from IPython.display import display
+
+    display(picture)
+
+
+def check_words(**texts):
+    """Refuse a text that says nothing."""
+    purpose = {
+        "alt": "says what the figure shows to a reader who cannot see it",
+        "caption": "says what to see in the figure",
+    }
+    for name, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise ParameterError(
+                f"{name}= {purpose.get(name, 'is shown to the reader')}; write a sentence, {text!r} came"
+            )
+
+
+def close(figure):
+    """Forget a figure that came from pyplot; others need no closing."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
+
+
+def _width_on_page(figure):
+    return round(100 * figure.get_size_inches()[0])

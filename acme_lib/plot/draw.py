@@ -1,0 +1,135 @@
+"""Drawing results on axes: trajectories, laws, joint laws, generators."""
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from acme_lib.errors import ParameterError
+
+FILL = "#BBCCDD"  # light grey blue for measured frequencies: what was sampled is filled, what was computed is a line
+
+
+def draw_trajectories(axes, ensemble, species, *, many=5, label=None):
+    """Draw the first trajectories of an ensemble as steps; each has its own colour and line style.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    ensemble : Ensemble
+    species : str
+    many : int
+        How many to draw; more than seven cannot be told apart.
+    label : str, optional
+        Label of the vertical axis.
+
+    Returns
+    -------
+    list of matplotlib.lines.Line2D
+    """
+    counts = ensemble[species][:many]
+    lines = [axes.plot(ensemble.times, row, drawstyle="steps-post", linewidth=1.6)[0] for row in counts]
+    axes.set(xlabel="time", ylabel=label or f"{species} (molecules)", xlim=(ensemble.times[0], ensemble.times[-1]))
+    axes.set_ylim(bottom=0)
+    return lines
+
+
+def draw_samples(axes, samples, *, label=None, horizontal=False):
+    """Draw the relative frequencies of counts as filled bars.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    samples : array_like of int
+    label : str, optional
+    horizontal : bool
+        Draw the counts on the vertical axis.
+
+    Returns
+    -------
+    ndarray
+        The frequency of each count 0, 1, ….
+    """
+    samples = np.asarray(samples).ravel()
+    if samples.size == 0 or samples.dtype.kind not in "iu" or samples.min() < 0:
+        raise ParameterError(f"samples are counts, whole and non-negative; {samples.dtype} of size {samples.size} came")
+    frequency = np.bincount(samples) / samples.size
+    draw = axes.barh if horizontal else axes.bar
+    draw(np.arange(frequency.size), frequency, 1.0, color=FILL, edgecolor="white", linewidth=0.4, label=label)
+    return frequency
+
+
+def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
+    """Draw a law on the counts ``start, start + 1, …``.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    p : array_like, shape (n,)
+        Probabilities.
+    kind : {"steps", "dots"}
+        Steps for a law that stands alone, dots for one that is compared with another.
+    label : str, optional
+    **options
+        What `matplotlib.axes.Axes.plot` takes.
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+    """
+    styles = {"steps": {"drawstyle": "steps-mid"}, "dots": {"linestyle": "none", "marker": "o", "markersize": 5}}
+    if kind not in styles:
+        raise ParameterError(f"kind is 'steps' or 'dots'; {kind!r} came")
+    p = np.asarray(p, dtype=float)
+    (line,) = axes.plot(start + np.arange(p.size), p, label=label, **{**styles[kind], **options})
+    axes.set_ylim(bottom=0)
+    return line
+
+
+def draw_joint_distribution(axes, p, *, labels, floor=1e-6):
+    """Draw a law of two counts as a heat map on a logarithmic scale, with its colour bar.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    p : array_like, shape (first, second)
+    labels : (str, str)
+        What the first count (horizontal) and the second (vertical) are.
+    floor : float
+        Probabilities below are left white.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    p = np.asarray(p, dtype=float)
+    edges = [np.arange(n + 1) - 0.5 for n in p.shape]
+    mesh = axes.pcolormesh(*edges, np.ma.masked_less(p.T, floor), norm=LogNorm(floor, p.max()), rasterized=True)
+    axes.figure.colorbar(mesh, ax=axes, label="probability")
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    return mesh
+
+
+def draw_generator(axes, matrix, *, largest=30):
+    """Draw the pattern of a generator: filled squares where probability arrives, open circles where it leaves.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    matrix : array_like or sparse matrix, shape (n, n)
+        ``A[to, from]``.
+    largest : int
+        Refuse more states than can be told apart.
+    """
+    dense = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)
+    if len(dense) > largest:
+        raise ParameterError(f"{len(dense)} states cannot be told apart in a picture; draw at most {largest}")
+    for sign, marker, face, what in [(1, "s", "#0072B2", "arrives"), (-1, "o", "none", "leaves")]:
+        to, start = np.nonzero(sign * dense > 0)
+        axes.plot(start, to, marker, markerfacecolor=face, markeredgecolor="#0072B2", linestyle="none", label=what)
+    axes.set(xlabel="from state", ylabel="to state", aspect="equal")
+    axes.invert_yaxis()
+
+
+def label_line(axes, x, y, text, *, line=None, **options):
+    """Write the name of a line beside it, in its colour: no legend to look up."""
+    color = line.get_color() if line is not None else "black"
+    return axes.annotate(text, (x, y), color=color, **{"va": "center", "ha": "left", "fontsize": 12, **options})

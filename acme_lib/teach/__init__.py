@@ -1,0 +1,27 @@
+"""What teaches: sliders, predictions, checks that explain, and the check of the installation.
+
+Names are loaded when they are first used.
+"""
+
+import importlib
+
+_HOMES = {
+    "acme_lib.teach.widgets": ["SliderFigure", "explore", "slider"],
+    "acme_lib.teach.predict": ["Prediction", "predict"],
+    "acme_lib.teach.selfcheck": ["Report", "check_installation"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"acme_lib.teach has no name {name!r}; it offers {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

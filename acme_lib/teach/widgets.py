@@ -1,0 +1,237 @@
+"""Figures with sliders that redraw while a slider moves.
+
+The figure is built once; a move changes the data of its artists, draws them on the same canvas and replaces the picture
+in place. The front end sends a slider's next value only when the kernel has answered the last one, so that a slow redraw
+skips values and never lags behind the hand.
+"""
+
+import html
+import io
+import itertools
+import time
+import weakref
+
+import ipywidgets
+import matplotlib.style
+import numpy as np
+from PIL import Image
+
+from acme_lib.errors import ParameterError
+from acme_lib.plot.display import STYLE, Picture, check_words, close
+
+_live = weakref.WeakSet()
+_numbers = itertools.count()
+_WIDTH = "840px"
+
+
+def slider(low, high, start, *, label, step=None, log=False):
+    """Return a slider for `explore`.
+
+    Parameters
+    ----------
+    low, high, start : float
+        Range and start value; whole numbers give a slider of whole numbers.
+    label : str
+        What the number is, with its unit.
+    step : float, optional
+        Default: 1 for whole numbers, else a hundredth of the range.
+    log : bool
+        Whether equal moves multiply: `low` and `high` are then the smallest and largest value, `step` the step of the
+        decimal logarithm.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    if not low <= start <= high or low == high:
+        raise ParameterError(f"the slider {label!r} runs from {low} to {high} and cannot start at {start}")
+    look = {
+        "description": label,
+        "continuous_update": True,
+        "style": {"description_width": "16em"},
+        "layout": {"width": "38em", "max_width": "100%"},
+    }
+    if log:
+        if low <= 0:
+            raise ParameterError(f"the logarithmic slider {label!r} starts at {low}; it needs a positive number")
+        return ipywidgets.FloatLogSlider(
+            min=np.log10(low), max=np.log10(high), value=start, step=step or 0.02, readout_format=".3g", **look
+        )
+    if all(isinstance(number, int | np.integer) for number in (low, high, start)) and isinstance(step or 1, int):
+        return ipywidgets.IntSlider(min=low, max=high, value=start, step=step or 1, **look)
+    step = step or (high - low) / 100
+    digits = max(0, int(np.ceil(-np.log10(step) - 1e-9)))
+    return ipywidgets.FloatSlider(min=low, max=high, value=start, step=step, readout_format=f".{digits}f", **look)
+
+
+def explore(figure, redraw, *, question, alt, caption, **sliders):
+    """Make a figure that answers a question while its sliders move.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Built once, axes with fixed limits.
+    redraw : callable
+        Called with the sliders' values by name; it changes the artists' data and returns a sentence that answers the
+        question in numbers.
+    question : str
+        What the reader is to find out.
+    alt : str
+        What the figure shows, for who cannot see it; the sentence of `redraw` is added to it.
+    caption : str
+        What to see.
+    **sliders : ipywidgets.Widget
+        From `slider`, one for each parameter of `redraw`.
+
+    Returns
+    -------
+    SliderFigure
+        Display it as the last expression of a cell.
+    """
+    return SliderFigure(figure, redraw, question=question, alt=alt, caption=caption, **sliders)
+
+
+class SliderFigure(ipywidgets.VBox):
+    """A picture, its sliders and a line of text that change together; made by `explore`.
+
+    A viewer without a kernel shows the picture as it was when it was stored, with its description.
+    """
+
+    def __init__(self, figure, redraw, *, question, alt, caption, **sliders):
+        check_words(question=question, alt=alt, caption=caption)
+        if not sliders:
+            raise ParameterError("explore needs a slider for each parameter of redraw; none came")
+        self.figure, self.redraw, self.sliders = figure, redraw, sliders
+        self.question, self.alt, self.caption = (" ".join(text.split()) for text in (question, alt, caption))
+        self.start = {name: control.value for name, control in sliders.items()}
+        self.error = None
+        self.picture = ipywidgets.Image(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
+        self.answer = ipywidgets.HTMLMath()
+        self.reset = ipywidgets.Button(
+            description="Back to the start", tooltip="Set every slider to its first value", layout={"width": "auto"}
+        )
+        self.reset.on_click(lambda _: self.move(**self.start))
+        self._draw_first()
+        for control in sliders.values():
+            control.observe(self._on_move, names="value")
+        super().__init__(
+            [
+                ipywidgets.HTMLMath(f"<strong>Find out:</strong> {self.question}"),
+                *sliders.values(),
+                self.reset,
+                self.answer,
+                self.picture,
+                ipywidgets.HTMLMath(f"<em>{self.caption}</em>"),
+            ]
+        )
+        self.number = next(_numbers)
+        _live.add(self)
+
+    @property
+    def values(self):
+        """The sliders' values by name."""
+        return {name: control.value for name, control in self.sliders.items()}
+
+    @property
+    def text(self):
+        """The sentence that answers the question at the present values."""
+        return self._text
+
+    def move(self, **values):
+        """Set sliders by name, as a hand would."""
+        for name, value in values.items():
+            self.sliders[name].value = value
+
+    def redraw_seconds(self, moves=None):
+        """Measure a redraw: from a slider's new value to the new picture on its way to the browser.
+
+        Parameters
+        ----------
+        moves : sequence of mapping of str to float, optional
+            Values to set one after another; by default each slider runs through eleven values of its range.
+
+        Returns
+        -------
+        ndarray, shape (moves,)
+            Seconds for each move that changed a value. The sliders return to where they were.
+        """
+        before = self.values
+        seconds = []
+        for move in self._default_moves() if moves is None else moves:
+            if all(self.sliders[name].value == value for name, value in move.items()):
+                continue
+            start = time.perf_counter()
+            self.move(**move)
+            seconds.append(time.perf_counter() - start)
+        self.move(**before)
+        return np.array(seconds)
+
+    def _default_moves(self):
+        moves = []
+        for name, control in self.sliders.items():
+            ends = np.linspace(control.min, control.max, 11)
+            if isinstance(control, ipywidgets.FloatLogSlider):
+                moves += [{name: float(10.0**end)} for end in ends]
+            elif isinstance(control, ipywidgets.IntSlider):
+                moves += [{name: round(end)} for end in ends]
+            else:
+                moves += [{name: float(end)} for end in ends]
+            moves.append({name: self.start[name]})
+        return moves
+
+    def _on_move(self, _):
+        try:
+            self._text = str(self.redraw(**self.values))
+        except Exception as error:  # a lecture goes on: the last good picture stays, and the line says what happened
+            self.error = error
+            reason = html.escape(f"{type(error).__name__}: {error}")
+            self.answer.value = f'<div role="status">No picture for these values ({reason}). Move a slider back.</div>'
+            return
+        self.error = None
+        self._publish()
+
+    def _draw_first(self):
+        # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
+        self._text = str(self.redraw(**self.values))
+        with matplotlib.style.context(STYLE):
+            self.figure.canvas.draw()
+        # The layout is found once: a figure that shifts while a slider moves is hard to follow, and slow.
+        self.figure.set_layout_engine("none")
+        self._publish()
+        close(self.figure)
+
+    def _publish(self):
+        self.picture.value = self._render()
+        self.picture.tooltip = f"{self.alt} {self._text}"
+        self.answer.value = f'<div role="status" aria-live="polite">{self._text}</div>'
+
+    def _render(self):
+        canvas = self.figure.canvas
+        with matplotlib.style.context(STYLE):
+            canvas.draw()
+        stream = io.BytesIO()
+        # Few colours make a small picture, which is faster to pack, to send and to store.
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+            stream, format="png", compress_level=4
+        )
+        return stream.getvalue()
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
+        bundle["text/plain"] = f"{self.question}\n{self._text}\nFigure: {self.alt}\n{self.caption}"
+        bundle["text/html"] = self.html()
+        return bundle
+
+    def html(self):
+        """Return the figure as it stands, for viewers without a kernel."""
+        picture = Picture(bytes(self.picture.value), f"{self.alt} {self._text}", self.caption)
+        return (
+            f"<p><strong>Find out:</strong> {self.question}</p><p>{self._text}</p>{picture.html()}"
+            "<p>(Run this cell to get its sliders.)</p>"
+        )
+
+
+def live_figures():
+    """Return the slider figures that exist in this process, oldest first."""
+    return sorted(_live, key=lambda figure: figure.number)
