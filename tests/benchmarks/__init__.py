@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m tests.benchmarks NAME`` prints a table of medians and ratios; ``--json FILE`` writes its rows."""

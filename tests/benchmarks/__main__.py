@@ -1,0 +1,28 @@
+"""Run one benchmark by name."""
+
+import argparse
+import importlib
+import sys
+
+from tests.benchmarks.table import print_table, write_json
+
+BENCHMARKS = {
+    "ssa": "exact simulation beside biocircuits and GillesPy2",
+    "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
+}
+
+
+def main(arguments=None):
+    """Parse the command line, run, print the table and write the rows."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("name", choices=BENCHMARKS, help="; ".join(f"{k}: {v}" for k, v in BENCHMARKS.items()))
+    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
+    options = parser.parse_args(arguments)
+    rows = importlib.import_module(f"tests.benchmarks.{options.name}").run()
+    print_table(rows)
+    if options.json:
+        write_json(rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
