@@ -1,0 +1,89 @@
+"""Build the assignments: text source → nbgrader source → release.
+
+``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell ids that
+follow from the content's place) and, through nbgrader's own ``generate_assignment``, ``exercises/NAME/*.ipynb``. The same
+source gives the same bytes.
+"""
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+
+def build_assignments(root, *, out=None):
+    """Build all assignments of a course.
+
+    Parameters
+    ----------
+    root : path
+        The course: it holds ``solutions/`` and ``nbgrader_config.py``.
+    out : path, optional
+        Where ``solutions/`` and ``exercises/`` are written; by default `root`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    root = Path(root).resolve()
+    out = root if out is None else Path(out).resolve()
+    written = []
+    for folder in sorted(path.parent for path in root.glob("solutions/*/*.md")):
+        target = out / "solutions" / folder.name
+        target.mkdir(parents=True, exist_ok=True)
+        for source in sorted(folder.glob("*.md")):
+            path = target / f"{source.stem}.ipynb"
+            path.write_text(write_source(source), encoding="utf-8")
+            written.append(path)
+        written += _release(root, target, out / "exercises" / folder.name)
+    return written
+
+
+def write_source(path):
+    """Return the nbgrader source notebook of a MyST text, as the text of an ``.ipynb`` file."""
+    import jupytext
+
+    notebook = jupytext.read(Path(path), fmt="md:myst")
+    kernelspec = notebook.metadata["kernelspec"]
+    notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info={"name": "python"})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for index, cell in enumerate(notebook.cells):
+        if "nbgrader" in cell.metadata:
+            cell.id = cell.metadata["nbgrader"]["grade_id"]
+        else:
+            cell.id = f"cell-{index:03d}"
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def load_config(root, /, **course):
+    """Return the course's nbgrader configuration, with items of ``CourseDirectory`` put in its place."""
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    config.CourseDirectory.update({name: str(value) for name, value in course.items()})
+    return config
+
+
+def _release(root, source, release):
+    """Run nbgrader on one assignment in a directory of its own, so that no gradebook is touched; copy what it makes."""
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.coursedir import CourseDirectory
+
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch).resolve()
+        shutil.copytree(source, scratch / "solutions" / source.name)
+        config = load_config(
+            root, root=scratch, db_url=f"sqlite:///{scratch / 'gradebook.db'}", assignment_id=source.name
+        )
+        coursedir = CourseDirectory(config=config)
+        converter = GenerateAssignment(coursedir=coursedir, config=config)
+        converter.log.setLevel(logging.ERROR)
+        converter.start()
+        if release.exists():
+            shutil.rmtree(release)
+        shutil.copytree(scratch / coursedir.release_directory / source.name, release)
+    return sorted(release.rglob("*.ipynb"))

@@ -1,0 +1,507 @@
+"""Checks of a learner's function, with messages that teach.
+
+A check cell of an assignment calls these functions and nothing else::
+
+    from acme_lib.teach.check import check_values, hidden_checks
+
+    check_values(propensities, {"counts": [3, 1], "rates": [5.0, 1.0, 0.2]}, [5.0, 3.0, 0.6],
+                 slips={"pairs-squared": [5.0, 3.0, 1.8]})
+
+The learner's function is only ever *called*, with plain data, through the door in `acme_lib.teach.check_door`; what comes back is
+judged by exact types and copied before it is compared. The same cell therefore runs in the learner's kernel, under stock
+nbgrader, and with the function in another process.
+
+A right answer leaves no output (stock nbgrader then gives full marks). A wrong one raises `CheckFailed`, whose message says what
+was asked, what came, and, where the answer is one that a documented misconception gives, what to think about
+(`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no value: only how
+many failed and the misconceptions.
+"""
+
+import contextlib
+import contextvars
+import textwrap
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
+from acme_lib.teach.check_laws import ERROR_RATE, birth_death_law, birth_death_laws, compare_with_law
+from acme_lib.teach.check_slips import SLIPS
+
+__all__ = [
+    "ANYTHING",
+    "CheckFailed",
+    "birth_death_law",
+    "birth_death_laws",
+    "check_distribution",
+    "check_generator",
+    "check_law",
+    "check_seeding",
+    "check_values",
+    "fresh_rng",
+    "hidden_checks",
+    "use_door",
+]
+
+WIDTH = 88  # nbgrader's validator cuts lines at 90
+ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
+NOT_WRITTEN = (
+    "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, run that cell and then this "
+    "one."
+)
+
+
+class CheckFailed(AssertionError):
+    """An answer is wrong; the message is for the learner."""
+
+    def _render_traceback_(self):
+        # IPython shows these lines in place of the traceback: the frames of the library teach nothing.
+        return str(self).split("\n")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong: for a hidden check only `slip` and `general` are shown."""
+
+    general: str
+    details: str = ""
+    slip: str | None = None
+
+
+@dataclass
+class _HiddenRegion:
+    checks: int = 0
+    findings: list = field(default_factory=list)
+
+
+_region = contextvars.ContextVar("acme_hidden_region", default=None)
+
+
+@contextlib.contextmanager
+def hidden_checks():
+    """Run the checks of the ``with`` block to the end; fail once, without showing any value.
+
+    Yields
+    ------
+    numpy.random.Generator
+        With fresh entropy from the door, for the parameters of the checks.
+    """
+    region = _HiddenRegion()
+    token = _region.set(region)
+    broken = False
+    try:
+        yield fresh_rng()
+    except CheckFailed:
+        raise
+    except Exception:  # its text and its source line could show what is hidden
+        broken = True
+    finally:
+        _region.reset(token)
+    if broken:
+        raise CheckFailed(
+            "✗ A hidden check could not be run. This is no mistake of yours: please tell your teacher."
+        ) from None
+    if region.findings:
+        raise CheckFailed(_summarise(region)) from None
+
+
+def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), reveal=True):
+    """Check a deterministic answer.
+
+    Parameters
+    ----------
+    function : callable
+        The learner's function, or whatever the door takes for it.
+    arguments : dict
+        Plain data, in the order of the function's parameters; the names are for the message only.
+    expected : array_like or tuple
+        The right answer. A tuple asks for an answer in so many parts; `ANYTHING` leaves a part unjudged. Whole
+        numbers of an integer type ask for whole numbers.
+    slips : dict, optional
+        Misconceptions (keys of `acme_lib.teach.check_slips.SLIPS`) and the answers that they give for these arguments.
+    rtol, atol : float
+        As in `numpy.allclose`.
+    what : str
+        What is asked, for the message.
+    parts : sequence of str
+        Names of the parts of a tuple.
+    reveal : bool
+        Whether the message shows the expected value.
+
+    Raises
+    ------
+    CheckFailed
+        Not raised at once inside `hidden_checks`.
+    """
+    slips = _known(slips)
+
+    def judge(answer):
+        general = _compare(answer, expected, rtol, atol, parts)
+        if general is None:
+            return None
+        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
+        details = f"Your answer: {show(answer)}"
+        if reveal:
+            details += f"\nExpected:    {show(_displayed(expected))}"
+        return Finding(general, details, slip)
+
+    _check(function, arguments, judge, what)
+
+
+def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
+    """Check a vector of probabilities: shape, sign, sum and values.
+
+    The slips ``not-normalised``, ``squared-weights`` (unit length), ``wrong-sign``, ``zero-vector`` and ``left-vector`` (all
+    states alike) are found without being listed. Parameters and errors are those of `check_values`.
+    """
+    expected = np.asarray(expected, dtype=float)
+    slips = _known(slips)
+
+    def judge(answer):
+        general = _compare(answer, expected, rtol, atol, ())
+        if general is None:
+            return None
+        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
+        with contextlib.suppress(NotPlain):
+            numbers = as_numbers(answer).astype(float)
+            if numbers.shape == expected.shape and np.all(np.isfinite(numbers)):
+                slip = slip or _find_distribution_slip(numbers, expected, rtol, atol)
+                if np.any(numbers < -atol):
+                    general = "there are negative values, and probabilities are zero or more"
+                elif abs(numbers.sum() - 1) > max(1e-6, rtol):
+                    general = f"the values do not add up to one{_only_shown(f' but to {numbers.sum():.6g}')}"
+        details = f"Your answer: {show(answer)}"
+        if reveal:
+            details += f"\nExpected:    {show(expected)}"
+        return Finding(general, details, slip)
+
+    _check(function, arguments, judge, what)
+
+
+def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
+    """Check a generator A[to, from]: shape, signs, columns and values.
+
+    The slips ``transposed``, ``no-diagonal``, ``positive-diagonal`` and ``truncation-off-by-one`` are found without being listed.
+    Parameters and errors are those of `check_values`.
+    """
+    expected = np.asarray(expected, dtype=float)
+    diagonal = np.diag(np.diag(expected))
+    slips = _known(slips) | {
+        "transposed": expected.T,
+        "no-diagonal": expected - diagonal,
+        "positive-diagonal": expected - 2 * diagonal,
+    }
+
+    def judge(answer):
+        general = _compare(answer, expected, rtol, atol, ())
+        if general is None:
+            return None
+        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
+        with contextlib.suppress(NotPlain):
+            numbers = as_numbers(answer)
+            if numbers.ndim == 2 and numbers.shape in _neighbouring_shapes(expected.shape):
+                slip = slip or "truncation-off-by-one"
+            elif numbers.shape == expected.shape and np.all(np.isfinite(numbers)):
+                general = _describe_generator(numbers, expected, atol) or general
+        details = f"Your answer:\n{show(answer, 12)}"
+        if reveal:
+            details += f"\nExpected (A[to, from]):\n{show(expected, 12)}"
+        return Finding(general, details, slip)
+
+    _check(function, arguments, judge, what)
+
+
+def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RATE, what=""):
+    """Check a random answer, `size` counts, against the exact law.
+
+    A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this is held). The
+    cell chooses `size` and the arguments such that the listed misconceptions are detected; ``tests/grading`` measures how often.
+
+    Parameters
+    ----------
+    function, arguments, what
+        As in `check_values`; a Generator among the arguments stands for a fresh seed.
+    law : array_like, shape (n,)
+        Probabilities of the counts 0 … n-1.
+    size : int
+        How many counts are asked for.
+    slips : dict, optional
+        Misconceptions and the laws, shape (n,), that they give. One is named when the answer contradicts `law` and agrees
+        with it.
+    error_rate : float
+        The accepted rate of false alarms of this check.
+
+    Raises
+    ------
+    CheckFailed
+        Not raised at once inside `hidden_checks`.
+    """
+    slips = _known(slips)
+    law = np.asarray(law, dtype=float)
+
+    def judge(answer):
+        try:
+            counts = as_numbers(answer)
+        except NotPlain as problem:
+            return Finding(str(problem))
+        if counts.shape != (size,):
+            return Finding(f"{_name_of(counts)} came; expected is an array of shape ({size},)")
+        if not np.all(np.isfinite(counts)):
+            return Finding("there are values that are not finite (nan or inf)")
+        if np.any(counts < 0) or np.any(counts != np.floor(counts)):
+            return Finding("the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", "returns-times")
+        counts = counts.astype(np.int64)
+        if compare_with_law(counts, law, error_rate).p_value >= error_rate / 2:
+            return None
+        fits = {key: compare_with_law(counts, slip_law, error_rate).p_value for key, slip_law in slips.items()}
+        likely = [key for key, p_value in fits.items() if p_value > 1e-4]
+        slip = max(likely, key=fits.get) if likely else None
+        if slip is None and len(np.unique(counts)) == 1 and law.max() < 0.5:
+            slip = "fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded"
+        states = np.arange(len(law))
+        mean = law @ states
+        details = (
+            f"Of {size} trajectories: mean {counts.mean():.4g}, variance {counts.var():.4g}\n"
+            f"The exact law:      mean {mean:.4g}, variance {law @ (states - mean) ** 2:.4g}"
+        )
+        return Finding(
+            "the counts do not follow the law that they should "
+            f"(a right answer is taken for a wrong one once in {1 / error_rate:,.0f} times)",
+            details,
+            slip,
+        )
+
+    _check(function, arguments, judge, what)
+
+
+def check_seeding(function, arguments, *, what="the random numbers come from rng"):
+    """Check that a random answer depends on the Generator that comes in, and on nothing else.
+
+    Parameters
+    ----------
+    function, what
+        As in `check_values`.
+    arguments : dict
+        Among them a Generator. It is replaced by two of equal seed, then by one of another seed; the answers must be equal, then
+        different. Ask for enough random numbers that equality by chance is out of the question.
+    """
+    first, second = (int(seed) for seed in fresh_rng().integers(2**63, size=2))
+
+    def seeded(seed):
+        return {
+            name: np.random.default_rng(seed) if isinstance(value, np.random.Generator) else value
+            for name, value in arguments.items()
+        }
+
+    def judge(answer):
+        again, problem = _ask(function, seeded(first))
+        other, other_problem = _ask(function, seeded(second))
+        if problem or other_problem:
+            return problem or other_problem
+        if not _equal(answer, again):
+            return Finding("the same generator gave two different answers", slip="global-generator")
+        if _equal(answer, other):
+            return Finding("two different generators gave the same answer", slip="fixed-seed")
+        return None
+
+    _check(function, seeded(first), judge, what)
+
+
+def _check(function, arguments, judge, what):
+    region = _region.get()
+    if region is not None:
+        region.checks += 1
+    answer, finding = _ask(function, arguments)
+    if finding is None:
+        finding = judge(answer)
+    if finding is None:
+        return
+    if region is not None:
+        region.findings.append(finding)
+        return
+    raise CheckFailed(_explain(finding, arguments, what)) from None
+
+
+def _ask(function, arguments):
+    """Return the answer and None, or None and a finding."""
+    try:
+        reply = call(function, *arguments.values())
+    except NotPlain as problem:
+        return None, Finding(str(problem))
+    if reply.printed and _region.get() is None:  # what is printed in a hidden check could show its arguments
+        print(reply.printed, end="" if reply.printed.endswith("\n") else "\n")
+    if reply.error == "NotImplementedError":
+        return None, Finding(NOT_WRITTEN, slip=None)
+    if reply.error is not None:
+        text = f"{reply.error}: {reply.error_text}" if reply.error_text else reply.error
+        return None, Finding(f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, [text, reply.where])))
+    if reply.value is None:
+        return None, Finding("your function returned nothing (None): is there a return?")
+    return reply.value, None
+
+
+def _article(name):
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name[:40]}"
+
+
+def _known(slips):
+    slips = dict(slips or {})
+    for key in slips:
+        if key not in SLIPS:
+            raise ValueError(f"{key!r} is not in the catalogue of misconceptions (acme_lib.teach.check_slips.SLIPS)")
+    return slips
+
+
+def _only_shown(text):
+    return text if _region.get() is None else ""
+
+
+def _compare(answer, expected, rtol, atol, parts):
+    """Return None if the answer is as expected, else what is wrong, without values."""
+    if isinstance(expected, tuple):
+        if not isinstance(answer, list | tuple):
+            return f"return {len(expected)} values, separated by commas; {_name_of(answer)} came"
+        if len(answer) != len(expected):
+            return f"return {len(expected)} values, separated by commas; {len(answer)} came"
+        for i, (part, right) in enumerate(zip(answer, expected, strict=True)):
+            wrong = None if right is ANYTHING else _compare(part, right, rtol, atol, ())
+            if wrong:
+                return f"{parts[i] if i < len(parts) else f'part {i + 1} of the answer'}: {wrong}"
+        return None
+    try:
+        numbers = as_numbers(answer)
+    except NotPlain as problem:
+        return str(problem)
+    right = np.asarray(expected)
+    if numbers.shape != right.shape:
+        if _region.get() is not None:
+            return "the answer has another shape than it should"
+        return f"{_name_of(numbers)} came; expected is {_name_of(right)}"
+    if not np.array_equal(np.isnan(numbers), np.isnan(right)):
+        return "there are values that are not a number (nan)"
+    if not np.array_equal(np.isinf(numbers), np.isinf(right)):
+        return "a value is infinite, or should be and is not"
+    if right.dtype.kind in "iu" and not np.all(numbers == np.floor(numbers)):
+        return "a whole number is expected"
+    if np.allclose(numbers, right, rtol=rtol, atol=atol, equal_nan=True):
+        return None
+    if numbers.ndim == 0:
+        return "the value is not right"
+    return "the values are not right" if _region.get() is not None else _locate(numbers, right, rtol, atol)
+
+
+def _locate(numbers, right, rtol, atol):
+    wrong = np.argwhere(~np.isclose(numbers, right, rtol=rtol, atol=atol, equal_nan=True))
+    places = ", ".join("[" + ", ".join(str(i) for i in place) + "]" for place in wrong[:4])
+    return f"{len(wrong)} of {right.size} values are not right: at {places}{', …' if len(wrong) > 4 else ''}"
+
+
+def _name_of(value):
+    shape = np.shape(value) if not isinstance(value, str | dict) else None
+    if shape is None:
+        return f"a {type(value).__name__}"
+    return "a single number" if shape == () else f"an array of shape {shape}"
+
+
+def _displayed(expected):
+    if isinstance(expected, tuple):
+        return tuple("(not judged here)" if part is ANYTHING else _displayed(part) for part in expected)
+    expected = np.asarray(expected)
+    return expected if expected.ndim else expected[()].item()
+
+
+def _matches(answer, slip, expected, rtol, atol):
+    """Whether the answer is what the slip gives, and the slip's answer differs from the right one."""
+    if isinstance(expected, tuple):
+        if not (isinstance(slip, tuple) and len(slip) == len(expected)):
+            raise ValueError("a slip has as many parts as the expected answer")
+        slip = tuple(ANYTHING if part is ANYTHING else given for given, part in zip(slip, expected, strict=True))
+        same = all(
+            part is ANYTHING or given is ANYTHING or _compare_quietly(given, part, rtol, atol)
+            for given, part in zip(slip, expected, strict=True)
+        )
+    else:
+        same = _compare_quietly(slip, expected, rtol, atol)
+    return not same and _compare_quietly(answer, slip, rtol, atol)
+
+
+def _compare_quietly(answer, expected, rtol, atol):
+    return _compare(answer, expected, rtol, atol, ()) is None
+
+
+def _equal(one, other):
+    try:
+        return np.array_equal(as_numbers(one), as_numbers(other))
+    except NotPlain:
+        return False
+
+
+def _find_distribution_slip(numbers, expected, rtol, atol):
+    scale = np.abs(numbers).max()
+    if scale <= atol:
+        return "zero-vector"
+    if np.allclose(-numbers, expected, rtol=rtol, atol=atol):
+        return "wrong-sign"
+    if np.allclose(np.abs(numbers), expected / np.linalg.norm(expected), rtol=rtol, atol=atol):
+        return "wrong-sign" if numbers.sum() < 0 else "squared-weights"
+    if len(numbers) > 1 and np.ptp(numbers) <= 1e-9 * scale:
+        return "left-vector"
+    total = numbers.sum()
+    if abs(total) > atol and np.allclose(numbers / total, expected, rtol=rtol, atol=atol):
+        return "not-normalised"
+    return None
+
+
+def _neighbouring_shapes(shape):
+    return [(shape[0] + step, shape[1] + step) for step in (-1, 1)]
+
+
+def _describe_generator(numbers, expected, atol):
+    off_diagonal = numbers - np.diag(np.diag(numbers))
+    if np.any(off_diagonal < -atol):
+        return "there are negative values off the diagonal, where rates stand"
+    scale = max(1.0, np.abs(expected).max())
+    wrong = np.flatnonzero(np.abs(numbers.sum(axis=0) - expected.sum(axis=0)) > 1e-9 * scale)
+    if len(wrong):
+        shown = _only_shown(f": column {wrong[0]} adds up to {numbers[:, wrong[0]].sum():.6g}")
+        return f"{len(wrong)} of {len(expected)} columns do not add up to what they should{shown}"
+    return None
+
+
+def _explain(finding, arguments, what):
+    lines = [f"✗ {what}" if what else "✗ This check fails"]
+    if finding.general is NOT_WRITTEN:
+        return "\n".join([*lines, *_wrap(NOT_WRITTEN)])
+    lines += _wrap(finding.general[:1].upper() + finding.general[1:] + ".")
+    if finding.slip:
+        lines += _name_slip(finding.slip)
+    lines.append("")
+    lines.append("Called with:")
+    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split("\n")
+    lines += finding.details.split("\n") if finding.details else []
+    return "\n".join(lines)
+
+
+def _summarise(region):
+    failed, total = len(region.findings), region.checks
+    if all(finding.general is NOT_WRITTEN for finding in region.findings):
+        return "\n".join(["✗ Hidden checks", *_wrap(NOT_WRITTEN)])
+    lines = [f"✗ {failed} of {total} hidden {'check fails' if total == 1 else 'checks fail'}, on values that are not shown."]
+    slips = list(dict.fromkeys(finding.slip for finding in region.findings if finding.slip))
+    if slips:
+        for slip in slips[:2]:
+            lines += _name_slip(slip)
+    else:
+        for general in list(dict.fromkeys(finding.general for finding in region.findings))[:2]:
+            lines += _wrap(general[:1].upper() + general[1:] + ".")
+        lines += _wrap("Try your function on cases of your own: very small ones, and ones that you can work out by hand.")
+    return "\n".join(lines)
+
+
+def _name_slip(key):
+    slip = SLIPS[key]
+    return ["", *_wrap(f"This looks like: {slip.name}."), *_wrap(slip.text)]
+
+
+def _wrap(text):
+    return textwrap.wrap(text, WIDTH)

@@ -1,0 +1,254 @@
+"""The door between a check and the learner's function: plain data goes through it, nothing else.
+
+A check never touches the learner's function itself. It hands the function and plain data to `call` and judges the plain data
+that comes back. What stands behind the door is replaceable in one place, `use_door`: `LocalDoor` runs the function
+in this process (the learner's kernel, and stock nbgrader); a grading engine puts in a door of its own, which sends the same
+data to another process. A door is any object with two methods::
+
+    door.call(function, arguments) -> Reply     # arguments: a tuple of plain data and numpy Generators
+    door.entropy() -> int                       # fresh entropy for the parameters of hidden checks; may be recorded
+
+Plain data are numbers, strings, truth values, None, NumPy arrays of numbers, and lists, tuples and dicts of those. A NumPy
+Generator in the arguments stands for a seed: on the far side a new Generator is made from a seed drawn here.
+"""
+
+import contextlib
+import contextvars
+import copy
+import io
+import math
+import secrets
+import traceback
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_ELEMENTS = 10_000_000  # numbers in one answer
+MAX_PRINTED = 2_000  # characters of the learner's own output that are passed on
+MAX_ERROR_TEXT = 300
+
+_NUMPY_SCALARS = frozenset(
+    {np.bool_, np.float16, np.float32, np.float64, np.longdouble}
+    | {getattr(np, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
+    | {np.longlong, np.ulonglong}
+)
+
+
+class NotPlain(Exception):
+    """An answer is not plain data; the message says what came and what to return instead."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came through the door: a value, or the type and text of an error (and the line where it arose)."""
+
+    value: object = None
+    error: str | None = None
+    error_text: str = ""
+    where: str = ""
+    printed: str = ""
+
+
+class LocalDoor:
+    """Run the function in this process, on copies of the arguments, with its warnings and its output caught."""
+
+    def call(self, function, arguments):
+        """Call the function with fresh copies of the arguments and return a `Reply`."""
+        arguments = tuple(_far_side(argument) for argument in arguments)
+        output = io.StringIO()
+        # Warnings and stderr are no reason to lose points: nbgrader gives 0 to a cell with any stderr.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            warnings.simplefilter("ignore")
+            try:
+                reply = {"value": function(*arguments)}
+            except (Exception, SystemExit) as error:
+                reply = _describe_error(error)
+        return Reply(printed=output.getvalue()[:MAX_PRINTED], **reply)
+
+    def entropy(self):
+        """Return 128 fresh random bits."""
+        return secrets.randbits(128)
+
+
+_door = contextvars.ContextVar("acme_check_door", default=LocalDoor())  # noqa: B039 (a LocalDoor holds no state)
+
+
+@contextlib.contextmanager
+def use_door(door):
+    """Let all calls inside the ``with`` block go through `door`."""
+    token = _door.set(door)
+    try:
+        yield door
+    finally:
+        _door.reset(token)
+
+
+def call(function, *arguments):
+    """Call the learner's function through the door.
+
+    Parameters
+    ----------
+    function : callable
+        It is handed on, never looked into.
+    *arguments
+        Plain data and NumPy Generators.
+
+    Returns
+    -------
+    Reply
+        Its `value` is plain data in new objects: `int`, `float`, `bool`, `str`, None, arrays that are exactly
+        `numpy.ndarray` of float64, int64 or bool, and lists, tuples and dicts of those.
+
+    Raises
+    ------
+    NotPlain
+        If what came back is anything else.
+    """
+    reply = _door.get().call(function, arguments)
+    if reply.error is not None:
+        return reply
+    return Reply(value=read_plain(reply.value), printed=reply.printed)
+
+
+def fresh_rng():
+    """Return a Generator with fresh entropy from the door, for the parameters of a hidden check."""
+    return np.random.default_rng(_door.get().entropy())
+
+
+def read_plain(value):
+    """Copy plain data into new base objects, judging types exactly.
+
+    A subclass (of float, of ndarray, …) may lie in its comparisons, so that none is let in.
+
+    Raises
+    ------
+    NotPlain
+    """
+    return _read(value, [MAX_ELEMENTS], 0)
+
+
+def _read(value, budget, depth):
+    kind = type(value)
+    if depth > 6:
+        raise NotPlain("lists inside lists, more than six deep, came back")
+    if kind is np.ndarray:
+        _spend(budget, value.size)
+        return _read_array(value)
+    _spend(budget, 1)
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is str:
+        _spend(budget, len(value))
+        return value
+    if kind is int:
+        if not -(2**63) <= value < 2**63:
+            raise NotPlain("a whole number beyond 2**63 came back")
+        return value
+    if kind in _NUMPY_SCALARS:
+        return _read_array(np.array(value))[()].item()
+    if kind is list or kind is tuple:
+        return kind(_read(item, budget, depth + 1) for item in value)
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            raise NotPlain("a dict came back whose keys are not all strings")
+        return {key: _read(item, budget, depth + 1) for key, item in value.items()}
+    raise NotPlain(_advise(kind))
+
+
+def _read_array(array):
+    if array.dtype.kind == "b":
+        return np.array(array, dtype=bool, order="C", subok=False)
+    if array.dtype.kind in "iu":
+        if array.size and array.dtype.kind == "u" and array.max() >= 2**63:
+            raise NotPlain("a whole number beyond 2**63 came back")
+        return np.array(array, dtype=np.int64, order="C", subok=False)
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.array(array, dtype=np.float64, order="C", subok=False)
+    if array.dtype.kind == "c":
+        raise NotPlain("complex numbers came back (numpy.linalg.eig makes them); return real numbers: take their .real")
+    if array.dtype.kind == "O":
+        raise NotPlain("an array of Python objects came back; are its rows equally long, and are they all numbers?")
+    raise NotPlain(f"an array of {array.dtype.name[:30]} came back; return an array of numbers")
+
+
+def _spend(budget, amount):
+    budget[0] -= amount
+    if budget[0] < 0:
+        raise NotPlain(f"more than {MAX_ELEMENTS:,} numbers came back")
+
+
+def _advise(kind):
+    name = str(type.__getattribute__(kind, "__name__"))[:40]
+    if name == "complex" or name.startswith("complex"):
+        return "a complex number came back; return a real one: take its .real"
+    if name.endswith(("_matrix", "_array")):
+        return f"a {name} came back; return a NumPy array: call .toarray() on a sparse matrix"
+    if name in ("generator", "map", "zip", "filter", "range"):
+        return f"a {name} came back; put its items into a list or an array"
+    if name in ("function", "builtin_function_or_method", "type"):
+        return f"a {name} came back instead of a value; are the brackets of a call missing after return?"
+    return f"a {name} came back; return numbers, NumPy arrays of numbers, or lists or tuples of those"
+
+
+def as_numbers(value):
+    """Turn a plain value into an array of numbers (int64 or float64).
+
+    Raises
+    ------
+    NotPlain
+    """
+    if value is None:
+        raise NotPlain("your function returned nothing (None): is there a return?")
+    if isinstance(value, str | dict):
+        raise NotPlain(f"a {type(value).__name__} came back; return numbers")
+    if isinstance(value, list | tuple):
+        if any(item is None for item in value):
+            raise NotPlain("a None came back among the numbers")
+        try:
+            value = np.array([as_numbers(item) for item in value])
+        except ValueError:
+            raise NotPlain("a list came back whose rows are not equally long") from None
+        if value.size == 0:
+            value = value.astype(float)
+    value = np.asarray(value)
+    if value.dtype.kind == "b":
+        raise NotPlain("a truth value (True or False) came back where a number is expected")
+    return value
+
+
+def _far_side(argument):
+    if isinstance(argument, np.random.Generator):
+        return np.random.default_rng(int(argument.integers(2**63)))
+    return copy.deepcopy(argument)
+
+
+def _describe_error(error):
+    kind = type(error)
+    try:
+        text = str(error)[:MAX_ERROR_TEXT]
+    except Exception:
+        text = ""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first frame is the door
+    own = [frame for frame in frames if frame.line and "site-packages" not in frame.filename]
+    where = f"line {own[-1].lineno}: {own[-1].line}" if own else ""
+    return {"error": kind.__name__, "error_text": text, "where": where}
+
+
+def show(value, limit=8):
+    """Write plain data for a message, cut after `limit` lines."""
+    if isinstance(value, np.random.Generator):
+        return "a random generator"
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, precision=6, threshold=40, max_line_width=90, suppress_small=False)
+    elif isinstance(value, tuple):
+        text = "(" + ", ".join(show(item) for item in value) + ")"
+    elif isinstance(value, list):
+        text = "[" + ", ".join(show(item) for item in value[:12]) + (", …]" if len(value) > 12 else "]")
+    elif isinstance(value, float):
+        text = f"{value:.8g}" if math.isfinite(value) else str(value)
+    else:
+        text = repr(value)
+    lines = text.split("\n")
+    return "\n".join(lines[:limit] + (["…"] if len(lines) > limit else []))

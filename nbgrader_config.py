@@ -1,0 +1,25 @@
+"""nbgrader for the course, from the command line and from JupyterLab (formgrader), started in this directory.
+
+``solutions/`` is the source and ``exercises/`` its release. Learners' work comes into ``submitted/``; the gradebook and all that is
+made while grading stay beside it and out of git.
+"""
+
+import os
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader.preprocessors import ClearHiddenTests, GetGrades
+
+c = get_config()  # noqa: F821 (nbgrader puts it here)
+
+c.CourseDirectory.course_id = "acme"
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+c.CourseDirectory.db_url = f"sqlite:///{os.path.join(c.CourseDirectory.root, 'gradebook.db')}"
+# The text sources of the solutions hold the answers: they must never be copied into a release.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.md"]
+
+c.Execute.timeout = 120  # seconds a cell
+
+# A feedback page shows the check cells: leave out of it what the learner must not see.
+c.GenerateFeedback.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]
