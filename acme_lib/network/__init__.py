@@ -1,7 +1,7 @@
 """Reaction networks: text and expressions become rates as data.
 
-A rate is kept as *data* (`rates.RateTable`: arrays and postfix programs), so that a kernel that was compiled once serves
-every network.
+A rate is kept as *data* (`rates.RateTable`: arrays and postfix programs), so that a kernel that was compiled once
+serves every network.
 """
 
 from acme_lib.network.reaction_network import Reaction, ReactionNetwork

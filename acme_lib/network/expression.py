@@ -1,13 +1,15 @@
 """Arithmetic expressions of rate laws: read once, then used as data.
 
-An expression is parsed by Python's own parser into a syntax tree, of which only arithmetic is let through; nothing is ever
-``eval``-ed. One tree serves every use: `Expression.evaluate` (NumPy), `Expression.program` (a postfix program that a
-compiled kernel interprets, so that a new rate law needs no compilation) and `Expression.sympy` (what is displayed).
+An expression is parsed by Python's own parser into a syntax tree, of which only arithmetic is let through; nothing is
+ever ``eval``-ed. One tree serves every use: `Expression.evaluate` (NumPy), `Expression.program` (a postfix program that
+a compiled kernel interprets, so that a new rate law needs no compilation) and `Expression.sympy` (what is displayed).
 """
 
 import ast
 import difflib
+import keyword
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -48,6 +50,7 @@ from acme_lib.errors import NetworkSyntaxError
     TANH,
 ) = range(29)
 
+_GRAMMAR = ("and", "or", "not", "if", "else")
 MAX_STACK = 64  # the values that a program may keep at once: scratch space of the kernels
 
 _BINARY = {ast.Add: ADD, ast.Sub: SUBTRACT, ast.Mult: MULTIPLY, ast.Div: DIVIDE, ast.Pow: POWER}
@@ -130,15 +133,23 @@ class Expression:
         """
         source = text.strip()
         if not source:
-            raise NetworkSyntaxError("an expression is expected after ':' and none came; write for example ': k'")
-        try:
-            tree = ast.parse(source.replace("^", "**"), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = getattr(error, "msg", None) or "it is too deeply nested"
             raise NetworkSyntaxError(
-                f"{source!r} is not an arithmetic expression ({reason}); write for example k*M/(K + M)"
+                "an expression is expected and none came; write for example 'M -> 0 : k' or 'K = 2*k'"
+            )
+        try:
+            tree = _allow(ast.parse(source.replace("^", "**"), mode="eval").body)
+        except NetworkSyntaxError:
+            raise
+        except (RecursionError, MemoryError):
+            raise NetworkSyntaxError(
+                f"the expression {_shorten(source)!r} is too long or too deeply nested; define its parts by name"
             ) from None
-        return cls(source, _allow(tree))
+        except (SyntaxError, ValueError) as error:
+            raise NetworkSyntaxError(
+                f"{_shorten(source)!r} is not an arithmetic expression ({_reason(source, error)}); "
+                "write for example k*M/(K + M)"
+            ) from None
+        return cls(source, tree)
 
     @cached_property
     def names(self):
@@ -177,7 +188,9 @@ class Expression:
         codes, operands = zip(*instructions, strict=True)
         growth = [1 if code <= TIME else 1 - _MEANING[code][0] for code in codes]
         if np.cumsum(growth).max() > MAX_STACK:
-            raise NetworkSyntaxError(f"{self.text!r} is nested more than {MAX_STACK} deep; define its parts by name")
+            raise NetworkSyntaxError(
+                f"{_shorten(self.text)!r} is nested more than {MAX_STACK} deep; define its parts by name"
+            )
         return np.array(codes, dtype=np.int64), np.array(operands, dtype=np.float64)
 
     def evaluate(self, values):
@@ -207,7 +220,8 @@ class Expression:
                     count, meaning = _MEANING[code]
                     arguments = stack[-count:]
                     del stack[-count:]
-                    stack.append(meaning(*arguments))
+                    # True and False count as 1 and 0, as in the kernels: NumPy would add truth values as "or".
+                    stack.append(np.asarray(meaning(*arguments), dtype=float))
         return np.asarray(stack[0], dtype=float)[()]
 
     def sympy(self):
@@ -223,9 +237,24 @@ class Expression:
         return sympy.latex(self.sympy(), order="none")
 
 
+def _reason(source, error):
+    words = [word for word in re.findall(r"[^\W\d]\w*", source) if keyword.iskeyword(word) and word not in _GRAMMAR]
+    if words:
+        return f"{words[0]} is a word of Python and cannot name a quantity: write {words[0]}_"
+    return getattr(error, "msg", None) or str(error)
+
+
+def _shorten(text):
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
 def _allow(node):
     """Return the tree with named rate laws written out; refuse everything that is not arithmetic."""
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        try:
+            float(node.value)
+        except OverflowError:
+            raise NetworkSyntaxError("a number is too large: it exceeds 1.8e308") from None
         return node
     if isinstance(node, ast.Name):
         if node.id in FUNCTIONS:
@@ -342,6 +371,9 @@ def _to_sympy(node, sympy):
     def convert(child):
         return _to_sympy(child, sympy)
 
+    if _is_truth(node):  # SymPy keeps numbers and truth values apart; here, as in the kernels, true counts as 1
+        return sympy.Piecewise((1, _to_sympy_condition(node, sympy)), (0, True))
+
     if isinstance(node, ast.Constant):
         return sympy.Integer(node.value) if isinstance(node.value, int) else sympy.Float(node.value)
     if isinstance(node, ast.Name):
@@ -357,19 +389,30 @@ def _to_sympy(node, sympy):
         }[type(node.op)]()
     if isinstance(node, ast.UnaryOp):
         value = convert(node.operand)
-        if isinstance(node.op, ast.Not):
-            return sympy.Not(value)
         return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.IfExp):
-        return sympy.Piecewise((convert(node.body), convert(node.test)), (convert(node.orelse), True))
-    if isinstance(node, ast.Compare):
-        relation = {ast.Lt: sympy.Lt, ast.LtE: sympy.Le, ast.Eq: sympy.Eq, ast.NotEq: sympy.Ne}[type(node.ops[0])]
-        return relation(convert(node.left), convert(node.comparators[0]))
-    if isinstance(node, ast.BoolOp):
-        join = sympy.And if isinstance(node.op, ast.And) else sympy.Or
-        return join(*(convert(value) for value in node.values))
+        return sympy.Piecewise(
+            (convert(node.body), _to_sympy_condition(node.test, sympy)), (convert(node.orelse), True)
+        )
     name = {"abs": "Abs", "min": "Min", "max": "Max", "ceil": "ceiling"}.get(node.func.id, node.func.id)
     return getattr(sympy, name)(*(convert(argument) for argument in node.args))
+
+
+def _is_truth(node):
+    is_not = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return is_not or isinstance(node, ast.Compare | ast.BoolOp)
+
+
+def _to_sympy_condition(node, sympy):
+    if isinstance(node, ast.Compare):
+        relation = {ast.Lt: sympy.Lt, ast.LtE: sympy.Le, ast.Eq: sympy.Eq, ast.NotEq: sympy.Ne}[type(node.ops[0])]
+        return relation(_to_sympy(node.left, sympy), _to_sympy(node.comparators[0], sympy))
+    if isinstance(node, ast.BoolOp):
+        join = sympy.And if isinstance(node.op, ast.And) else sympy.Or
+        return join(*(_to_sympy_condition(value, sympy) for value in node.values))
+    if _is_truth(node):
+        return sympy.Not(_to_sympy_condition(node.operand, sympy))
+    return sympy.Ne(_to_sympy(node, sympy), 0)
 
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
@@ -377,4 +420,16 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
 
 def is_name(text):
     """Tell whether `text` can name a species or a parameter."""
-    return bool(_IDENTIFIER.match(text)) and text not in RESERVED
+    return bool(_IDENTIFIER.match(text)) and text not in RESERVED and not keyword.iskeyword(text)
+
+
+def why_no_name(text):
+    """Return what a text that is no name is instead, to complete "… is …"."""
+    if keyword.iskeyword(text):
+        return f"a word of Python; write {text}_"
+    return RESERVED.get(text, "not a name, which is a letter followed by letters, digits and _")
+
+
+def normal_name(text):
+    """Return the name as Python's parser spells it: ``µ`` (the sign on a keyboard) and ``μ`` (the letter) are one."""
+    return unicodedata.normalize("NFKC", text)

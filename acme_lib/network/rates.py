@@ -6,8 +6,8 @@ The propensity of reaction j in state x is
 
 with the rate constant c_j, reactant multiplicities ν_ij (mass action counts distinct sets of molecules, so that
 ``2 P -> D`` has c P (P-1)/2) and an optional factor w_j, given as a postfix program (`acme_lib.network.expression`).
-Nothing here depends on a particular network, so that a kernel compiled once serves all. Up to two reactant molecules the
-mass-action factor is one product without branches: with an extra entry ``x[S] = 1`` behind the S species,
+Nothing here depends on a particular network, so that a kernel compiled once serves all. Up to two reactant molecules
+the mass-action factor is one product without branches: with an extra entry ``x[S] = 1`` behind the S species,
 
     a_j = scale_j · x[first_j] · (x[second_j] - shift_j),
 
@@ -34,7 +34,8 @@ class RateTable:
     special : ndarray of bool, shape (R,)
         Whether the propensity needs more: three or more reactant molecules, or a program.
     reactant_start, reactant_species, reactant_count : ndarray of int64
-        Special reaction j multiplies ``binom(x, count)`` over ``reactant_species[reactant_start[j]:reactant_start[j+1]]``.
+        Special reaction j multiplies ``binom(x, count)`` over the entries from ``reactant_start[j]`` up to
+        ``reactant_start[j+1]``.
     change_start, change_species, change_count : ndarray of int64
         Net changes of each reaction, in the same layout.
     program_start, codes, operands : ndarray
@@ -64,6 +65,7 @@ class RateTable:
     affected: np.ndarray
 
     def __post_init__(self):
+        """Make the arrays read-only: networks share them between threads."""
         for value in vars(self).values():
             value.flags.writeable = False
 
@@ -184,7 +186,9 @@ def _apply_operator(code, a, b):
         return a * b
     if code == ex.DIVIDE:
         if b == 0.0:  # as compiled: NumPy's answer, also in plain Python
-            return np.nan if a == 0.0 else np.copysign(np.inf, a)
+            if a == 0.0 or np.isnan(a):
+                return np.nan
+            return np.inf if (a > 0.0) == (np.copysign(1.0, b) > 0.0) else -np.inf
         return a / b
     if code == ex.POWER:
         if a < 0.0 and b != np.floor(b):
@@ -192,10 +196,10 @@ def _apply_operator(code, a, b):
         if a == 0.0 and b < 0.0:
             return np.inf
         return a**b
-    if code == ex.MINIMUM:
-        return min(a, b)
-    if code == ex.MAXIMUM:
-        return max(a, b)
+    if code == ex.MINIMUM or code == ex.MAXIMUM:
+        if np.isnan(a) or np.isnan(b):  # max(0, log(-1)) must not pass for 0
+            return np.nan
+        return min(a, b) if code == ex.MINIMUM else max(a, b)
     if code == ex.LESS:
         return 1.0 if a < b else 0.0
     if code == ex.LESS_EQUAL:

@@ -1,5 +1,6 @@
 """Reaction networks: species, reactions, parameters, and the propensities they define."""
 
+import copyreg
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +11,13 @@ from types import MappingProxyType
 import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
-from acme_lib.network.expression import RESERVED, Expression, is_name, suggest
+from acme_lib.network.expression import Expression, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
+
+MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
+# Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
+copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ def _side(amounts):
 class ReactionNetwork:
     r"""A reaction network with named species, reactions and parameters.
 
-    Build one from text with `ReactionNetwork.parse`. ``->`` is mass action: the rate is a constant, and the propensity is
-    that constant times the number of distinct sets of reactant molecules,
+    Build one from text with `ReactionNetwork.parse`. ``->`` is mass action: the rate is a constant, and the propensity
+    is that constant times the number of distinct sets of reactant molecules,
 
     .. math:: a_j(x) = c_j \prod_i \binom{x_i}{\nu_{ij}},
 
@@ -118,14 +123,14 @@ class ReactionNetwork:
 
     @classmethod
     def parse(cls, text, /, **parameters):
-        """Read a network from text.
+        r"""Read a network from text.
 
         Parameters
         ----------
         text : str
-            One reaction a line: ``reactants -> products : rate``, with ``0`` for nothing, ``#`` for comments, ``->`` for
-            mass action, ``=>`` for a rate that is the whole propensity, ``A <-> B : k_f, k_b`` for both directions of a
-            mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others. Rates are arithmetic
+            One reaction a line: ``reactants -> products : rate``, with ``0`` for nothing, ``#`` for comments, ``->``
+            for mass action, ``=>`` for a rate that is the whole propensity, ``A <-> B : k_f, k_b`` for both directions
+            of a mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others. Rates are arithmetic
             (``+ - * / **``, comparisons, ``a if condition else b``, functions such as ``exp``, ``min``, ``hill``).
         **parameters : float
             A value for each name in the rates that is no species.
@@ -141,7 +146,7 @@ class ReactionNetwork:
 
         Examples
         --------
-        >>> network = ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10, g=1)
+        >>> network = ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=10, g=1)
         >>> network.species
         ('M',)
         """
@@ -178,7 +183,7 @@ class ReactionNetwork:
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        network = cls(species, reactions, MappingProxyType(_define(values, definitions)), definitions)
+        network = cls(species, reactions, MappingProxyType(_define(values, definitions, species)), definitions)
         _check_constants(network)
         return network
 
@@ -192,6 +197,7 @@ class ReactionNetwork:
         """
         defined = {d.name for d in self.definitions}
         given = {name: value for name, value in self.parameters.items() if name not in defined}
+        changes = {normal_name(name): value for name, value in changes.items()}
         for name in changes:
             if name not in given:
                 what = "is defined in the text" if name in defined else f"is no parameter{suggest(name, given)}"
@@ -206,10 +212,13 @@ class ReactionNetwork:
     @cached_property
     def stoichiometry(self):
         """Net change of each species in each reaction, shape (reaction, species)."""
-        return self._matrix(lambda reaction: reaction.products) - self.reactant_counts
+        return self._matrix(lambda reaction: reaction.products, self.reactant_counts)
 
-    def _matrix(self, side):
-        return np.array([[side(r).get(name, 0) for name in self.species] for r in self.reactions], dtype=np.int64)
+    def _matrix(self, side, minus=0):
+        counts = np.array([[side(r).get(name, 0) for name in self.species] for r in self.reactions], dtype=np.int64)
+        counts -= minus
+        counts.flags.writeable = False
+        return counts
 
     @property
     def uses_time(self):
@@ -246,9 +255,8 @@ class ReactionNetwork:
         ParameterError
             For unknown species, a wrong length, or counts that are not whole and non-negative.
         """
-        named = dict(counts) if isinstance(counts, Mapping) else {}
-        named |= by_name
         if counts is None or isinstance(counts, Mapping):
+            named = {**(counts or {}), **by_name}
             for name in named:
                 if name not in self.species:
                     raise ParameterError(
@@ -257,17 +265,19 @@ class ReactionNetwork:
                     )
             values = [named.get(name, 0) for name in self.species]
         else:
+            if by_name:
+                raise ParameterError(f"a state came both as a sequence and by name ({', '.join(by_name)}); keep one")
             values = counts
-        vector = np.asarray(values)
+        try:
+            vector = np.asarray(values)
+        except ValueError:  # rows of unequal length
+            raise ParameterError(f"a state is one count a species; {values!r} came") from None
         if vector.shape != (len(self.species),):
             shape = f"length {vector.size}" if vector.ndim == 1 else f"shape {vector.shape}"
             raise ParameterError(
                 f"the state has {shape}; the network has {len(self.species)} species ({', '.join(self.species)})"
             )
-        whole = vector.dtype.kind in "iuf" and np.all(np.isfinite(vector)) and np.all(vector == np.floor(vector))
-        if not whole or np.any(vector < 0):
-            raise ParameterError(f"a state holds whole, non-negative counts; {values!r} came")
-        return vector.astype(np.int64)
+        return _counts(vector, values)
 
     def propensities(self, states, t=0.0):
         """Evaluate all propensities.
@@ -290,13 +300,15 @@ class ReactionNetwork:
             If one is negative or not finite; the message shows the line and the state.
         """
         single = isinstance(states, Mapping) or np.ndim(states) < 2
-        table = np.atleast_2d(self.state(states)) if single else np.ascontiguousarray(states, dtype=np.int64)
+        table = np.atleast_2d(self.state(states)) if single else np.asarray(states)
         if table.ndim != 2 or table.shape[1] != len(self.species):
             raise ParameterError(
                 f"states have shape {table.shape}; expected (n, {len(self.species)}) for {', '.join(self.species)}"
             )
+        table = np.ascontiguousarray(_counts(table, states))
         values = np.empty((len(table), len(self.reactions)))
-        propensities_of_states(table, float(t), self.rate_table.arrays, values)
+        with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
+            propensities_of_states(table, float(t), self.rate_table.arrays, values)
         bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
         if len(bad):
             s, j = bad[0]
@@ -317,7 +329,21 @@ class ReactionNetwork:
             reaction.text,
         )
 
+    def shortage_error(self, j, state):
+        """Return the error that says that reaction `j` may fire in `state` although its molecules are missing there."""
+        reaction = self.reactions[j]
+        at = ", ".join(f"{name}={int(n)}" for name, n in zip(self.species, state, strict=False))
+        return located(
+            PropensityError(
+                f"the propensity is not zero in the state {at}, where molecules that the reaction takes are missing; "
+                "multiply the rate by their count, or write '->' for mass action"
+            ),
+            reaction.line,
+            reaction.text,
+        )
+
     def __str__(self):
+        """Return text that `parse` reads: definitions, reactions, and the values as a comment."""
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
@@ -336,22 +362,42 @@ class ReactionNetwork:
         )
 
 
+def _counts(array, came):
+    """Return whole, non-negative counts as int64."""
+    whole = array.dtype.kind in "iuf" and np.all(np.isfinite(array)) and np.all(array == np.floor(array))
+    if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
+        raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
+    return array.astype(np.int64)
+
+
 def _check_given(given, species, definitions):
     defined = {d.name for d in definitions}
     values = {}
     for name, value in given.items():
+        name = normal_name(name)
         if name in species:
             raise ParameterError(
                 f"{name} is a species and came as a parameter too; rename one, or give a start count in x0"
             )
         if not is_name(name):
-            raise ParameterError(f"{name} is {RESERVED[name]} and cannot be a parameter; choose another name")
+            raise ParameterError(f"{name!r} cannot name a parameter: it is {why_no_name(name)}")
         if name in defined:
             raise ParameterError(f"{name} is defined in the text and came as a parameter too; keep one of the two")
-        if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(value):
+        values[name] = _finite(value)
+        if values[name] is None:
             raise ParameterError(f"the parameter {name} is a finite number; {value!r} came")
-        values[name] = float(value)
     return values
+
+
+def _finite(value):
+    """Return a real number as a finite float, or None."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if np.isfinite(number) else None
 
 
 def _unknown_name(name, species, known, item):
@@ -362,10 +408,14 @@ def _unknown_name(name, species, known, item):
     return ParameterError(f"{name!r} is neither {kinds}{near}; correct it or give it a value: parse(text, {name}=…)")
 
 
-def _define(values, definitions):
+def _define(values, definitions, species):
     """Evaluate definitions in the order in which they need each other."""
     values = dict(values)
     waiting = {d.name: d for d in definitions}
+    for d in definitions:
+        if d.name in species:
+            error = NetworkSyntaxError(f"{d.name} is a species and is defined as a parameter too; rename one")
+            raise located(error, d.number, d.text)
     if len(waiting) < len(definitions):
         twice = next(d for i, d in enumerate(definitions) if d.name in {e.name for e in definitions[:i]})
         raise located(NetworkSyntaxError(f"{twice.name} is defined twice; keep one"), twice.number, twice.text)

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass
 
 from acme_lib.errors import NetworkSyntaxError
-from acme_lib.network.expression import RESERVED, Expression, is_name
+from acme_lib.network.expression import Expression, is_name, normal_name, why_no_name
 
 _ARROW = re.compile(r"<-->|<->|-->|->|<=>|==>|=>")
 _TERM = re.compile(r"(?:(\d+)\s*\*?\s*)?([^\W\d]\w*)\Z")
 _EMPTY = ("0", "∅", "")
+MAX_MOLECULES = 10**6  # of one species in one reaction: far more is a slip, and would overflow
 _USAGE = "write a reaction as 'M -> M + P : k_p', with 0 for nothing"
 
 
@@ -126,19 +127,24 @@ def _read_side(text):
         match = _TERM.match(term.strip())
         if not match:
             raise NetworkSyntaxError(f"{term.strip()!r} is not a species with an optional whole number; {_USAGE}")
-        count, name = int(match[1] or 1), match[2]
+        count, name = int(match[1] or 1), normal_name(match[2])
         if not is_name(name):
-            raise NetworkSyntaxError(f"{name!r} is {RESERVED[name]} and cannot name a species; choose another name")
+            raise NetworkSyntaxError(f"{name!r} cannot name a species: it is {why_no_name(name)}")
         if count == 0:
             raise NetworkSyntaxError(f"the number before {name} is zero; leave the species out")
+        if count > MAX_MOLECULES:
+            raise NetworkSyntaxError(
+                f"a reaction takes or gives at most {MAX_MOLECULES} molecules of {name}; {count} came"
+            )
         side[name] = side.get(name, 0) + count
     return side
 
 
 def _read_definition(line, number):
     name, _, value = line.partition("=")
-    name = name.strip()
+    name = normal_name(name.strip())
     if not is_name(name):
-        what = f"is {RESERVED[name]}" if name in RESERVED else "is not a name"
-        raise NetworkSyntaxError(f"{name!r} {what}; define a parameter as 'K = k_off/k_on'")
+        raise NetworkSyntaxError(
+            f"{name!r} cannot name a parameter: it is {why_no_name(name)}; define one as 'K = k_off/k_on'"
+        )
     return DefinitionLine(number, line, name, Expression.parse(value))
