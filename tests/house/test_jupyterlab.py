@@ -57,7 +57,7 @@ def server_address(tmp_path, server, patience=60):
 
 @pytest.mark.parametrize(
     ("arguments", "page"),
-    [([], "/lab/tree/course/00_welcome.ipynb"), (["solutions"], "/lab"), (["--ServerApp.root_dir=tests"], "/lab")],
+    [([], "/lab/tree/course/00_welcome.ipynb"), (["tests"], "/lab"), (["--ServerApp.root_dir=tests"], "/lab")],
     ids=["no target", "a folder", "a root"],
 )
 def test_page_that_opens_in_the_repository(tmp_path, arguments, page):
