@@ -262,6 +262,12 @@ def propensity(j, x, t, table, stack):
     return table[0][j] * x[table[2][j]] * (x[table[3][j]] - table[1][j])
 
 
+@njit(cache=True, nogil=True)
+def with_row(table, scale, parameters):
+    """Return `RateTable.arrays` with the scale and parameters of one trajectory in their places."""
+    return (scale,) + table[1:14] + (parameters,) + table[15:]  # noqa: RUF005 (numba does not unpack here)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def propensities_of_states(states, t, table, out):
     """Fill ``out[state, reaction]`` with the propensities of many states, shape (n, species)."""

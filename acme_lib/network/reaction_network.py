@@ -183,7 +183,12 @@ class ReactionNetwork:
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        network = cls(species, reactions, MappingProxyType(_define(values, definitions, species)), definitions)
+        network = cls(
+            species,
+            reactions,
+            MappingProxyType({n: float(v) for n, v in _define(values, definitions, species).items()}),
+            definitions,
+        )
         _check_constants(network)
         return network
 
@@ -195,12 +200,11 @@ class ReactionNetwork:
         ParameterError
             If a name is not one of the given parameters.
         """
-        defined = {d.name for d in self.definitions}
-        given = {name: value for name, value in self.parameters.items() if name not in defined}
+        given = {name: self.parameters[name] for name in self.given_parameters}
         changes = {normal_name(name): value for name, value in changes.items()}
         for name in changes:
             if name not in given:
-                what = "is defined in the text" if name in defined else f"is no parameter{suggest(name, given)}"
+                what = "is defined in the text" if name in self.parameters else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
         return self._build(self.species, self.reactions, self.definitions, {**given, **changes})
 
@@ -236,6 +240,45 @@ class ReactionNetwork:
             factors.append(reaction.rate if constant is None else None)
         reactants = np.array([r.mass_action for r in self.reactions])[:, None] * self.reactant_counts
         return build_rate_table(constants, reactants, self.stoichiometry, factors, self.species, names, values)
+
+    @cached_property
+    def given_parameters(self):
+        """Names of the parameters that were given, without those that the text defines."""
+        defined = {d.name for d in self.definitions}
+        return tuple(name for name in self.parameters if name not in defined)
+
+    def rate_rows(self, rows, size):
+        """Return scale and parameters of the rate table for many sets of parameters at once.
+
+        Parameters
+        ----------
+        rows : mapping of str to ndarray, shape (size,)
+            Given parameters that differ between the sets; the others keep their value.
+        size : int
+
+        Returns
+        -------
+        scale : ndarray, shape (size, reaction)
+        values : ndarray, shape (size, parameter)
+
+        Raises
+        ------
+        ParameterError, PropensityError
+            If a set gives a rate that is not finite or negative; the message shows the line.
+        """
+        given = {name: rows.get(name, self.parameters[name]) for name in self.given_parameters}
+        parameters = _define(given, self.definitions, self.species)
+        values = np.empty((size, len(self.parameters)))
+        for i, name in enumerate(self.parameters):
+            values[:, i] = parameters[name]
+        table = self.rate_table
+        scale = np.ones((size, len(self.reactions)))
+        for j, reaction in enumerate(self.reactions):
+            if self._constant_rate(reaction) is not None:
+                rates = np.broadcast_to(reaction.rate.evaluate(parameters), (size,))
+                _check_constant(reaction, rates)
+                scale[:, j] = rates * (0.5 if table.shift[j] else 1.0)  # a pair counts once: see RateTable
+        return scale, values
 
     def _constant_rate(self, reaction):
         """Return the rate as a number, or None where it depends on the state or the time."""
@@ -429,8 +472,8 @@ def _define(values, definitions, species):
                 stuck.text,
             )
         for d in ready:
-            value = float(d.value.evaluate(values)) if not d.value.uses_time else np.nan
-            if not np.isfinite(value):
+            value = d.value.evaluate(values) if not d.value.uses_time else np.nan
+            if not np.all(np.isfinite(value)):
                 reason = "it uses the time t; put t into the rate" if d.value.uses_time else f"its value is {value}"
                 raise located(ParameterError(f"{d.name} is not a finite number: {reason}"), d.number, d.text)
             values[d.name] = value
@@ -441,15 +484,20 @@ def _define(values, definitions, species):
 def _check_constants(network):
     for reaction in network.reactions:
         value = network._constant_rate(reaction)
-        if value is None:
-            continue
-        if not np.isfinite(value):
-            error = ParameterError(f"the rate is not finite ({value}); change its parameters")
-        elif value < 0:
-            error = PropensityError(
-                f"the rate is negative ({value:g}), and so would be the propensity; a rate is zero or more: "
-                "change its parameters"
-            )
-        else:
-            continue
-        raise located(error, reaction.line, reaction.text)
+        if value is not None:
+            _check_constant(reaction, np.atleast_1d(value))
+
+
+def _check_constant(reaction, values):
+    """Refuse a constant rate, given for one or many sets of parameters, that is negative or not finite."""
+    bad = values[~(np.isfinite(values) & (values >= 0))]
+    if len(bad) == 0:
+        return
+    if np.isfinite(bad[0]):
+        error = PropensityError(
+            f"the rate is negative ({bad[0]:g}), and so would be the propensity; a rate is zero or more: "
+            "change its parameters"
+        )
+    else:
+        error = ParameterError(f"the rate is not finite ({bad[0]}); change its parameters")
+    raise located(error, reaction.line, reaction.text)

@@ -1,5 +1,6 @@
 """The result of a simulation: an ensemble of trajectories that knows its species, times and network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,12 +20,15 @@ class Ensemble:
         In the network's unit of time.
     counts : ndarray of int64, shape (trajectory, time, species)
         Molecules. Read-only.
-    species : tuple of str
     network : ReactionNetwork
     events : ndarray of int64, shape (trajectory,)
         Reactions that fired up to the last time.
     seed : tuple of int
         The key of the random streams, as drawn from the generator.
+    parameters : mapping of str to ndarray, shape (trajectory,)
+        Parameters that differ between trajectories.
+    extra : mapping of str to ndarray
+        Further results of a method, a row a trajectory.
 
     Examples
     --------
@@ -33,14 +37,20 @@ class Ensemble:
 
     times: np.ndarray
     counts: np.ndarray = field(repr=False)
-    species: tuple[str, ...]
     network: ReactionNetwork = field(repr=False)
     events: np.ndarray = field(repr=False)
     seed: tuple[int, ...] = field(repr=False)
+    parameters: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        for array in (self.times, self.counts, self.events):
+        for array in (self.times, self.counts, self.events, *self.parameters.values(), *self.extra.values()):
             array.flags.writeable = False
+
+    @property
+    def species(self):
+        """Names of the species, in the order of the last axis of `counts`."""
+        return self.network.species
 
     def __getitem__(self, name):
         if name not in self.species:

@@ -3,20 +3,40 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.errors import ParameterError
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import propensity, special_propensity
+from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import located
-from acme_lib.simulate.ensemble import Ensemble
-from acme_lib.simulate.random_stream import draw_key, next_exponential, next_uniform, start_stream
-from acme_lib.simulate.threads import run_in_threads
+from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.simulate.run import run_task
+from acme_lib.simulate.task import (
+    BAD_PROPENSITY,
+    DONE,
+    EVENT_LIMIT,
+    NEGATIVE_COUNT,
+    STOPPED,
+    Part,
+    check_whole,
+    make_task,
+)
 
-# What a kernel reports: how the last trajectory of its range ended.
-DONE, BAD_PROPENSITY, NEGATIVE_COUNT, EVENT_LIMIT, STOPPED = range(5)
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 
 
-def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_000_000):
+def simulate_ssa(
+    network,
+    x0,
+    t,
+    *,
+    size=1,
+    rng,
+    parameters=None,
+    keep="counts",
+    threads=None,
+    client=None,
+    progress=None,
+    max_events=1_000_000_000,
+):
     r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_.
 
     In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and the
@@ -37,14 +57,23 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
         Number of trajectories.
     rng : numpy.random.Generator
         Where the randomness comes from. The same seed gives the same counts, whatever the number of threads.
+    parameters : mapping of str to array_like, shape (size,), or callable, optional
+        Parameters that differ between trajectories (extrinsic noise), one number each; or a sampler
+        ``parameters(rng, size)`` that returns such a mapping.
+    keep : {"counts", "summary"}
+        Return all counts, or moments and histograms only (`EnsembleSummary`): then memory does not grow with `size`.
     threads : int, optional
         Default: all cores that this process may use.
+    client : distributed.Client, optional
+        Simulate on this Dask cluster; the same seed gives the same result as here, bit for bit.
+    progress : bool, optional
+        A progress bar; by default one appears when a run takes more than five seconds.
     max_events : int
         A trajectory that needs more events is an error, not an endless run.
 
     Returns
     -------
-    Ensemble
+    Ensemble or EnsembleSummary
         ``counts[trajectory, time, species]``; ``ensemble["M"]`` by name.
 
     Raises
@@ -68,12 +97,8 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
     >>> acme.simulate_ssa(network, {"M": 0}, np.linspace(0, 5, 11), size=3, rng=rng).counts.shape
     (3, 11, 1)
     """
-    size = _check_whole("size", size, 1)
-    max_events = _check_whole("max_events", max_events, 1)
-    times = check_times(t)
-    starts = check_starts(network, x0, size)
-    if not isinstance(rng, np.random.Generator):
-        raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
+    max_events = check_whole("max_events", max_events, 1)
+    task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, max_events=max_events)
     if network.uses_time:
         line = next(r for r in network.reactions if r.rate.uses_time)
         raise located(
@@ -81,74 +106,23 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
             line.line,
             line.text,
         )
-    key = draw_key(rng)
-    table = network.rate_table.arrays
-    counts = np.empty((size, len(times), len(network.species)), dtype=np.int64)
-    events = np.zeros(size, dtype=np.int64)
-
-    def run(low, high, stop):
-        return _direct_method(low, high, starts, times, table, key, max_events, counts, events, stop)
-
-    for status, trajectory, reaction, value, state in run_in_threads(run, size, threads):
-        if status not in (DONE, STOPPED):
-            raise _explain(network, status, trajectory, reaction, value, state, max_events)
-    return Ensemble(times, counts, network.species, network, events, tuple(int(word) for word in key))
+    return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
 
 
-def check_times(t):
-    """Return times as an increasing float array; a number t means the times 0 and t."""
-    try:
-        times = np.array([0.0, t] if np.ndim(t) == 0 else t, dtype=float)
-    except (TypeError, ValueError):
-        raise ParameterError(f"t is a time or an increasing sequence of times; {t!r} came") from None
-    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
-        raise ParameterError(
-            f"t is an increasing sequence of finite times, such as np.linspace(0, 10, 101); {t!r} came"
-        )
-    return times
-
-
-def check_starts(network, x0, size):
-    """Return the start counts as an int64 array of shape (size, species)."""
-    if np.ndim(x0) == 2 and not isinstance(x0, dict):
-        if len(x0) != size:
-            raise ParameterError(f"x0 has {len(x0)} rows and size is {size}; give one row a trajectory, or one state")
-        return np.array([network.state(row) for row in x0])
-    return np.tile(network.state(x0), (size, 1))
-
-
-def _check_whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{name} is a whole number of at least {least}; {value!r} came")
-    return int(value)
-
-
-def _explain(network, status, trajectory, reaction, value, state, max_events):
-    if status == BAD_PROPENSITY:
-        return network.propensity_error(reaction, value, state)
-    at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
-    if status == EVENT_LIMIT:
-        return PropensityError(
-            f"trajectory {trajectory} needs more than max_events={max_events} events; it stood at t={value:g} with {at}. "
-            "Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
-        )
-    line = network.reactions[reaction]
-    return located(
-        PropensityError(
-            f"the reaction fired in the state {at}, where its molecules are missing; its propensity must be 0 there: "
-            "multiply the rate by the count, or write '->' for mass action"
-        ),
-        line.line,
-        line.text,
-    )
+def _run_range(task, low, high, stop):
+    counts = np.empty((high - low, len(task.times), len(task.network.species)), dtype=np.int64)
+    events = np.zeros(high - low, dtype=np.int64)
+    table, scale, values = task.rates_of(low, high)
+    limit = task.options["max_events"]
+    starts = task.starts_of(low, high)
+    outcome = _direct_method(low, starts, task.times, table, scale, values, task.key, limit, counts, events, stop)
+    task.check(outcome)
+    return Part(low, high, counts, events)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _direct_method(low, high, starts, times, table, key, max_events, counts, events, stop):
-    """Simulate trajectories low … high-1 into `counts` and `events`.
-
-    Returns a status (see above), and of the trajectory that failed its index, the reaction, a value and the state.
-    """
+def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_events, counts, events, stop):
+    """Simulate the trajectories low, low + 1, … into `counts` and `events`; returns an outcome, see `Task.check`."""
     scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]
     change_start, change_species, change_count = table[8], table[9], table[10]
     affected_start, affected = table[15], table[16]
@@ -159,13 +133,17 @@ def _direct_method(low, high, starts, times, table, key, max_events, counts, eve
     a = np.empty(n_reactions)
     cumulative = np.empty(n_reactions)
     stack = np.empty(MAX_STACK)
-    for trajectory in range(low, high):
+    for row in range(counts.shape[0]):
+        trajectory = low + row
         stream = start_stream(key, trajectory)
         for i in range(n_species):
-            x[i] = starts[trajectory, i]
+            x[i] = starts[row, i]
+        if row == 0 or scale_rows.shape[0] > 1:
+            scale = scale_rows[row]
+            rates = with_row(table, scale, value_rows[row])
         now = times[0]
         for j in range(n_reactions):
-            a[j] = propensity(j, x, now, table, stack)
+            a[j] = propensity(j, x, now, rates, stack)
             if not (a[j] >= 0.0 and a[j] < np.inf):
                 return BAD_PROPENSITY, trajectory, j, a[j], x
         fired = 0
@@ -183,7 +161,7 @@ def _direct_method(low, high, starts, times, table, key, max_events, counts, eve
             if times[recorded] < now:
                 while recorded < n_times and times[recorded] < now:
                     for i in range(n_species):
-                        counts[trajectory, recorded, i] = np.int64(x[i])
+                        counts[row, recorded, i] = np.int64(x[i])
                     recorded += 1
                 if recorded == n_times:
                     break
@@ -203,7 +181,7 @@ def _direct_method(low, high, starts, times, table, key, max_events, counts, eve
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
                 if special[j]:
-                    value = special_propensity(j, x, now, table, stack)
+                    value = special_propensity(j, x, now, rates, stack)
                 else:
                     value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
                 if not (value >= 0.0 and value < np.inf):
@@ -214,5 +192,5 @@ def _direct_method(low, high, starts, times, table, key, max_events, counts, eve
                 return STOPPED, trajectory, 0, now, x
             if fired > max_events:
                 return EVENT_LIMIT, trajectory, 0, now, x
-        events[trajectory] = fired
-    return DONE, high, 0, 0.0, x
+        events[row] = fired
+    return DONE, 0, 0, 0.0, x

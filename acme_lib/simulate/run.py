@@ -1,0 +1,152 @@
+"""Running a task: cut into ranges of trajectories, in threads or on a cluster, joined in order.
+
+The ranges do not depend on how many threads or workers there are, and each trajectory has a random stream of its own; so
+the result is the same, bit for bit, wherever its ranges were computed.
+"""
+
+import os
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from acme_lib.errors import ParameterError
+from acme_lib.simulate.ensemble import Ensemble
+from acme_lib.simulate.summary import SummaryBuilder, summarise_part
+from acme_lib.simulate.task import check_whole
+
+_MOST_PER_RANGE = 1024
+_RANGES = 64  # of a small ensemble: enough for many threads to end together
+_BAR_AFTER = 5.0  # seconds until a progress bar appears: longer than a first compilation
+
+
+def available_threads():
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
+    """Simulate a task.
+
+    Parameters
+    ----------
+    task : Task
+    keep : {"counts", "summary"}
+        All counts, or only their summary over trajectories: then memory does not grow with the ensemble.
+    threads : int, optional
+        Default: all cores that this process may use.
+    client : distributed.Client, optional
+        Simulate on a Dask cluster instead.
+    progress : bool, optional
+        A progress bar; by default one appears when a run takes more than five seconds.
+
+    Returns
+    -------
+    Ensemble or EnsembleSummary
+    """
+    if keep not in ("counts", "summary"):
+        raise ParameterError(f'keep is "counts" or "summary"; {keep!r} came')
+    threads = available_threads() if threads is None else check_whole("threads", threads, 1)
+    per_range = min(_MOST_PER_RANGE, -(-task.size // _RANGES))
+    ranges = [(low, min(low + per_range, task.size)) for low in range(0, task.size, per_range)]
+    finish = summarise_part if keep == "summary" else _keep_part
+    collector = SummaryBuilder(task) if keep == "summary" else _CountsBuilder(task)
+    parts = _on_cluster(task, ranges, finish, client) if client else _in_threads(task, ranges, finish, threads)
+    with _bar(progress, task.size) as bar:
+        for (low, high), part in zip(ranges, parts, strict=True):
+            collector.add(part)
+            bar.update(high - low)
+    return collector.result()
+
+
+def _keep_part(part):
+    return part
+
+
+def _in_threads(task, ranges, finish, threads):
+    """Yield the finished parts in order; an interrupt stops all ranges and is raised when they have ended."""
+    stop = np.zeros(1, dtype=np.int64)
+
+    def run(low, high):
+        with np.errstate(all="ignore"):  # compiled code never warns; in plain Python hash arithmetic wraps around
+            return finish(task.run_range(task, low, high, stop))
+
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        try:
+            for low, high in ranges:
+                waiting.append(pool.submit(run, low, high))
+                if len(waiting) > 4 * threads:  # parts that wait for their turn take memory
+                    yield _result(waiting.popleft())
+            while waiting:
+                yield _result(waiting.popleft())
+        finally:
+            stop[0] = 1
+            for future in waiting:
+                future.cancel()
+
+
+def _result(future):
+    while True:
+        try:
+            return future.result(timeout=0.1)  # returns to Python often, so that Ctrl-C is heard on every system
+        except TimeoutError:
+            if future.done():
+                return future.result()
+
+
+def _on_cluster(task, ranges, finish, client):
+    """Yield the finished parts in order; a range whose worker is lost is computed again by another."""
+    (shared,) = client.scatter([task], broadcast=True, hash=False)
+    ahead = 4 * max(1, sum(client.nthreads().values()))
+    waiting = deque()
+    try:
+        for low, high in ranges:
+            waiting.append(client.submit(_run_remote, shared, low, high, finish, pure=False))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        client.cancel(list(waiting))
+
+
+def _run_remote(task, low, high, finish):
+    stop = np.zeros(1, dtype=np.int64)
+    with np.errstate(all="ignore"):
+        return finish(task.run_range(task, low, high, stop))
+
+
+def _bar(progress, total):
+    from tqdm.auto import tqdm
+
+    never = progress is False or (progress is None and not sys.stderr)
+    return tqdm(
+        total=total, unit="trajectory", delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress)
+    )
+
+
+class _CountsBuilder:
+    """Joins parts into an `Ensemble`."""
+
+    def __init__(self, task):
+        self.task = task
+        self.counts = np.empty((task.size, len(task.times), len(task.network.species)), dtype=np.int64)
+        self.events = np.empty(task.size, dtype=np.int64)
+        self.extra = {}
+
+    def add(self, part):
+        self.counts[part.low : part.high] = part.counts
+        self.events[part.low : part.high] = part.events
+        for name, values in part.extra.items():
+            if name not in self.extra:
+                self.extra[name] = np.empty((self.task.size, *values.shape[1:]), dtype=values.dtype)
+            self.extra[name][part.low : part.high] = values
+
+    def result(self):
+        task = self.task
+        seed = tuple(int(word) for word in task.key)
+        return Ensemble(task.times, self.counts, task.network, self.events, seed, dict(task.parameters), self.extra)

@@ -1,0 +1,213 @@
+"""Summaries of an ensemble that are built while it runs, so that memory does not grow with the ensemble."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acme_lib.errors import ParameterError
+from acme_lib.network import ReactionNetwork
+
+_BINS = 2048  # of a histogram; where counts exceed it, bins become two, four, … counts wide
+
+
+@dataclass(frozen=True)
+class EnsembleSummary:
+    """Moments and histograms of an ensemble over time.
+
+    Attributes
+    ----------
+    times : ndarray, shape (time,)
+    size : int
+        Trajectories.
+    network : ReactionNetwork
+    means : ndarray, shape (time, species)
+    covariances : ndarray, shape (time, species, species)
+        Unbiased (n - 1).
+    third_moments : ndarray, shape (time, species)
+        Central; the mean of (x - mean)³.
+    fourth_moments : ndarray, shape (time, species)
+        Central; from which standard errors of variances follow.
+    counts_of_bins : ndarray of int64, shape (time, species, bin)
+        Trajectories in each bin of a histogram.
+    bin_widths : ndarray of int64, shape (species,)
+        Counts that a bin of a species covers; 1 where it is a count.
+    events : int
+        Reactions that fired in the whole ensemble.
+    seed : tuple of int
+    """
+
+    times: np.ndarray
+    size: int
+    network: ReactionNetwork = field(repr=False)
+    means: np.ndarray = field(repr=False)
+    covariances: np.ndarray = field(repr=False)
+    third_moments: np.ndarray = field(repr=False)
+    fourth_moments: np.ndarray = field(repr=False)
+    counts_of_bins: np.ndarray = field(repr=False)
+    bin_widths: np.ndarray = field(repr=False)
+    events: int
+    seed: tuple[int, ...] = field(repr=False)
+
+    def __post_init__(self):
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    @property
+    def species(self):
+        """Names of the species."""
+        return self.network.species
+
+    def mean(self, name):
+        """Return the mean over trajectories, shape (time,)."""
+        return self.means[:, self._index(name)]
+
+    def variance(self, name):
+        """Return the unbiased variance over trajectories, shape (time,)."""
+        i = self._index(name)
+        return self.covariances[:, i, i]
+
+    def covariance(self, first, second):
+        """Return the unbiased covariance of two species, shape (time,)."""
+        return self.covariances[:, self._index(first), self._index(second)]
+
+    def fano_factor(self, name):
+        """Return variance over mean, shape (time,); not a number where the mean is 0."""
+        mean, variance = self.mean(name), self.variance(name)
+        return np.divide(variance, mean, out=np.full_like(mean, np.nan), where=mean > 0)
+
+    def skewness(self, name):
+        """Return the third central moment over the 3/2 power of the (biased) variance, shape (time,)."""
+        i = self._index(name)
+        variance = self.variance(name) * (self.size - 1) / self.size
+        third = self.third_moments[:, i]
+        return np.divide(third, variance**1.5, out=np.full_like(third, np.nan), where=variance > 0)
+
+    def histogram(self, name):
+        """Return the histogram of a species over time.
+
+        Returns
+        -------
+        edges : ndarray, shape (bin + 1,)
+            Bin b holds the counts edges[b] … edges[b+1] - 1.
+        trajectories : ndarray of int64, shape (time, bin)
+        """
+        i = self._index(name)
+        bins = self.counts_of_bins[:, i]
+        used = int(np.flatnonzero(bins.any(axis=0)).max()) + 1
+        return np.arange(used + 1) * self.bin_widths[i], bins[:, :used]
+
+    def _index(self, name):
+        if name not in self.species:
+            raise ParameterError(f"{name!r} is not a species of this summary; it has {', '.join(self.species)}")
+        return self.species.index(name)
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """What is kept of a `Part`: its size, central moments and histograms."""
+
+    size: int
+    events: int
+    means: np.ndarray
+    products: np.ndarray
+    thirds: np.ndarray
+    fourths: np.ndarray
+    bins: np.ndarray
+    widths: np.ndarray
+
+
+def summarise_part(part):
+    """Reduce a part to a `PartSummary`; sums run in a fixed order, so that the same part gives the same bits."""
+    counts = part.counts
+    means = counts.mean(axis=0)
+    away = counts - means
+    products = np.einsum("nti,ntj->tij", away, away)
+    top = counts.max(axis=(0, 1), initial=0)
+    widths = np.ones(counts.shape[2], dtype=np.int64)
+    while np.any(top // widths >= _BINS):
+        widths[top // widths >= _BINS] *= 2
+    bins = np.zeros((*counts.shape[1:], _BINS), dtype=np.int64)
+    for i, width in enumerate(widths):
+        for k in range(counts.shape[1]):
+            bins[k, i] = np.bincount((counts[:, k, i] // width).astype(np.int64), minlength=_BINS)
+    used = int(np.flatnonzero(bins.any(axis=(0, 1))).max()) + 1
+    return PartSummary(
+        len(counts),
+        int(part.events.sum()),
+        means,
+        products,
+        (away**3).sum(axis=0),
+        (away**4).sum(axis=0),
+        bins[:, :, :used],
+        widths,
+    )
+
+
+class SummaryBuilder:
+    """Joins part summaries in order, by the update of Chan, Golub & LeVeque (1983) and its extension to fourth moments."""
+
+    def __init__(self, task):
+        self.task = task
+        self.total = None
+        self.bins = np.zeros((len(task.times), len(task.network.species), _BINS), dtype=np.int64)
+
+    def add(self, part):
+        self._add_bins(part.bins, part.widths)
+        if self.total is None:
+            self.total = part
+            return
+        a, b = self.total, part
+        n = a.size + b.size
+        d = b.means - a.means
+        qa, qb = np.einsum("tii->ti", a.products), np.einsum("tii->ti", b.products)
+        products = a.products + b.products + np.einsum("ti,tj->tij", d, d) * (a.size * b.size / n)
+        thirds = a.thirds + b.thirds + d**3 * (a.size * b.size * (a.size - b.size) / n**2)
+        thirds += 3 * d * (a.size * qb - b.size * qa) / n
+        fourths = a.fourths + b.fourths
+        fourths += d**4 * (a.size * b.size * (a.size**2 - a.size * b.size + b.size**2) / n**3)
+        fourths += 6 * d**2 * (a.size**2 * qb + b.size**2 * qa) / n**2
+        fourths += 4 * d * (a.size * b.thirds - b.size * a.thirds) / n
+        means = a.means + d * (b.size / n)
+        self.total = PartSummary(n, a.events + b.events, means, products, thirds, fourths, a.bins, self.total.widths)
+
+    def _add_bins(self, bins, widths):
+        if self.total is None:
+            self.widths = widths.copy()
+        for i in range(len(widths)):
+            while self.widths[i] < widths[i]:
+                self.bins[:, i] = _fold(self.bins[:, i])
+                self.widths[i] *= 2
+            new = np.zeros((bins.shape[0], _BINS), dtype=np.int64)
+            new[:, : bins.shape[2]] = bins[:, i]
+            width = widths[i]
+            while width < self.widths[i]:
+                new = _fold(new)
+                width *= 2
+            self.bins[:, i] += new
+
+    def result(self):
+        total, task = self.total, self.task
+        used = int(np.flatnonzero(self.bins.any(axis=(0, 1))).max()) + 1
+        with np.errstate(invalid="ignore", divide="ignore"):  # one trajectory has no variance: not a number
+            covariances = total.products / np.float64(total.size - 1)
+        return EnsembleSummary(
+            task.times,
+            total.size,
+            task.network,
+            total.means,
+            covariances,
+            total.thirds / total.size,
+            total.fourths / total.size,
+            self.bins[:, :, :used].copy(),
+            self.widths,
+            total.events,
+            tuple(int(word) for word in task.key),
+        )
+
+
+def _fold(bins):
+    """Make bins twice as wide."""
+    folded = np.zeros_like(bins)
+    folded[:, : _BINS // 2] = bins.reshape(len(bins), -1, 2).sum(axis=2)
+    return folded

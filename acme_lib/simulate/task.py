@@ -1,0 +1,196 @@
+"""What is to be simulated, as plain data: it can be cut into ranges of trajectories and sent to another process."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.network import ReactionNetwork
+from acme_lib.network.expression import suggest
+from acme_lib.network.reaction_network import located
+from acme_lib.simulate.random_stream import draw_key
+
+# How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.
+DONE, BAD_PROPENSITY, NEGATIVE_COUNT, EVENT_LIMIT, STOPPED = range(5)
+
+
+@dataclass(frozen=True)
+class Task:
+    """An ensemble to simulate.
+
+    Attributes
+    ----------
+    network : ReactionNetwork
+    run_range : callable
+        ``run_range(task, low, high, stop)`` simulates trajectories low … high-1 and returns a `Part`; a function of a module,
+        so that it can be sent by name. It releases the GIL and returns soon after ``stop[0]`` becomes 1.
+    starts : ndarray, shape (1 or size, species)
+    times : ndarray, shape (time,)
+    size : int
+    key : ndarray of uint64, shape (4,)
+        Of the random streams; trajectory i has stream i.
+    parameters : mapping of str to ndarray, shape (size,)
+        Parameters that differ between trajectories.
+    options : mapping
+        What the method needs besides.
+    """
+
+    network: ReactionNetwork
+    run_range: Callable
+    starts: np.ndarray
+    times: np.ndarray
+    size: int
+    key: np.ndarray
+    parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
+    options: Mapping = field(default_factory=dict)
+
+    def starts_of(self, low, high):
+        """Return the start states of a range, shape (high - low, species)."""
+        # always fresh and contiguous: kernels are compiled once, for one kind of array
+        return np.repeat(self.starts, high - low, axis=0) if len(self.starts) == 1 else self.starts[low:high].copy()
+
+    def rates_of(self, low, high):
+        """Return what a kernel needs of the rates of a range.
+
+        Returns
+        -------
+        table : tuple of ndarray
+            `RateTable.arrays`.
+        scale : ndarray, shape (1 or high - low, reaction)
+            One row a trajectory where parameters differ, else one for all; replaces ``table[0]``.
+        values : ndarray, shape (1 or high - low, parameter)
+            Likewise; replaces ``table[14]``.
+        """
+        table = self.network.rate_table
+        if not self.parameters:
+            return table.arrays, table.scale[None, :].copy(), table.parameters[None, :].copy()
+        rows = {name: values[low:high] for name, values in self.parameters.items()}
+        scale, values = self.network.rate_rows(rows, high - low)
+        return table.arrays, scale, values
+
+    def check(self, outcome):
+        """Raise what a kernel reports; `outcome` is its status, trajectory, reaction, value and state."""
+        status, trajectory, reaction, value, state = outcome
+        if status in (DONE, STOPPED):
+            return
+        network = self.network
+        if self.parameters:
+            network = network.with_parameters(**{name: v[trajectory] for name, v in self.parameters.items()})
+        if status == BAD_PROPENSITY:
+            raise network.propensity_error(reaction, value, state)
+        # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
+        at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
+        if status == EVENT_LIMIT:
+            limit = self.options["max_events"]
+            raise PropensityError(
+                f"trajectory {trajectory} needs more than max_events={limit} events; it stood at t={value:g} with {at}. "
+                "Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
+            )
+        line = network.reactions[reaction]
+        raise located(
+            PropensityError(
+                f"the reaction fired in the state {at}, where its molecules are missing; its propensity must be 0 "
+                "there: multiply the rate by the count, or write '->' for mass action"
+            ),
+            line.line,
+            line.text,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Trajectories low … high-1 of a task.
+
+    Attributes
+    ----------
+    low, high : int
+    counts : ndarray, shape (high - low, time, species)
+    events : ndarray of int64, shape (high - low,)
+        Reactions that fired.
+    extra : mapping of str to ndarray
+        Further results of a method, a row a trajectory.
+    """
+
+    low: int
+    high: int
+    counts: np.ndarray
+    events: np.ndarray
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **options):
+    """Validate what a caller gave and lay it out as a `Task`; draws the key from `rng`."""
+    if not isinstance(network, ReactionNetwork):
+        raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
+    size = check_whole("size", size, 1)
+    times = check_times(t)
+    starts = check_starts(network, x0, size)
+    if not isinstance(rng, np.random.Generator):
+        raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
+    key = draw_key(rng)
+    rows = check_parameters(network, parameters, size, rng)
+    return Task(network, run_range, starts, times, size, key, rows, options)
+
+
+def check_times(t):
+    """Return times as an increasing float array; a number t means the times 0 and t."""
+    try:
+        times = np.array([0.0, t] if np.ndim(t) == 0 else t, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(f"t is a time or an increasing sequence of times; {t!r} came") from None
+    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+        raise ParameterError(
+            f"t is an increasing sequence of finite times, such as np.linspace(0, 10, 101); {t!r} came"
+        )
+    return times
+
+
+def check_starts(network, x0, size):
+    """Return the start counts as an int64 array with one row for all trajectories, or one for each."""
+    if np.ndim(x0) == 2 and not isinstance(x0, Mapping):
+        if len(x0) != size:
+            raise ParameterError(f"x0 has {len(x0)} rows and size is {size}; give one row a trajectory, or one state")
+        return np.array([network.state(row) for row in x0])
+    return network.state(x0)[None, :]
+
+
+def check_parameters(network, parameters, size, rng):
+    """Return parameters that differ between trajectories, each as an array of `size` finite numbers.
+
+    A callable is a sampler: ``parameters(rng, size)`` returns the mapping.
+    """
+    if parameters is None:
+        return {}
+    if callable(parameters):
+        parameters = parameters(rng, size)
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(
+            "parameters maps names to one number a trajectory, or is a function (rng, size) that returns such a mapping; "
+            f"{parameters!r} came"
+        )
+    rows = {}
+    for name, values in parameters.items():
+        if name not in network.given_parameters:
+            known = ", ".join(network.given_parameters) or "none"
+            raise ParameterError(
+                f"{name!r} is not a parameter of the network{suggest(str(name), network.given_parameters)}; it has {known}"
+            )
+        row = np.asarray(values, dtype=float)
+        if row.shape != (size,) or not np.all(np.isfinite(row)):
+            raise ParameterError(
+                f"the parameter {name} needs one finite number for each of {size} trajectories, shape ({size},); "
+                f"an array of shape {row.shape} came"
+                + ("" if row.shape != (size,) else " with values that are not finite")
+            )
+        rows[name] = row
+    if rows:
+        network.rate_rows(rows, size)  # refuses negative rates before the run
+    return rows
+
+
+def check_whole(name, value, least):
+    """Return `value` as an int; it must be a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ParameterError(f"{name} is a whole number of at least {least}; {value!r} came")
+    return int(value)
