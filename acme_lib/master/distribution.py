@@ -59,7 +59,7 @@ class StateDistribution:
     def mean(self, name):
         """Return the mean count of a species."""
         marginal, counts = self._marginal_and_counts(name)
-        return (marginal @ counts / marginal.sum(axis=-1))[()]
+        return _number(marginal @ counts / marginal.sum(axis=-1))
 
     def variance(self, name):
         """Return the variance of the count of a species."""
@@ -68,17 +68,17 @@ class StateDistribution:
     def fano_factor(self, name):
         """Return variance over mean of the count of a species (1 for a Poisson law; NaN where the mean is 0)."""
         mean, variance = np.asarray(self.mean(name)), np.asarray(self.variance(name))
-        return np.divide(variance, mean, out=np.full(mean.shape, np.nan), where=mean > 0)[()]
+        return _number(np.divide(variance, mean, out=np.full(mean.shape, np.nan), where=mean > 0))
 
     def covariance(self, first, second):
         """Return the covariance of the counts of two species."""
         x = self._deviation(first)
         if first == second:
             marginal = self.marginal(first)
-            return ((marginal * x**2).sum(axis=-1) / marginal.sum(axis=-1))[()]
+            return _number((marginal * x**2).sum(axis=-1) / marginal.sum(axis=-1))
         joint = self.marginal(first, second)
         products = np.einsum("...i,...ij,...j->...", x, joint, self._deviation(second))
-        return (products / joint.sum(axis=(-2, -1)))[()]
+        return _number(products / joint.sum(axis=(-2, -1)))
 
     def probability(self, condition):
         """Return the probability of the states in which a condition holds.
@@ -102,7 +102,7 @@ class StateDistribution:
                     f"the space has {', '.join(columns)}"
                 )
         holds = np.broadcast_to(expression.evaluate(columns) != 0, len(self.space))
-        return self.p[..., holds].sum(axis=-1)[()]
+        return _number(self.p[..., holds].sum(axis=-1))
 
     def _marginal_and_counts(self, name):
         return self.marginal(name), np.arange(self.space.shape[self.space.axis(name)])
@@ -111,6 +111,10 @@ class StateDistribution:
         """Return the counts less their mean, shape (..., largest count + 1)."""
         _, counts = self._marginal_and_counts(name)
         return counts - np.asarray(self.mean(name))[..., None]
+
+
+def _number(array):
+    return float(array) if np.ndim(array) == 0 else array
 
 
 def total_variation(p, q):
@@ -139,4 +143,4 @@ def total_variation(p, q):
         raise StateSpaceError(
             f"the last axes run over the same states; shapes {p.shape} and {q.shape} came: pad the shorter with zeros"
         )
-    return (0.5 * np.abs(p - q).sum(axis=-1))[()]
+    return _number(0.5 * np.abs(p - q).sum(axis=-1))

@@ -69,7 +69,7 @@ class StateSpace:
         Examples
         --------
         >>> from acme_lib.network import ReactionNetwork
-        >>> network = ReactionNetwork.parse("0 <-> M : k, g\\nM -> M + P : b\\nP -> 0 : g", k=2, g=1, b=3)
+        >>> network = ReactionNetwork.parse("0 <-> M : k, g\nM -> M + P : b\nP -> 0 : g", k=2, g=1, b=3)
         >>> space = StateSpace.box(network, M=19, P=99)
         >>> space.shape, len(space)
         ((20, 100), 2000)

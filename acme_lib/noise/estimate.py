@@ -53,7 +53,7 @@ class Estimate:
     def __float__(self):
         """Return the value of an estimate of one number."""
         if np.ndim(self.value):
-            raise TypeError(f"this estimate holds {np.size(self.value)} numbers; take its .value, or estimate one column")
+            raise TypeError(f"this estimate holds {np.size(self.value)} numbers; take .value, or estimate one column")
         return float(self.value)
 
     def __repr__(self):
