@@ -148,6 +148,8 @@ def _read(value, budget, depth):
     if kind in _NUMPY_SCALARS:
         return _read_array(np.array(value))[()].item()
     if kind is list or kind is tuple:
+        if len(value) > budget[0]:
+            _spend(budget, len(value))
         return kind(_read(item, budget, depth + 1) for item in value)
     if kind is dict:
         if not all(type(key) is str for key in value):

@@ -631,7 +631,7 @@ wrong("stationary_law")(lambda A: scipy.linalg.expm(0.05 * A)[:, 0])
 wrong("stationary_law")(lambda A: np.linalg.eig(A)[1][:, np.argmax(np.abs(np.linalg.eig(A)[0]))].real)
 wrong("stationary_law")(lambda A: stationary_null_space(A).astype(complex))
 wrong("stationary_law")(lambda A: stationary_null_space(A)[:, None])
-wrong("stationary_law", COUNTS)(lambda A: (1 / np.diag(A)) / np.sum(1 / np.diag(A)))
+wrong("stationary_law")(lambda A: (1 / np.diag(A)) / np.sum(1 / np.diag(A)))
 
 
 @wrong("stationary_law")
@@ -640,7 +640,7 @@ def stationary_assumes_poisson(A):
     return p
 
 
-@wrong("stationary_law")
+@wrong("stationary_law", PROMOTER)
 def stationary_assumes_detailed_balance(A):
     p = np.ones(len(A))
     for n in range(1, len(A)):
