@@ -243,7 +243,7 @@ def show(value, limit=8):
     if isinstance(value, np.random.Generator):
         return "a random generator"
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=6, threshold=40, max_line_width=90, suppress_small=False)
+        text = np.array2string(value, precision=6, threshold=40, max_line_width=66, suppress_small=False)
     elif isinstance(value, tuple):
         text = "(" + ", ".join(show(item) for item in value) + ")"
     elif isinstance(value, list):

@@ -76,7 +76,9 @@ def test_there_are_enough_variants_of_every_exercise():
 
 
 def test_every_graded_code_cell_belongs_to_an_exercise():
-    graded = [c.metadata.nbgrader.grade_id for c in SOURCE.cells if c.get("metadata", {}).get("nbgrader", {}).get("grade")]
+    graded = [
+        c.metadata.nbgrader.grade_id for c in SOURCE.cells if c.get("metadata", {}).get("nbgrader", {}).get("grade")
+    ]
     assert sorted(graded) == sorted([*(cell for cells in CELLS.values() for cell in cells), "why_means_differ"])
 
 
@@ -92,7 +94,10 @@ def test_a_right_answer_passes_silently(exercise, function, capfd):
 def test_a_wrong_answer_loses_its_cells_and_is_told_why(answer):
     for cell in CELLS[answer.exercise]:
         visible = run(visible_part(cell), answer.exercise, answer.function)
-        hidden = [run(hidden_part(cell), answer.exercise, answer.function) for _ in range(1 if "birth_death" in answer.exercise else 3)]
+        hidden = [
+            run(hidden_part(cell), answer.exercise, answer.function)
+            for _ in range(1 if "birth_death" in answer.exercise else 3)
+        ]
         if cell not in answer.fails:
             assert visible is None, visible
             assert hidden == [None] * len(hidden)
