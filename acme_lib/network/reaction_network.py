@@ -248,6 +248,13 @@ class ReactionNetwork:
         return build_rate_table(constants, reactants, self.stoichiometry, factors, self.species, names, values)
 
     @cached_property
+    def text(self):
+        """The text of the network, line by line as it was read; with the given parameters it makes the network again."""
+        lines = {reaction.line: reaction.text for reaction in self.reactions}
+        lines |= {d.number: d.text for d in self.definitions}
+        return "\n".join(lines[number] for number in sorted(lines))
+
+    @cached_property
     def given_parameters(self):
         """Names of the parameters that were given, without those that the text defines."""
         defined = {d.name for d in self.definitions}
