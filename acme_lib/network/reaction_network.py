@@ -3,7 +3,7 @@
 import copyreg
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -11,13 +11,20 @@ from types import MappingProxyType
 import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
-from acme_lib.network.expression import Expression, is_name, normal_name, suggest, why_no_name
+from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
+from acme_lib.network.expression import FUNCTIONS, Expression, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
 
 MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
+
+
+def _read_only(items):
+    return MappingProxyType(items)
+
+
 # Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
-copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,11 @@ class Reaction:
     line: int
     text: str
 
+    def __hash__(self):
+        """Equal reactions have equal hashes; read-only mappings have none of their own."""
+        sides = frozenset(self.reactants.items()), frozenset(self.products.items())
+        return hash((*sides, self.rate, self.mass_action, self.line))
+
     @property
     def equation(self):
         """The reaction as text, such as ``2 P -> D``."""
@@ -68,13 +80,24 @@ class Reaction:
         factor = self.rate.latex()
         if not isinstance(self.rate.sympy(), _atoms()):
             factor = rf"\left({factor}\right)"
-        pieces = [factor]
+        return r"\,".join([factor, *self._sets_latex()])
+
+    def convention(self):
+        """Return in words, with LaTeX, how the rate is meant."""
+        if not self.mass_action:
+            return "as given: the rate is the whole propensity"
+        order = sum(self.reactants.values())
+        if order < 2:
+            return "mass action"
+        sets = {2: "pairs", 3: "triples"}.get(order, f"sets of {order}")
+        counted = r"\,".join(self._sets_latex())
+        return f"mass action: constant times the distinct {sets} of molecules, ${counted}$"
+
+    def _sets_latex(self):
         for name, count in self.reactants.items():
             n = Expression.parse(name).latex()
-            falling = [n, *(rf"({n} - {k})" for k in range(1, count))]
-            product = r"\,".join(falling)
-            pieces.append(product if count == 1 else rf"\frac{{{product}}}{{{_factorial(count)}}}")
-        return r"\,".join(pieces)
+            product = r"\,".join([n, *(rf"({n} - {k})" for k in range(1, count))])
+            yield product if count == 1 else rf"\frac{{{product}}}{{{_factorial(count)}}}"
 
 
 def _atoms():
@@ -110,6 +133,10 @@ class ReactionNetwork:
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
+    definitions : tuple
+        The lines of the text that define a parameter from others.
+    functions : mapping of str to callable
+        The Python functions that the rates call.
 
     References
     ----------
@@ -120,20 +147,49 @@ class ReactionNetwork:
     reactions: tuple[Reaction, ...]
     parameters: Mapping[str, float]
     definitions: tuple = field(default=(), repr=False)
+    functions: Mapping = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    def __hash__(self):
+        """Equal networks have equal hashes."""
+        return hash((self.species, self.reactions, frozenset(self.parameters.items()), self.definitions))
+
+    def __getstate__(self):
+        """Leave out what is computed on demand: the addresses of compiled functions hold in one process only."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def parse(cls, text, /, **parameters):
-        r"""Read a network from text.
+        r"""Read a network from text, one reaction or definition a line.
+
+        ============================  ==================================================================================
+        line                          meaning
+        ============================  ==================================================================================
+        ``M -> M + P : k``            mass action: the propensity is `k` times the number of distinct sets of reactant
+                                      molecules, here :math:`k\,M`
+        ``2 P -> D : c``              the sets are pairs: the propensity is :math:`c\,P(P-1)/2`; likewise ``3 P -> T : c``
+                                      has :math:`c\,P(P-1)(P-2)/6`
+        ``0 => P : v/(1 + P/K)``      the rate is the whole propensity, and nothing is multiplied to it
+        ``A <-> B : k_f, k_b``        both directions, mass action
+        ``0 => M : k*(1 + sin(t))``   a rate that depends on the time `t`
+        ``K = k_off/k_on``            a parameter that is a function of others; it follows when they change
+        ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
+        ``# words``                   a comment
+        ============================  ==================================================================================
+
+        A side of a reaction is ``0`` for nothing, or species with whole numbers before them. Rates are arithmetic:
+        ``+ - * / **``, comparisons, ``a if condition else b``, and the functions ``exp``, ``log``, ``sqrt``, ``abs``,
+        ``floor``, ``ceil``, ``sin``, ``cos``, ``tanh``, ``min``, ``max``, ``mm(X, v, K)``, ``hill(X, v, K, n)`` and
+        ``hillr(X, v, K, n)``.
+
+        A function takes numbers (counts come as floats) and returns one, zero or more, the same for the same numbers.
+        numba compiles it where it can; what numba cannot compile runs as Python, slower by a factor of a hundred. In
+        the displayed equations it stands by its name alone: what can be written as an expression is better written so.
 
         Parameters
         ----------
         text : str
-            One reaction a line: ``reactants -> products : rate``, with ``0`` for nothing, ``#`` for comments, ``->``
-            for mass action, ``=>`` for a rate that is the whole propensity, ``A <-> B : k_f, k_b`` for both directions
-            of a mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others. Rates are arithmetic
-            (``+ - * / **``, comparisons, ``a if condition else b``, functions such as ``exp``, ``min``, ``hill``).
-        **parameters : float
-            A value for each name in the rates that is no species.
+        **parameters : float or callable
+            A value for each name in the rates that is no species, and a function for each name that is called.
 
         Returns
         -------
@@ -150,7 +206,9 @@ class ReactionNetwork:
         >>> network.species
         ('M',)
         """
-        lines, definitions = read_lines(text)
+        functions = {name: value for name, value in parameters.items() if callable(value)}
+        parameters = {name: value for name, value in parameters.items() if name not in functions}
+        lines, definitions = read_lines(text, functions)
         species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
         reactions = tuple(
             Reaction(
@@ -163,10 +221,11 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        return cls._build(species, reactions, tuple(definitions), parameters)
+        _check_functions(functions, species, lines, definitions)
+        return cls._build(species, reactions, tuple(definitions), parameters, functions)
 
     @classmethod
-    def _build(cls, species, reactions, definitions, given):
+    def _build(cls, species, reactions, definitions, given, functions=MappingProxyType({})):
         values = _check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
@@ -183,7 +242,8 @@ class ReactionNetwork:
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        network = cls(species, reactions, MappingProxyType(_define(values, definitions, species)), definitions)
+        values = MappingProxyType(_define(values, definitions, species))
+        network = cls(species, reactions, values, definitions, MappingProxyType(dict(functions)))
         _check_constants(network)
         return network
 
@@ -202,7 +262,7 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in defined else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self._build(self.species, self.reactions, self.definitions, {**given, **changes})
+        return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.functions)
 
     @cached_property
     def reactant_counts(self):
@@ -219,6 +279,21 @@ class ReactionNetwork:
         counts -= minus
         counts.flags.writeable = False
         return counts
+
+    @cached_property
+    def conservation_laws(self):
+        """Sums of counts that no reaction changes: a basis, shape (law, species), without minus signs where possible.
+
+        `conservation_law_texts` says them in words.
+        """
+        laws = find_conservation_laws(self.stoichiometry)
+        laws.flags.writeable = False
+        return laws
+
+    @property
+    def conservation_law_texts(self):
+        """The conservation laws as text, such as ``D_off + D_on = const``."""
+        return tuple(conservation_law_text(law, self.species) for law in self.conservation_laws)
 
     @property
     def uses_time(self):
@@ -322,12 +397,22 @@ class ReactionNetwork:
         what = "negative" if value < 0 else "not finite"
         return located(
             PropensityError(
-                f"the propensity is {what} ({value:g}) in the state {at}; a propensity is a rate of events, "
-                "zero or more in every state: change the rate or its parameters, for example with max(0, …)"
+                f"the propensity is {what} ({value:g}) in the state {at}{self._why(reaction, state)}; a propensity is "
+                "a rate of events, zero or more in every state: change the rate or its parameters, for example with "
+                "max(0, …)"
             ),
             reaction.line,
             reaction.text,
         )
+
+    def _why(self, reaction, state):
+        """Return what a Python function raised in `state`, which compiled code cannot say; or an empty string."""
+        if reaction.rate.functions and not reaction.rate.uses_time:
+            try:
+                reaction.rate.evaluate({**self.parameters, **dict(zip(self.species, state, strict=False))})
+            except PropensityError as error:
+                return f", where {error}"
+        return ""
 
     def shortage_error(self, j, state):
         """Return the error that says that reaction `j` may fire in `state` although its molecules are missing there."""
@@ -351,15 +436,22 @@ class ReactionNetwork:
     def _repr_html_(self):
         rows = []
         for reaction in self.reactions:
-            convention = "mass action" if reaction.mass_action else "as given"
-            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", convention)
+            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
             rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        values = ", ".join(f"{html.escape(name)} = {value:g}" for name, value in self.parameters.items())
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-            f"<p>Species: {html.escape(', '.join(self.species))}. Parameters: {values or 'none'}.</p>"
-        )
+        defined = {d.name for d in self.definitions}
+        values = [f"{html.escape(k)} = {v:g}" for k, v in self.parameters.items() if k not in defined]
+        notes = [
+            f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
+            *(
+                f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
+                for d in self.definitions
+            ),
+            *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
+        ]
+        if self.functions:
+            notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><p>{'<br>'.join(notes)}</p>"
 
 
 def _counts(array, came):
@@ -368,6 +460,23 @@ def _counts(array, came):
     if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
         raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
     return array.astype(np.int64)
+
+
+def _check_functions(functions, species, lines, definitions):
+    called = {
+        name for item in [*(line.rate for line in lines), *(d.value for d in definitions)] for name, _ in item.functions
+    }
+    for name, function in functions.items():
+        if name in FUNCTIONS or not is_name(name):
+            raise ParameterError(f"{name!r} cannot name a function: it is {why_no_name(name)}; rename yours")
+        if name in species:
+            raise ParameterError(f"{name} is a species and came as a function too; rename one")
+        if name not in called:
+            raise ParameterError(f"the function {name} is called in no rate; call it as in '0 => M : {name}(M)'")
+        try:
+            hash(function)
+        except TypeError:
+            raise ParameterError(f"the function {name} cannot be hashed; wrap it: {name}=lambda *x: f(*x)") from None
 
 
 def _check_given(given, species, definitions):
@@ -429,7 +538,10 @@ def _define(values, definitions, species):
                 stuck.text,
             )
         for d in ready:
-            value = float(d.value.evaluate(values)) if not d.value.uses_time else np.nan
+            try:
+                value = float(d.value.evaluate(values)) if not d.value.uses_time else np.nan
+            except PropensityError as error:  # a function raised
+                raise located(error, d.number, d.text) from error
             if not np.isfinite(value):
                 reason = "it uses the time t; put t into the rate" if d.value.uses_time else f"its value is {value}"
                 raise located(ParameterError(f"{d.name} is not a finite number: {reason}"), d.number, d.text)
@@ -440,7 +552,10 @@ def _define(values, definitions, species):
 
 def _check_constants(network):
     for reaction in network.reactions:
-        value = network._constant_rate(reaction)
+        try:
+            value = network._constant_rate(reaction)
+        except PropensityError as error:  # a function raised
+            raise located(error, reaction.line, reaction.text) from error
         if value is None:
             continue
         if not np.isfinite(value):
