@@ -19,8 +19,8 @@ from acme_lib.network.text import located, read_lines
 MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
 
 
-def _read_only(items):
-    return MappingProxyType(items)
+def _read_only(mapping):
+    return MappingProxyType(mapping)
 
 
 # Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
