@@ -69,8 +69,8 @@ class Reaction:
         if self.mass_action:
             for name, count in self.reactants.items():
                 n = sympy.Symbol(name, real=True)
-                for k in range(count):
-                    a *= (n - k) / sympy.Integer(k + 1)
+                # One division at the end: SymPy would write (P - 1)/2 as P/2 - 1/2.
+                a *= sympy.prod([n - k for k in range(count)]) / sympy.factorial(count)
         return a
 
     def propensity_latex(self):
@@ -166,7 +166,7 @@ class ReactionNetwork:
         ============================  ==================================================================================
         ``M -> M + P : k``            mass action: the propensity is `k` times the number of distinct sets of reactant
                                       molecules, here :math:`k\,M`
-        ``2 P -> D : c``              the sets are pairs: the propensity is :math:`c\,P(P-1)/2`; likewise ``3 P -> T : c``
+        ``2 P -> D : c``              the sets are pairs: propensity :math:`c\,P(P-1)/2`; likewise ``3 P -> T : c``
                                       has :math:`c\,P(P-1)(P-2)/6`
         ``0 => P : v/(1 + P/K)``      the rate is the whole propensity, and nothing is multiplied to it
         ``A <-> B : k_f, k_b``        both directions, mass action
@@ -389,6 +389,62 @@ class ReactionNetwork:
             s, j = bad[0]
             raise self.propensity_error(j, values[s, j], table[s])
         return values[0] if single else values
+
+    def master_equation(self):
+        """Derive the chemical master equation (`acme_lib.network.master_equation.MasterEquation`)."""
+        from acme_lib.network.master_equation import MasterEquation
+
+        return MasterEquation.of(self)
+
+    def rate_equations(self, convention="macroscopic"):
+        r"""Derive the rate equations (`acme_lib.network.rate_equations.RateEquations`).
+
+        Parameters
+        ----------
+        convention : {"macroscopic", "discrete"}
+            ``"macroscopic"``: the limit of large counts, in which ``2 P -> D : c`` runs at :math:`c\,\phi^2/2`.
+            ``"discrete"``: the mean put into the propensity itself, :math:`c\,\phi(\phi-1)/2`. Either way
+            :math:`\phi` is in molecules; for concentrations divide by the volume.
+        """
+        from acme_lib.network.rate_equations import RateEquations
+
+        return RateEquations.of(self, convention)
+
+    def moment_equations(self, order=2):
+        """Derive the equations of the raw moments up to `order` (`acme_lib.network.moments.MomentEquations`).
+
+        Raises
+        ------
+        EquationError
+            If a rate is not a polynomial of the counts; the message shows the line.
+        """
+        from acme_lib.network.moments import MomentEquations
+
+        return MomentEquations.of(self, order)
+
+    def fokker_planck(self, convention="discrete"):
+        """Derive the Fokker-Planck equation (`acme_lib.network.diffusion.FokkerPlanckEquation`)."""
+        from acme_lib.network.diffusion import FokkerPlanckEquation
+
+        return FokkerPlanckEquation.of(self, convention)
+
+    def langevin(self, convention="discrete"):
+        """Derive the chemical Langevin equation (`acme_lib.network.diffusion.LangevinEquation`)."""
+        from acme_lib.network.diffusion import LangevinEquation
+
+        return LangevinEquation.of(self, convention)
+
+    def linear_noise(self, convention="macroscopic"):
+        """Derive the linear noise approximation (`acme_lib.network.linear_noise.LinearNoise`).
+
+        Raises
+        ------
+        EquationError
+            If a rate has no derivative that can be written; the message shows the line.
+        """
+        from acme_lib.network.linear_noise import LinearNoise
+
+        return LinearNoise.of(self, convention)
 
     def propensity_error(self, j, value, state):
         """Return the error that says that reaction `j` has a bad propensity in `state`."""
