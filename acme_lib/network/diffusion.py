@@ -196,7 +196,7 @@ class LangevinEquation(Equations):
                     root = (
                         rf"\sqrt{{{printer.sum([a])}}}\,dW_{{{j}}}"
                         if printer.is_latex
-                        else f"sqrt({printer(a)})*dW_{j}"
+                        else f"sqrt({printer.sum([a])})*dW_{j}"
                     )
                     noises.append(("-" if s < 0 else "+", size + root))
             d = rf"\left({drift}\right) dt" if printer.is_latex else f"({drift}) dt"

@@ -114,7 +114,8 @@ class Printer:
     def factor(self, expression):
         """Write an expression that is multiplied to something."""
         if isinstance(expression, sympy.Add | sympy.Piecewise):
-            text = self.sum([expression]) if isinstance(expression, sympy.Add) else self(expression)
+            plain = isinstance(expression, sympy.Piecewise) or any(part.is_Number for part in expression.args)  # P + 1 as everyone writes it
+            text = self(expression) if plain else self.sum([expression])
             return rf"\left({text}\right)" if self.is_latex else f"({text})"
         return self(expression)
 
