@@ -123,6 +123,7 @@ def build(source, timeout=300):
         timeout=timeout,
         kernel_name=_KERNEL["name"],
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=True,
         resources={"metadata": {"path": str(source.resolve().parent)}},
     )

@@ -43,7 +43,7 @@ __all__ = [
     "use_door",
 ]
 
-WIDTH = 88  # nbgrader's validator cuts lines at 90
+WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
     "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, run that cell and then this "
@@ -249,13 +249,15 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         if not np.all(np.isfinite(counts)):
             return Finding("there are values that are not finite (nan or inf)")
         if np.any(counts < 0) or np.any(counts != np.floor(counts)):
-            return Finding("the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", "returns-times")
+            return Finding(
+                "the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", "returns-times"
+            )
         counts = counts.astype(np.int64)
         if compare_with_law(counts, law, error_rate).p_value >= error_rate / 2:
             return None
-        fits = {key: compare_with_law(counts, slip_law, error_rate).p_value for key, slip_law in slips.items()}
-        likely = [key for key, p_value in fits.items() if p_value > 1e-4]
-        slip = max(likely, key=fits.get) if likely else None
+        fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips.items()}
+        fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
+        slip = max(fits, key=fits.get) if fits else None
         if slip is None and len(np.unique(counts)) == 1 and law.max() < 0.5:
             slip = "fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded"
         states = np.arange(len(law))
@@ -334,7 +336,9 @@ def _ask(function, arguments):
         return None, Finding(NOT_WRITTEN, slip=None)
     if reply.error is not None:
         text = f"{reply.error}: {reply.error_text}" if reply.error_text else reply.error
-        return None, Finding(f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, [text, reply.where])))
+        return None, Finding(
+            f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, [text, reply.where]))
+        )
     if reply.value is None:
         return None, Finding("your function returned nothing (None): is there a return?")
     return reply.value, None
@@ -464,7 +468,8 @@ def _describe_generator(numbers, expected, atol):
     wrong = np.flatnonzero(np.abs(numbers.sum(axis=0) - expected.sum(axis=0)) > 1e-9 * scale)
     if len(wrong):
         shown = _only_shown(f": column {wrong[0]} adds up to {numbers[:, wrong[0]].sum():.6g}")
-        return f"{len(wrong)} of {len(expected)} columns do not add up to what they should{shown}"
+        several = "columns do not all add up to what they should"
+        return several if _region.get() is not None else f"{len(wrong)} of {len(expected)} {several}{shown}"
     return None
 
 
@@ -477,7 +482,9 @@ def _explain(finding, arguments, what):
         lines += _name_slip(finding.slip)
     lines.append("")
     lines.append("Called with:")
-    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split("\n")
+    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split(
+        "\n"
+    )
     lines += finding.details.split("\n") if finding.details else []
     return "\n".join(lines)
 
@@ -486,7 +493,9 @@ def _summarise(region):
     failed, total = len(region.findings), region.checks
     if all(finding.general is NOT_WRITTEN for finding in region.findings):
         return "\n".join(["✗ Hidden checks", *_wrap(NOT_WRITTEN)])
-    lines = [f"✗ {failed} of {total} hidden {'check fails' if total == 1 else 'checks fail'}, on values that are not shown."]
+    lines = [
+        f"✗ {failed} of {total} hidden {'check fails' if total == 1 else 'checks fail'}, on values that are not shown."
+    ]
     slips = list(dict.fromkeys(finding.slip for finding in region.findings if finding.slip))
     if slips:
         for slip in slips[:2]:
@@ -494,7 +503,9 @@ def _summarise(region):
     else:
         for general in list(dict.fromkeys(finding.general for finding in region.findings))[:2]:
             lines += _wrap(general[:1].upper() + general[1:] + ".")
-        lines += _wrap("Try your function on cases of your own: very small ones, and ones that you can work out by hand.")
+        lines += _wrap(
+            "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
+        )
     return "\n".join(lines)
 
 

@@ -148,6 +148,8 @@ def _read(value, budget, depth):
     if kind in _NUMPY_SCALARS:
         return _read_array(np.array(value))[()].item()
     if kind is list or kind is tuple:
+        if len(value) > budget[0]:
+            _spend(budget, len(value))
         return kind(_read(item, budget, depth + 1) for item in value)
     if kind is dict:
         if not all(type(key) is str for key in value):
@@ -241,7 +243,7 @@ def show(value, limit=8):
     if isinstance(value, np.random.Generator):
         return "a random generator"
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=6, threshold=40, max_line_width=90, suppress_small=False)
+        text = np.array2string(value, precision=6, threshold=40, max_line_width=66, suppress_small=False)
     elif isinstance(value, tuple):
         text = "(" + ", ".join(show(item) for item in value) + ")"
     elif isinstance(value, list):

@@ -22,6 +22,7 @@ from acme_lib.plot.display import STYLE, Picture, check_words, close
 _live = weakref.WeakSet()
 _numbers = itertools.count()
 _WIDTH = "840px"
+_BUTTON = {"width": "max-content", "align_self": "flex-start"}
 
 
 def slider(low, high, start, *, label, step=None, log=False):
@@ -108,7 +109,7 @@ class SliderFigure(ipywidgets.VBox):
         self.picture = ipywidgets.Image(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
         self.answer = ipywidgets.HTMLMath()
         self.reset = ipywidgets.Button(
-            description="Back to the start", tooltip="Set every slider to its first value", layout={"width": "auto"}
+            description="Back to the start", tooltip="Set every slider to its first value", layout=_BUTTON
         )
         self.reset.on_click(lambda _: self.move(**self.start))
         self._draw_first()
