@@ -11,7 +11,14 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "acme_lib.errors": ["AcmeError", "NetworkSyntaxError", "ParameterError", "PropensityError", "StateSpaceError"],
+    "acme_lib.errors": [
+        "AcmeError",
+        "EquationError",
+        "NetworkSyntaxError",
+        "ParameterError",
+        "PropensityError",
+        "StateSpaceError",
+    ],
     "acme_lib.network": ["ReactionNetwork", "Reaction"],
     "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
     "acme_lib.master": [
@@ -25,7 +32,7 @@ _HOMES = {
     "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = ["network", "models", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

@@ -40,13 +40,15 @@ def located(error, number, text):
     return type(error)(f"line {number}, {text!r}: {error}")
 
 
-def read_lines(text):
+def read_lines(text, functions=None):
     """Read the text of a network.
 
     Parameters
     ----------
     text : str
         One reaction or definition a line; ``#`` starts a comment.
+    functions : mapping of str to callable, optional
+        Python functions that the rates may call.
 
     Returns
     -------
@@ -68,9 +70,9 @@ def read_lines(text):
             continue
         try:
             if _ARROW.search(line.split(":", 1)[0]):
-                reactions += _read_reaction(line, number)
+                reactions += _read_reaction(line, number, functions)
             elif "=" in line:
-                definitions.append(_read_definition(line, number))
+                definitions.append(_read_definition(line, number, functions))
             else:
                 raise NetworkSyntaxError(f"no arrow; {_USAGE}")
         except NetworkSyntaxError as error:
@@ -80,7 +82,7 @@ def read_lines(text):
     return reactions, definitions
 
 
-def _read_reaction(line, number):
+def _read_reaction(line, number, functions):
     sides, colon, rates = line.partition(":")
     if not colon:
         raise NetworkSyntaxError(f"no rate; put it after a colon: {line + ' : k'!r}")
@@ -100,12 +102,12 @@ def _read_reaction(line, number):
             raise NetworkSyntaxError(
                 f"a reversible reaction takes two rates, forward and backward: 'A <-> B : k_f, k_b'; {len(parts)} came"
             )
-        forward, backward = (Expression.parse(part) for part in parts)
+        forward, backward = (Expression.parse(part, functions) for part in parts)
         return [
             ReactionLine(number, line, left, right, forward, True),
             ReactionLine(number, line, right, left, backward, True),
         ]
-    return [ReactionLine(number, line, left, right, Expression.parse(rates), arrow == "->")]
+    return [ReactionLine(number, line, left, right, Expression.parse(rates, functions), arrow == "->")]
 
 
 def _split_at_commas(text):
@@ -140,11 +142,11 @@ def _read_side(text):
     return side
 
 
-def _read_definition(line, number):
+def _read_definition(line, number, functions):
     name, _, value = line.partition("=")
     name = normal_name(name.strip())
     if not is_name(name):
         raise NetworkSyntaxError(
             f"{name!r} cannot name a parameter: it is {why_no_name(name)}; define one as 'K = k_off/k_on'"
         )
-    return DefinitionLine(number, line, name, Expression.parse(value))
+    return DefinitionLine(number, line, name, Expression.parse(value, functions))
