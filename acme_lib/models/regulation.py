@@ -98,7 +98,9 @@ def bursty_autoregulation(r0=2.0, r1=10.0, n=4, K=20.0, B=4.0, g0=1.0, left_out=
         raise ParameterError(f"B is a positive number, the mean size of a burst; {B!r} came")
     if not 0 < left_out < 1:
         raise ParameterError(f"left_out is a probability between 0 and 1; {left_out!r} came")
-    largest = max(1, math.ceil(math.log(left_out) / -math.log1p(1 / B)) - 1)  # the least with q^(largest + 1) <= left_out
+    largest = max(
+        1, math.ceil(math.log(left_out) / -math.log1p(1 / B)) - 1
+    )  # the least with q^(largest + 1) <= left_out
     sizes = range(1, largest + 1)
     lines = ["q = B/(1 + B)", *(f"0 => {b} P : (r0 + hill(P, r1, K, n))*(1 - q)*q**{b}" for b in sizes), "P -> 0 : g0"]
     return ReactionNetwork.parse("\n".join(lines), r0=r0, r1=r1, n=n, K=K, B=B, g0=g0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,13 +54,14 @@ def save_ensemble(ensemble, path):
 
 def load_ensemble(path, make):
     """Read a file that `save_ensemble` wrote; `make` builds the result from its fields."""
+    # opened here, since numpy.load leaves a damaged file open
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             arrays = {name: file[name] for name in file.files if name != "about"}
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ParameterError(f"{path} is not a file that Ensemble.save wrote, or it is damaged ({error})") from None
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise ParameterError(f"{path} has another format than {_FORMAT}; it was written by another version")
