@@ -109,8 +109,8 @@ def test_standard_error_is_the_spread_of_estimates(estimator, law):
 def test_95_per_cent_intervals_cover_95_times_in_100(estimator, law):
     """The number of intervals that cover is binomial(repetitions, 0.95).
 
-    It must lie between its quantiles of `FALSE_POSITIVE`/2 to either side: from 92.45 % to 97.2 %. (Intervals from 2,000
-    samples of a skewed law cover a few parts in a thousand less than normal ones, which stays well inside.)
+    It must lie between its quantiles of `FALSE_POSITIVE`/2 to either side: from 92.45 % to 97.2 %. (Intervals from
+    2,000 samples of a skewed law cover a few parts in a thousand less than normal ones, which stays well inside.)
     """
     repetitions = 2000
     samples = law.rvs((2000, repetitions), random_state=np.random.default_rng(12))
