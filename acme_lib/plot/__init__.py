@@ -4,7 +4,7 @@
 on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 """
 
-from acme_lib.plot.display import Picture, png, show, subplots
+from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
     FILL,
     draw_distribution,
@@ -26,5 +26,6 @@ __all__ = [
     "label_line",
     "png",
     "show",
+    "style",
     "subplots",
 ]

@@ -5,6 +5,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
 from acme_lib.errors import ParameterError
+from acme_lib.plot.display import style
 
 FILL = "#BBCCDD"  # light grey blue for measured frequencies: what was sampled is filled, what was computed is a line
 
@@ -105,7 +106,8 @@ def draw_joint_distribution(axes, p, *, labels, floor=1e-6):
     p = np.asarray(p, dtype=float)
     edges = [np.arange(n + 1) - 0.5 for n in p.shape]
     mesh = axes.pcolormesh(*edges, np.ma.masked_less(p.T, floor), norm=LogNorm(floor, p.max()), rasterized=True)
-    axes.figure.colorbar(mesh, ax=axes, label="probability")
+    with style():
+        axes.figure.colorbar(mesh, ax=axes, label="probability")
     axes.set(xlabel=labels[0], ylabel=labels[1])
     return mesh
 

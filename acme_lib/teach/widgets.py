@@ -12,12 +12,11 @@ import time
 import weakref
 
 import ipywidgets
-import matplotlib.style
 import numpy as np
 from PIL import Image
 
 from acme_lib.errors import ParameterError
-from acme_lib.plot.display import STYLE, Picture, check_words, close
+from acme_lib.plot.display import Picture, check_words, close, style
 
 _live = weakref.WeakSet()
 _numbers = itertools.count()
@@ -195,7 +194,7 @@ class SliderFigure(ipywidgets.VBox):
     def _draw_first(self):
         # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
         self._text = str(self.redraw(**self.values))
-        with matplotlib.style.context(STYLE):
+        with style():
             self.figure.canvas.draw()
         # The layout is found once: a figure that shifts while a slider moves is hard to follow, and slow.
         self.figure.set_layout_engine("none")
@@ -209,7 +208,7 @@ class SliderFigure(ipywidgets.VBox):
 
     def _render(self):
         canvas = self.figure.canvas
-        with matplotlib.style.context(STYLE):
+        with style():
             # Axes, ticks and legends take most of the time and seldom change: they are kept as a background.
             moving = _data_artists(self.figure)
             scenery = _scenery(self.figure)

@@ -64,6 +64,15 @@ def test_fonts_ship_with_matplotlib():
     assert path.startswith(matplotlib.get_data_path())
 
 
+def test_titles_and_legends_keep_the_style_outside_of_it():
+    _, axes = acme.plot.subplots()
+    axes.plot([0, 1], label="line")
+    axes.set(title="at the left")
+    assert axes.get_title("left") == "at the left"
+    assert not axes.legend().get_frame_on()
+    assert axes.text(0, 0, "text").get_fontsize() == 13
+
+
 def test_style_does_not_leak():
     before = dict(matplotlib.rcParams)
     figure, _ = acme.plot.subplots()
