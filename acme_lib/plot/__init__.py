@@ -7,6 +7,7 @@ on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
     FILL,
+    draw_cells,
     draw_distribution,
     draw_generator,
     draw_joint_distribution,
@@ -18,6 +19,7 @@ from acme_lib.plot.draw import (
 __all__ = [
     "FILL",
     "Picture",
+    "draw_cells",
     "draw_distribution",
     "draw_generator",
     "draw_joint_distribution",

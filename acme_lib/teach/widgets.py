@@ -13,6 +13,7 @@ import weakref
 
 import ipywidgets
 import numpy as np
+import traitlets
 from PIL import Image
 
 from acme_lib.errors import ParameterError
@@ -48,8 +49,8 @@ def slider(low, high, start, *, label, step=None, log=False):
     look = {
         "description": label,
         "continuous_update": True,
-        "style": {"description_width": "16em"},
-        "layout": {"width": "38em", "max_width": "100%"},
+        "style": {"description_width": "13em"},
+        "layout": {"width": "48em", "max_width": "100%"},
     }
     if log:
         if low <= 0:
@@ -91,6 +92,16 @@ def explore(figure, redraw, *, question, alt, caption, **sliders):
     return SliderFigure(figure, redraw, question=question, alt=alt, caption=caption, **sliders)
 
 
+class DescribedImage(ipywidgets.Image):
+    """An image whose tooltip describes it: a title is the name of an ``<img>`` for a screen reader.
+
+    The front end writes the tooltip of a widget only when its description is empty, and fails on a widget that has no
+    description at all, as an image has none.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 class SliderFigure(ipywidgets.VBox):
     """A picture, its sliders and a line of text that change together; made by `explore`.
 
@@ -106,7 +117,7 @@ class SliderFigure(ipywidgets.VBox):
         self.start = {name: control.value for name, control in sliders.items()}
         self.error = None
         self._scenery = self._background = None
-        self.picture = ipywidgets.Image(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
+        self.picture = DescribedImage(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
         self.answer = ipywidgets.HTMLMath()
         self.reset = ipywidgets.Button(
             description="Back to the start", tooltip="Set every slider to its first value", layout=_BUTTON

@@ -168,6 +168,25 @@ def test_samples_that_are_no_counts_are_refused(samples):
         acme.plot.draw_samples(axes, samples)
 
 
+def test_cells_hold_a_dot_for_each_molecule():
+    _, axes = acme.plot.subplots()
+    acme.plot.draw_cells(axes, [3, 0, 5], rng=np.random.default_rng(1), columns=2)
+    assert [len(line.get_xdata()) for line in axes.lines] == [3, 0, 5]
+    assert [text.get_text() for text in axes.texts] == ["3", "0", "5"]
+    for line, rod in zip(axes.lines, axes.patches, strict=True):
+        box = rod.get_path().get_extents()
+        assert all(box.contains(*dot) for dot in line.get_xydata())
+
+
+def test_second_distribution_is_not_cut_off():
+    _, axes = acme.plot.subplots()
+    acme.plot.draw_distribution(axes, [0.2, 0.2])
+    acme.plot.draw_distribution(axes, [0.1, 0.8])
+    assert axes.get_ylim() == (0, pytest.approx(0.864))
+    acme.plot.draw_distribution(axes, [0.3, 0.3])
+    assert axes.get_ylim() == (0, pytest.approx(0.864))
+
+
 @pytest.mark.parametrize("kind", ["steps", "dots"])
 def test_distribution_starts_where_it_is_told(kind):
     _, axes = acme.plot.subplots()
