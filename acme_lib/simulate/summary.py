@@ -145,7 +145,7 @@ def summarise_part(part):
 
 
 class SummaryBuilder:
-    """Joins part summaries in order, by the update of Chan, Golub & LeVeque (1983) and its extension to fourth moments."""
+    """Joins part summaries in order: the update of Chan, Golub & LeVeque (1983), extended to fourth moments."""
 
     def __init__(self, task):
         self.task = task
