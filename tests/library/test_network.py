@@ -500,5 +500,5 @@ def test_examples_in_the_docstrings():
 
 
 def test_no_molecules_have_no_pairs_and_no_minus_zero():
-    propensities = acme.ReactionNetwork.parse("2 S -> D : c", c=1.0).propensities({"S": 0})
+    propensities = ReactionNetwork.parse("2 S -> D : c", c=1.0).propensities({"S": 0})
     assert not np.signbit(propensities).any()
