@@ -50,7 +50,7 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
     Raises
     ------
     ParameterError
-        If an argument has the wrong shape or type.
+        If an argument has the wrong shape or type, or the network has events.
     PropensityError
         If a propensity turns negative or not finite, a reaction would make a count negative, or a trajectory exceeds
         `max_events`; the message shows the line and the state.
@@ -74,6 +74,7 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
     starts = check_starts(network, x0, size)
     if not isinstance(rng, np.random.Generator):
         raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
+    network.refuse_events("simulate_ssa")
     if network.uses_time:
         line = next(r for r in network.reactions if r.rate.uses_time)
         raise located(
