@@ -172,10 +172,23 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        return cls._build(species, reactions, tuple(definitions), parameters, tuple(events))
+        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events))
 
     @classmethod
-    def _build(cls, species, reactions, definitions, given, events=()):
+    def build(cls, species, reactions, definitions=(), parameters=None, events=()):
+        """Return a network from its parts, checked as `parse` checks text.
+
+        Parameters
+        ----------
+        species : tuple of str
+        reactions : tuple of Reaction
+        definitions : tuple of DefinitionLine
+            Their right-hand sides, the rates and the events may name each definition.
+        parameters : mapping of str to float
+            A value for each other name, and no more.
+        events : tuple of Event
+        """
+        given = parameters or {}
         values = _check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
@@ -196,9 +209,7 @@ class ReactionNetwork:
         values, observables = _define(values, definitions, species)
         reactions = tuple(replace(reaction, rate=reaction.rate.substitute(observables)) for reaction in reactions)
         events = tuple(_substitute_event(event, observables) for event in events)
-        network = cls(
-            species, reactions, MappingProxyType(values), definitions, MappingProxyType(observables), events
-        )
+        network = cls(species, reactions, MappingProxyType(values), definitions, MappingProxyType(observables), events)
         _check_constants(network)
         return network
 
@@ -217,7 +228,7 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in defined else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
+        return self.build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
 
     @cached_property
     def reactant_counts(self):
@@ -365,7 +376,7 @@ class ReactionNetwork:
         name : str
         counts : array_like, shape (..., species)
         t : array_like
-            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for ``counts[trajectory, time, species]``.
+            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
 
         Returns
         -------
@@ -480,7 +491,7 @@ def _unknown_name(name, species, known):
 
 
 def _define(values, definitions, species):
-    """Return the parameters' values and the observables, from definitions in the order in which they need each other."""
+    """Return the parameters' values and the observables; definitions may stand in any order."""
     values, observables = dict(values), {}
     waiting = {d.name: d for d in definitions}
     for d in definitions:
@@ -506,7 +517,9 @@ def _define(values, definitions, species):
                 continue
             value = float(d.value.evaluate(values))
             if not np.isfinite(value):
-                raise located(ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text)
+                raise located(
+                    ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text
+                )
             values[d.name] = value
     return values, observables
 
