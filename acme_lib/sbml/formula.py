@@ -3,7 +3,6 @@
 import ast
 from functools import reduce
 
-from acme_lib.errors import SBMLError
 from acme_lib.network.expression import Expression
 from acme_lib.sbml.document import import_libsbml, refusal
 
@@ -27,10 +26,7 @@ def binary(left, operator, right):
 
 def to_expression(tree):
     """Return a tree as an `Expression`."""
-    try:
-        return Expression.parse(ast.unparse(tree))
-    except RecursionError:
-        raise SBMLError("a formula is too deeply nested to be read; define its parts by assignment rules") from None
+    return Expression.parse(ast.unparse(tree))
 
 
 def read_formula(node, symbols, functions, where):

@@ -4,6 +4,7 @@ import ast
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from acme_lib.errors import SBMLError
 from acme_lib.network import Event, Reaction, ReactionNetwork
 from acme_lib.network.expression import is_name
 from acme_lib.network.reaction_network import MAX_COUNT
@@ -73,7 +74,13 @@ def read_sbml(path):
     ``network, x0 = acme.read_sbml("model.xml")``, then ``acme.simulate_ssa(network, x0, 50, size=1000, rng=rng)``.
     """
     document = load_document(path)  # the model lives no longer than its document
-    model = document.getModel()
+    try:
+        return _read_model(document.getModel())
+    except RecursionError:
+        raise SBMLError("a formula is too deeply nested to be read; define its parts by assignment rules") from None
+
+
+def _read_model(model):
     symbols = _read_symbols(model)
     definitions = tuple(_read_rule(model, rule, symbols) for rule in _items(model.getListOfRules()))
     species = tuple(symbols.names[s.getId()] for s in _items(model.getListOfSpecies()) if s.getId() in symbols.counted)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from math import factorial
 from pathlib import Path
 
-from acme_lib.errors import ParameterError
 from acme_lib.network.expression import Expression
 from acme_lib.sbml.document import check_validity, import_libsbml, refusal
 from acme_lib.sbml.formula import binary, constant, name
@@ -63,8 +62,6 @@ def write_sbml(network, x0, path):
     """
     libsbml = import_libsbml()
     state = network.state(x0)
-    if state.ndim != 1:
-        raise ParameterError(f"x0 is one state, and {state.shape} came")
     root = _document(network, state)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
