@@ -65,7 +65,7 @@ def read_formula(node, symbols, functions, where):
         return constants[kind]
     if kind == libsbml.AST_FUNCTION and node.getName() in functions:
         return _write_out(node, [read(child) for child in _children(node)], functions, where)
-    arguments = [read(child) for child in _children(node)]
+    arguments = [read(child) for child in _operands(node, libsbml)]
     build = _builders(libsbml).get(kind)
     tree = build(*arguments) if build else None
     if tree is None:
@@ -75,6 +75,21 @@ def read_formula(node, symbols, functions, where):
 
 def _children(node):
     return [node.getChild(i) for i in range(node.getNumChildren())]
+
+
+def _operands(node, libsbml):
+    """Return the arguments; those of a sum or a product of many, which libsbml nests in pairs, in one row."""
+    kind = node.getType()
+    if kind not in (libsbml.AST_PLUS, libsbml.AST_TIMES):
+        return _children(node)
+    waiting, row = [node], []
+    while waiting:
+        last = waiting.pop()
+        if last.getType() == kind and last.getNumChildren() > 0:
+            waiting += _children(last)
+        else:
+            row.append(last)
+    return row[::-1] if node.getNumChildren() else []
 
 
 def _describe(node, libsbml):

@@ -62,13 +62,20 @@ def split_reversible(law, reactants, products, changing):
     return _sum(forward), _sum(backward)
 
 
-def subtracts(law):
-    """Tell whether a law may be negative by form: it subtracts anything but 1, 2, … from a count, as in x (x - 1)."""
+def subtracts(law, changing):
+    """Tell whether the sign of a law may change, by its form: it subtracts what changes, but not as in x (x - 1)."""
+    changes = bool(_names(law) & changing)
+    if _falling_species(law) is not None or isinstance(law, ast.Compare):
+        return False
+    if isinstance(law, ast.Call) and not changes:  # exp(-k) is a constant like another
+        return False
     if isinstance(law, ast.BinOp) and isinstance(law.op, ast.Sub):
-        return _falling_species(law) is None
+        return changes
+    if isinstance(law, ast.BinOp) and isinstance(law.op, ast.Pow):
+        return subtracts(law.left, changing)
     if isinstance(law, ast.UnaryOp) and isinstance(law.op, ast.USub):
         return True
-    return any(subtracts(child) for child in ast.iter_child_nodes(law))
+    return any(subtracts(child, changing) for child in ast.iter_child_nodes(law))
 
 
 def _names(tree):

@@ -95,7 +95,7 @@ def _read_model(model):
     expressions = [r.rate for r in reactions] + [d.value for d in definitions]
     expressions += [expression for event in events for expression in event.expressions]
     defined = {d.name for d in definitions}
-    used = dict.fromkeys(n for e in expressions for n in e.names if n not in species and n not in defined and n != "pi")
+    used = dict.fromkeys(n for e in expressions for n in e.names if n not in species and n not in defined)
     parameters = {n: values[n] for n in used}
     network = ReactionNetwork.build(species, tuple(reactions), definitions, parameters, events)
     return network, {n: _whole(n, values[n]) for n in species}
@@ -158,7 +158,7 @@ def _read_symbols(model):
         for reference in [*_items(reaction.getListOfReactants()), *_items(reaction.getListOfProducts())]:
             if reference.getIdAttribute():
                 trees[reference.getIdAttribute()] = "it is a stoichiometry"
-    functions = {f.getId(): f.getMath() for f in _items(model.getListOfFunctionDefinitions())}
+    functions = {f.getId(): f.getMath() for f in _items(model.getListOfFunctionDefinitions()) if f.isSetMath()}
     return _Symbols(names, trees, functions, _counted_species(model), volumes)
 
 
@@ -216,7 +216,7 @@ def _read_reaction(reaction, symbols, changing, local_values):
     if reactants == products:
         return []
     directions = [(reactants, products, tree)]
-    if reaction.getReversible() and subtracts(tree):
+    if reaction.getReversible() and subtracts(tree, changing):
         laws = split_reversible(tree, reactants, products, changing)
         if laws is None:
             raise refusal(

@@ -78,7 +78,8 @@ def event(trigger, changes, *, name="e", level=3, initially="true", persistent="
         f'<eventAssignment variable="{key}">{formula(value)}</eventAssignment>' for key, value in changes.items()
     )
     return (
-        f'<event id="{name}" useValuesFromTriggerTime="{at_trigger}"><trigger {attributes}>{formula(trigger)}</trigger>{more}'
+        f'<event id="{name}" useValuesFromTriggerTime="{at_trigger}">'
+        f"<trigger {attributes}>{formula(trigger)}</trigger>{more}"
         f"<listOfEventAssignments>{changes}</listOfEventAssignments></event>"
     )
 
@@ -108,8 +109,9 @@ def document(*, level=3, version=1, size=1, attributes="", model="", **parts):
     )
     assert parts == {}
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?><sbml xmlns="{CORE[level, version]}" level="{level}" version="{version}" '
-        f'{attributes}><model id="m" {model}>{body}</model></sbml>'
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<sbml xmlns="{CORE[level, version]}" level="{level}" version="{version}" {attributes}>'
+        f'<model id="m" {model}>{body}</model></sbml>'
     )
 
 
@@ -404,6 +406,20 @@ def test_events(level, read):
         acme.simulate_ssa(network, {"X": 1}, 1.0, rng=np.random.default_rng(1))
 
 
+def test_a_trigger_by_choice_and_an_event_without_effect(read):
+    choice = event("piecewise(true, X > 3, false)", {"X": "0"})
+    network, _ = read(
+        version=2,
+        species=X,
+        parameters=MU,
+        reactions=reaction("R", {"X": 1}, {}, "Mu*X", version=2),
+        events=choice + event("X > 1", {}, name="idle"),
+    )
+    (only,) = network.events
+    assert only.trigger.is_condition
+    assert [only.trigger.evaluate({"X": x}) for x in (3, 4)] == [0, 1]
+
+
 def test_a_lonely_event_may_have_what_means_nothing_alone(read):
     priority = f"<priority>{formula('1')}</priority>"
     lonely = event("X > 3", {"X": "0"}, persistent="false", at_trigger="false", more=priority)
@@ -418,6 +434,7 @@ def test_a_lonely_event_may_have_what_means_nothing_alone(read):
         ("cell*(kf*A - kr*B)", 2.0 * 7, 3.0 * 5),
         ("-kr*B + kf*A", 2.0 * 7, 3.0 * 5),
         ("(A - B*kr/kf)*kf", 2.0 * 7, 3.0 * 5),
+        ("kf*A^1*exp(-kr) - kr*B", 2.0 * 7 * math.exp(-3), 3.0 * 5),
         ("kf*A*E + A - kr*B*E/2", 2.0 * 7 * 4 + 7, 3.0 * 5 * 4 / 2),
     ],
 )
@@ -441,7 +458,7 @@ def test_a_reversible_dimerisation(read):
     np.testing.assert_allclose(network.propensities([9, 2]), [72, 6])
 
 
-@pytest.mark.parametrize("law", ["v*A/(K + A)", "v*A*A", "v"])
+@pytest.mark.parametrize("law", ["v*A/(K + A)", "v*A*A", "v", "v*A*(K - 1)*exp(-K)", "v*A*(A - 1)", "v*A^(-1)*A"])
 def test_a_reversible_law_that_subtracts_nothing_runs_one_way(law, read):
     """Level 2 takes reactions as reversible where nothing is said."""
     network, _ = read(
@@ -580,6 +597,8 @@ UNIT = (
 )
 DELAY = f"<delay>{formula('3')}</delay>"
 PRIORITY = f"<priority>{formula('1')}</priority>"
+NO_TRIGGER = event("X > 1", {"X": "2"}).replace(formula("X > 1"), "")
+NO_FORMULA = event("X > 1", {"X": "2"}).replace(formula("2"), "")
 POINT = '<compartment id="cell" spatialDimensions="0" constant="true"/>'
 PACKAGE = 'xmlns:{0}="http://{1}" {0}:required="{2}"'
 TWO = event("time > 1", {"X": "1"}, name="first")
@@ -695,6 +714,31 @@ REFUSED = {
     "reversible from nothing": (conversion("Mu - Mu*Y"), "reaction 'R': its reversible law"),
     "reversible the wrong way": (conversion("Mu*Y - Mu*X"), "reaction 'R': its reversible law"),
     "reversible without a way": (conversion("-Mu*Y"), "reaction 'R': its reversible law"),
+    "no trigger": (
+        {"version": 2, "reactions": reaction("R", {"X": 1}, {}, "Mu*X", version=2), "events": NO_TRIGGER},
+        "event 'e': it has no trigger",
+    ),
+    "no assigned formula": (
+        {"version": 2, "reactions": reaction("R", {"X": 1}, {}, "Mu*X", version=2), "events": NO_FORMULA},
+        "event 'e': its assignment of 'X' has no formula",
+    ),
+    "no rule": (
+        {
+            "version": 2,
+            "parameters": FREE,
+            "reactions": reaction("R", {"X": 1}, {}, "Mu*X", version=2),
+            "rules": '<assignmentRule variable="k"/>',
+        },
+        "assignment rule for 'k': it has no formula",
+    ),
+    "no initial formula": (
+        {
+            "version": 2,
+            "reactions": reaction("R", {"X": 1}, {}, "Mu*X", version=2),
+            "initialAssignments": '<initialAssignment symbol="X"/>',
+        },
+        "initial assignment for 'X': it has no formula",
+    ),
     "circle": (
         {"parameters": parameter("Mu") + parameter("k"), "initialAssignments": at_start(Mu="k", k="Mu")},
         "circular",
