@@ -273,6 +273,20 @@ def acme_value(text, **values):
     return eval(text, {}, values)
 
 
+@pytest.mark.parametrize("law", ["k*P*E/E", "k*P*E", "k*P/E", "k", "k*P^2", "k*total*P"])
+def test_what_is_not_mass_action_stays_as_it_is(law, read):
+    """Also where a species that may be zero stands above and below the line."""
+    network, _ = read(
+        species=species("P", 9) + species("E", 4),
+        parameters=parameter("k", 0.7) + parameter("total", constant=False),
+        rules=rule("total", "P + E"),
+        reactions=reaction("R", {"P": 1}, {}, law, modifiers=["E"]),
+    )
+    assert not network.reactions[0].mass_action
+    expected = acme_value(law.replace("^", "**"), k=0.7, P=9, E=4, total=13)
+    assert network.propensities([9, 4])[0] == pytest.approx(expected)
+
+
 def test_a_law_is_taken_literally(read):
     """k*P*P is not the number of pairs: it stays, and the simulation says where molecules are missing."""
     network, x0 = read(
