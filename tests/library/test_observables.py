@@ -135,6 +135,12 @@ def test_simulation_refuses_events_by_name():
         acme.simulate_ssa(network, {}, 1.0, rng=np.random.default_rng(1))
 
 
+def test_the_generator_refuses_events_by_name():
+    network = acme.ReactionNetwork.parse("0 -> P : 1\nat 5 : P = 0")
+    with pytest.raises(acme.ParameterError, match=r"line 2, 'at 5 : P = 0': build_generator does not take.*event_1"):
+        acme.build_generator(network, acme.StateSpace.box(network, P=3), boundary="reflecting")
+
+
 def test_an_event_that_fires_at_the_start_says_so():
     event = Event("dose", Expression.parse("t >= 0"), {"P": Expression.parse("5")}, initially=False)
     assert str(event) == "when t >= 0 : P = 5  # also at the start"
