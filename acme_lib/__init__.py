@@ -14,12 +14,15 @@ _HOMES = {
     "acme_lib.errors": [
         "AcmeError",
         "EquationError",
+        "MissingExtraError",
         "NetworkSyntaxError",
         "ParameterError",
         "PropensityError",
+        "SBMLError",
         "StateSpaceError",
     ],
-    "acme_lib.network": ["ReactionNetwork", "Reaction"],
+    "acme_lib.network": ["ReactionNetwork", "Reaction", "Event"],
+    "acme_lib.sbml": ["read_sbml", "write_sbml"],
     "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
     "acme_lib.master": [
         "StateSpace",
@@ -32,7 +35,7 @@ _HOMES = {
     "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "models", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = ["network", "models", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

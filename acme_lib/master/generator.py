@@ -82,6 +82,7 @@ def build_generator(network, space, *, boundary, t=None):
             f"the state space has the species {', '.join(space.species)} and the network has "
             f"{', '.join(network.species)}; build it from this network: StateSpace.box(network, …)"
         )
+    network.refuse_events("build_generator")
     if network.uses_time and t is None:
         reaction = next(reaction for reaction in network.reactions if reaction.rate.uses_time)
         raise ParameterError(

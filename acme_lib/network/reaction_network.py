@@ -3,7 +3,7 @@
 import copyreg
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -12,6 +12,7 @@ import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
 from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
+from acme_lib.network.event import Event
 from acme_lib.network.expression import FUNCTIONS, Expression, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
@@ -134,7 +135,10 @@ class ReactionNetwork:
     parameters : mapping of str to float
         Values given and values defined in the text.
     definitions : tuple
-        The lines of the text that define a parameter from others.
+        The lines of the text that define a parameter or an observable.
+    observables : mapping of str to Expression
+        Quantities defined in the text from species or the time, in terms of species, parameters and `t` alone.
+    events : tuple of Event
     functions : mapping of str to callable
         The Python functions that the rates call.
 
@@ -147,6 +151,8 @@ class ReactionNetwork:
     reactions: tuple[Reaction, ...]
     parameters: Mapping[str, float]
     definitions: tuple = field(default=(), repr=False)
+    observables: Mapping[str, Expression] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    events: tuple[Event, ...] = field(default=(), repr=False)
     functions: Mapping = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __hash__(self):
@@ -172,6 +178,8 @@ class ReactionNetwork:
         ``A <-> B : k_f, k_b``        both directions, mass action
         ``0 => M : k*(1 + sin(t))``   a rate that depends on the time `t`
         ``K = k_off/k_on``            a parameter that is a function of others; it follows when they change
+        ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
+        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` is at the time 5
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
         ``# words``                   a comment
         ============================  ==================================================================================
@@ -208,7 +216,7 @@ class ReactionNetwork:
         """
         functions = {name: value for name, value in parameters.items() if callable(value)}
         parameters = {name: value for name, value in parameters.items() if name not in functions}
-        lines, definitions = read_lines(text, functions)
+        lines, definitions, events = read_lines(text, functions)
         species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
         reactions = tuple(
             Reaction(
@@ -221,29 +229,54 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        _check_functions(functions, species, lines, definitions)
-        return cls._build(species, reactions, tuple(definitions), parameters, functions)
+        _check_functions(functions, species, lines, definitions, events)
+        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events), functions)
 
     @classmethod
-    def _build(cls, species, reactions, definitions, given, functions=MappingProxyType({})):
+    def build(cls, species, reactions, definitions=(), parameters=None, events=(), functions=MappingProxyType({})):
+        """Return a network from its parts, checked as `parse` checks text.
+
+        Parameters
+        ----------
+        species : tuple of str
+        reactions : tuple of Reaction
+        definitions : tuple of DefinitionLine
+            Their right-hand sides, the rates and the events may name each definition.
+        parameters : mapping of str to float
+            A value for each other name, and no more.
+        events : tuple of Event
+        functions : mapping of str to callable
+            The Python functions that the expressions call.
+        """
+        given = parameters or {}
         values = _check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
         for item in [*reactions, *definitions]:
             number, expression = (item.line, item.rate) if isinstance(item, Reaction) else (item.number, item.value)
-            allowed = [*known, *species] if isinstance(item, Reaction) else known
             for name in expression.names:
-                if name not in allowed:
-                    raise located(_unknown_name(name, species, known, item), number, item.text)
+                if name not in known and name not in species:
+                    raise located(_unknown_name(name, species, known), number, item.text)
             used.update(expression.names)
+        for event in events:
+            used.update(_check_event(event, species, known))
         for name in values:
             if name not in used:
                 raise ParameterError(
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        defined = {name: float(value) for name, value in _define(values, definitions, species).items()}
-        network = cls(species, reactions, MappingProxyType(defined), definitions, MappingProxyType(dict(functions)))
+        defined, observables = _define(values, definitions, species)
+        reactions = tuple(replace(reaction, rate=reaction.rate.substitute(observables)) for reaction in reactions)
+        network = cls(
+            species,
+            reactions,
+            MappingProxyType({name: float(value) for name, value in defined.items()}),
+            definitions,
+            MappingProxyType(observables),
+            tuple(_substitute_event(event, observables) for event in events),
+            MappingProxyType(dict(functions)),
+        )
         _check_constants(network)
         return network
 
@@ -261,7 +294,9 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in self.parameters else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.functions)
+        return self.build(
+            self.species, self.reactions, self.definitions, {**given, **changes}, self.events, self.functions
+        )
 
     @cached_property
     def reactant_counts(self):
@@ -312,13 +347,6 @@ class ReactionNetwork:
         return build_rate_table(constants, reactants, self.stoichiometry, factors, self.species, names, values)
 
     @cached_property
-    def text(self):
-        """The text of the network, line by line as it was read; with the given parameters it makes the network again."""
-        lines = {reaction.line: reaction.text for reaction in self.reactions}
-        lines |= {d.number: d.text for d in self.definitions}
-        return "\n".join(lines[number] for number in sorted(lines))
-
-    @cached_property
     def given_parameters(self):
         """Names of the parameters that were given, without those that the text defines."""
         defined = {d.name for d in self.definitions}
@@ -344,7 +372,7 @@ class ReactionNetwork:
             If a set gives a rate that is not finite or negative; the message shows the line.
         """
         given = {name: rows.get(name, self.parameters[name]) for name in self.given_parameters}
-        parameters = _define(given, self.definitions, self.species)
+        parameters, _ = _define(given, self.definitions, self.species)
         values = np.empty((size, len(self.parameters)))
         for i, name in enumerate(self.parameters):
             values[:, i] = parameters[name]
@@ -529,10 +557,46 @@ class ReactionNetwork:
             reaction.text,
         )
 
+    def observable(self, name, counts, t=0.0):
+        """Return the value of an observable.
+
+        Parameters
+        ----------
+        name : str
+        counts : array_like, shape (..., species)
+        t : array_like
+            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
+
+        Returns
+        -------
+        ndarray, shape ``counts.shape[:-1]``
+        """
+        if name not in self.observables:
+            known = ", ".join(self.observables) or "none"
+            raise ParameterError(f"{name!r} is not an observable{suggest(str(name), self.observables)}: {known}")
+        counts = np.asarray(counts, dtype=float)
+        if counts.ndim == 0 or counts.shape[-1] != len(self.species):
+            raise ParameterError(
+                f"counts have shape {counts.shape}; expected (..., {len(self.species)}) for {', '.join(self.species)}"
+            )
+        values = {**self.parameters, **{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
+        return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
+
+    def refuse_events(self, what):
+        """Raise the error that `what` does not take events, if the network has one."""
+        if self.events:
+            event = self.events[0]
+            error = ParameterError(
+                f"{what} does not take events, and the network has {len(self.events)} ({event.name} first); "
+                "leave the events out"
+            )
+            raise located(error, event.line, event.text)
+
     def __str__(self):
-        """Return text that `parse` reads: definitions, reactions, and the values as a comment."""
+        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment."""
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
+        lines += map(str, self.events)
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):
@@ -541,15 +605,20 @@ class ReactionNetwork:
             cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
             rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        defined = {d.name for d in self.definitions}
-        values = [f"{html.escape(k)} = {v:g}" for k, v in self.parameters.items() if k not in defined]
+        values = [f"{html.escape(name)} = {self.parameters[name]:g}" for name in self.given_parameters]
         notes = [
             f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
             *(
                 f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
                 for d in self.definitions
+                if d.name in self.parameters
+            ),
+            *(
+                f"Observable: ${Expression.parse(name).latex()} = {value.latex()}$."
+                for name, value in self.observables.items()
             ),
             *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
+            *(f"Event: {html.escape(str(event))}." for event in self.events),
         ]
         if self.functions:
             notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
@@ -564,10 +633,11 @@ def _counts(array, came):
     return array.astype(np.int64)
 
 
-def _check_functions(functions, species, lines, definitions):
-    called = {
-        name for item in [*(line.rate for line in lines), *(d.value for d in definitions)] for name, _ in item.functions
-    }
+def _check_functions(functions, species, lines, definitions, events):
+    expressions = [*(line.rate for line in lines), *(d.value for d in definitions)]
+    for event in events:
+        expressions += [event.trigger, *event.assignments.values()]
+    called = {name for expression in expressions for name, _ in expression.functions}
     for name, function in functions.items():
         if name in FUNCTIONS or not is_name(name):
             raise ParameterError(f"{name!r} cannot name a function: it is {why_no_name(name)}; rename yours")
@@ -611,17 +681,34 @@ def _finite(value):
     return number if np.isfinite(number) else None
 
 
-def _unknown_name(name, species, known, item):
-    if name in species:
-        return ParameterError(f"{name} is a species; a definition may use parameters only: put it into the rate")
+def _check_event(event, species, known):
+    """Check the names in an event and return those that it uses."""
+    for name in event.assignments:
+        if name not in species:
+            what = "is a parameter or an observable" if name in known else f"is no species{suggest(name, species)}"
+            error = ParameterError(f"{name} {what}; an event changes counts of species: {', '.join(species)}")
+            raise located(error, event.line, event.text)
+    names = [name for expression in event.expressions for name in expression.names]
+    for name in names:
+        if name not in known and name not in species:
+            raise located(_unknown_name(name, species, known), event.line, event.text)
+    return names
+
+
+def _substitute_event(event, observables):
+    changes = {name: value.substitute(observables) for name, value in event.assignments.items()}
+    return replace(event, trigger=event.trigger.substitute(observables), assignments=changes)
+
+
+def _unknown_name(name, species, known):
     near = suggest(name, [*species, *known])
     kinds = f"a species ({', '.join(species)}) nor a parameter ({', '.join(known) or 'none given'})"
     return ParameterError(f"{name!r} is neither {kinds}{near}; correct it or give it a value: parse(text, {name}=…)")
 
 
 def _define(values, definitions, species):
-    """Evaluate definitions in the order in which they need each other."""
-    values = dict(values)
+    """Return the parameters' values and the observables; definitions may stand in any order."""
+    values, observables = dict(values), {}
     waiting = {d.name: d for d in definitions}
     for d in definitions:
         if d.name in species:
@@ -631,7 +718,7 @@ def _define(values, definitions, species):
         twice = next(d for i, d in enumerate(definitions) if d.name in {e.name for e in definitions[:i]})
         raise located(NetworkSyntaxError(f"{twice.name} is defined twice; keep one"), twice.number, twice.text)
     while waiting:
-        ready = [d for d in waiting.values() if all(name in values for name in d.value.names)]
+        ready = [d for d in waiting.values() if not any(name in waiting for name in d.value.names)]
         if not ready:
             stuck = next(iter(waiting.values()))
             raise located(
@@ -640,16 +727,20 @@ def _define(values, definitions, species):
                 stuck.text,
             )
         for d in ready:
+            del waiting[d.name]
+            if d.value.uses_time or any(name in species or name in observables for name in d.value.names):
+                observables[d.name] = d.value.substitute(observables)
+                continue
             try:
-                value = d.value.evaluate(values) if not d.value.uses_time else np.nan
+                value = d.value.evaluate(values)
             except PropensityError as error:  # a function raised
                 raise located(error, d.number, d.text) from error
             if not np.all(np.isfinite(value)):
-                reason = "it uses the time t; put t into the rate" if d.value.uses_time else f"its value is {value}"
-                raise located(ParameterError(f"{d.name} is not a finite number: {reason}"), d.number, d.text)
+                raise located(
+                    ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text
+                )
             values[d.name] = value
-            del waiting[d.name]
-    return values
+    return values, observables
 
 
 def _check_constants(network):

@@ -35,7 +35,7 @@ def save_ensemble(ensemble, path):
         )
     about = {
         "format": _FORMAT,
-        "network": network.text,
+        "network": str(network),
         "parameters": {name: network.parameters[name] for name in network.given_parameters},
         "seed": [str(word) for word in ensemble.seed],
     }
