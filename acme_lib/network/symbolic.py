@@ -114,7 +114,9 @@ class Printer:
     def factor(self, expression):
         """Write an expression that is multiplied to something."""
         if isinstance(expression, sympy.Add | sympy.Piecewise):
-            plain = isinstance(expression, sympy.Piecewise) or any(part.is_Number for part in expression.args)  # P + 1 as everyone writes it
+            plain = isinstance(expression, sympy.Piecewise) or any(
+                part.is_Number for part in expression.args
+            )  # P + 1 as everyone writes it
             text = self(expression) if plain else self.sum([expression])
             return rf"\left({text}\right)" if self.is_latex else f"({text})"
         return self(expression)
