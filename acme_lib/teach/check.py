@@ -7,14 +7,14 @@ A check cell of an assignment calls these functions and nothing else::
     check_values(propensities, {"counts": [3, 1], "rates": [5.0, 1.0, 0.2]}, [5.0, 3.0, 0.6],
                  slips={"pairs-squared": [5.0, 3.0, 1.8]})
 
-The learner's function is only ever *called*, with plain data, through the door in `acme_lib.teach.check_door`; what comes back is
-judged by exact types and copied before it is compared. The same cell therefore runs in the learner's kernel, under stock
-nbgrader, and with the function in another process.
+The learner's function is only ever *called*, with plain data, through the door in `acme_lib.teach.check_door`; what
+comes back is judged by exact types and copied before it is compared. The same cell therefore runs in the learner's
+kernel, under stock nbgrader, and with the function in another process.
 
-A right answer leaves no output (stock nbgrader then gives full marks). A wrong one raises `CheckFailed`, whose message says what
-was asked, what came, and, where the answer is one that a documented misconception gives, what to think about
-(`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no value: only how
-many failed and the misconceptions.
+A right answer leaves no output (stock nbgrader then gives full marks). A wrong one raises `CheckFailed`, whose
+message says what was asked, what came, and, where the answer is one that a documented misconception gives, what to
+think about (`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no
+value: only how many failed and the misconceptions.
 """
 
 import contextlib
@@ -46,8 +46,8 @@ __all__ = [
 WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
-    "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, run that cell and then this "
-    "one."
+    "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, "
+    "run that cell and then this one."
 )
 
 
@@ -151,8 +151,9 @@ def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1
 def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
     """Check a vector of probabilities: shape, sign, sum and values.
 
-    The slips ``not-normalised``, ``squared-weights`` (unit length), ``wrong-sign``, ``zero-vector`` and ``left-vector`` (all
-    states alike) are found without being listed. Parameters and errors are those of `check_values`.
+    The slips ``not-normalised``, ``squared-weights`` (unit length), ``wrong-sign``, ``zero-vector`` and
+    ``left-vector`` (all states alike) are found without being listed. Parameters and errors are those of
+    `check_values`.
     """
     expected = np.asarray(expected, dtype=float)
     slips = _known(slips)
@@ -181,8 +182,8 @@ def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, 
 def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
     """Check a generator A[to, from]: shape, signs, columns and values.
 
-    The slips ``transposed``, ``no-diagonal``, ``positive-diagonal`` and ``truncation-off-by-one`` are found without being listed.
-    Parameters and errors are those of `check_values`.
+    The slips ``transposed``, ``no-diagonal``, ``positive-diagonal`` and ``truncation-off-by-one`` are found without
+    being listed. Parameters and errors are those of `check_values`.
     """
     expected = np.asarray(expected, dtype=float)
     diagonal = np.diag(np.diag(expected))
@@ -214,8 +215,9 @@ def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, ato
 def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RATE, what=""):
     """Check a random answer, `size` counts, against the exact law.
 
-    A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this is held). The
-    cell chooses `size` and the arguments such that the listed misconceptions are detected; ``tests/grading`` measures how often.
+    A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this
+    is held). The cell chooses `size` and the arguments such that the listed misconceptions are detected;
+    ``tests/grading`` measures how often.
 
     Parameters
     ----------
@@ -226,8 +228,8 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
     size : int
         How many counts are asked for.
     slips : dict, optional
-        Misconceptions and the laws, shape (n,), that they give. One is named when the answer contradicts `law` and agrees
-        with it.
+        Misconceptions and the laws, shape (n,), that they give. One is named when the answer contradicts `law` and
+        agrees with it.
     error_rate : float
         The accepted rate of false alarms of this check.
 
@@ -284,8 +286,8 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
     function, what
         As in `check_values`.
     arguments : dict
-        Among them a Generator. It is replaced by two of equal seed, then by one of another seed; the answers must be equal, then
-        different. Ask for enough random numbers that equality by chance is out of the question.
+        Among them a Generator. It is replaced by two of equal seed, then by one of another seed; the answers must be
+        equal, then different. Ask for enough random numbers that equality by chance is out of the question.
     """
     first, second = (int(seed) for seed in fresh_rng().integers(2**63, size=2))
 
@@ -336,9 +338,8 @@ def _ask(function, arguments):
         return None, Finding(NOT_WRITTEN, slip=None)
     if reply.error is not None:
         text = f"{reply.error}: {reply.error_text}" if reply.error_text else reply.error
-        return None, Finding(
-            f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, [text, reply.where]))
-        )
+        lines = [*_wrap(text), reply.where[:WIDTH]]
+        return None, Finding(f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, lines)))
     if reply.value is None:
         return None, Finding("your function returned nothing (None): is there a return?")
     return reply.value, None

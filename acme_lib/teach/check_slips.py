@@ -1,7 +1,7 @@
 """The catalogue of misconceptions: what a learner reads when an answer is wrong in a known way.
 
-A text says why the idea is wrong and what to think about next. It gives neither the answer's formula nor its value, so that the
-same text can stand under a hidden check.
+A text says why the idea is wrong and what to think about next. It gives neither the answer's formula nor its value,
+so that the same text can stand under a hidden check.
 """
 
 from dataclasses import dataclass

@@ -120,7 +120,8 @@ class Prediction(ipywidgets.VBox):
         """Return the question with its options, the answer and all reasons folded away."""
         items = "".join(f"<li>{html.escape(option, quote=False)}</li>" for option in self.options)
         reasons = "".join(
-            f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> {reason}</li>"
+            f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> "
+            f"{reason}</li>"
             for option, reason in self.because.items()
         )
         return (

@@ -1,7 +1,7 @@
 """Each chapter from a fresh kernel: seconds, megabytes, and how fast its slider figures redraw.
 
-A notebook is executed as it is stored; then, in the same kernel, each slider figure is moved through its range and the time
-from a slider's new value to the new picture is measured.
+A notebook is executed as it is stored; then, in the same kernel, each slider figure is moved through its range and the
+time from a slider's new value to the new picture is measured.
 """
 
 import ast
@@ -15,7 +15,10 @@ from nbclient import NotebookClient
 from tests.benchmarks.table import Row
 
 ROOT = Path(__file__).resolve().parents[2]
-REDRAWS = "[figure.redraw_seconds().tolist() for figure in __import__('acme_lib.teach.widgets', fromlist=['']).live_figures()]"
+REDRAWS = """
+from acme_lib.teach.widgets import live_figures
+[figure.redraw_seconds().tolist() for figure in live_figures()]
+"""
 
 
 def run():

@@ -1,7 +1,7 @@
 """The checks of the exercises judge right and wrong answers as they should, in the visible and in the hidden part.
 
-The check cells of ``solutions/`` are run as they stand, each in a namespace that holds the answer and nothing else: so a cell
-must import all it uses.
+The check cells of ``solutions/`` are run as they stand, each in a namespace that holds the answer and nothing else:
+so a cell must import all it uses.
 """
 
 import re

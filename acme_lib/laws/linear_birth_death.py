@@ -100,7 +100,10 @@ class BirthDeathTransient:
         counts = np.where(valid, np.minimum(counts, last), 0).astype(np.int64)
         top = int(counts.max(initial=0))
         survivors = stats.binom(self.n0, self.survival).pmf(np.arange(min(self.n0, top) + 1))
-        table = np.convolve(survivors, newcomers_law(np.arange(top + 1)))[: top + 1]
+        newcomers = newcomers_law(np.arange(top + 1))
+        for part in (survivors, newcomers):
+            part[part < 1e-300] = 0.0  # numbers below the normal range would slow the sum down a hundredfold
+        table = np.convolve(survivors, newcomers)[: top + 1]
         return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, 0.0))[()]
 
 
