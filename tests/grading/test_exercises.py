@@ -47,7 +47,7 @@ def hidden_part(cell):
 def run(code, exercise, function):
     """Run a check cell on an answer; return the message of the failure, or None."""
     try:
-        exec(compile(code, "check cell", "exec"), {exercise: function, "__name__": "__main__"})
+        exec(code, {exercise: function, "__name__": "__main__"})
     except CheckFailed as failure:
         return str(failure)
 
@@ -192,3 +192,24 @@ def test_every_documented_misconception_is_used():
     library = "".join((ROOT / f"acme_lib/teach/{file}.py").read_text() for file in ("check", "check_laws"))
     for key in SLIPS:
         assert f'"{key}"' in library + "".join(CODE.values()), key
+
+
+@pytest.mark.slow
+def test_hidden_checks_find_every_wrong_answer_in_many_draws():
+    """Each deterministic wrong answer in 200 fresh draws, and each right one: no draw may miss, none may accuse."""
+    for answer in WRONG:
+        if answer.exercise != "birth_death_ensemble":
+            for cell in answer.fails:
+                code = compile(hidden_part(cell), cell, "exec")
+                for _ in range(200):
+                    message = run(code, answer.exercise, answer.function)
+                    assert message is not None, (cell, name(answer.function))
+                    assert_no_hidden_values(message)
+                    if answer.slip and answer.slip != "zero-propensity-fires":
+                        assert unwrapped(SLIPS[answer.slip].text) in unwrapped(message), (cell, answer.slip, message)
+    for exercise, function in ALL_RIGHT:
+        if exercise != "birth_death_ensemble":
+            for cell in CELLS[exercise]:
+                code = compile(hidden_part(cell), cell, "exec")
+                for _ in range(200):
+                    assert run(code, exercise, function) is None, (cell, name(function))

@@ -305,7 +305,7 @@ def test_hidden_checks_run_to_the_end_and_count():
         with hidden_checks() as rng:
             assert isinstance(rng, np.random.Generator)
             for n in (31, 32, 33):
-                check_values(lambda n: calls.append(n) or n, {"n": n}, 32, slips={"pairs-squared": 31})
+                check_values(lambda n: calls.append(n) or n, {"n": n}, 32, slips={"pairs-squared": n})
 
     message = message_of(run)
     assert calls == [31, 32, 33]
@@ -313,6 +313,19 @@ def test_hidden_checks_run_to_the_end_and_count():
     assert SLIPS["pairs-squared"].text in message
     assert "31" not in message
     assert "33" not in message
+
+
+def test_hidden_checks_name_the_misconception_that_explains_all_findings():
+    def run():
+        with hidden_checks():
+            check_values(lambda: 4, {}, 2, slips={"pairs-ordered": 4, "pairs-squared": 4, "pairs-linear": 4})
+            check_values(lambda: 9, {}, 3, slips={"pairs-ordered": 6, "pairs-squared": 9})
+            check_values(lambda: 1, {}, 1, slips={"pairs-linear": 0})  # a right answer refutes as well
+
+    message = message_of(run)
+    assert SLIPS["pairs-squared"].name in message
+    assert SLIPS["pairs-ordered"].name not in message
+    assert SLIPS["pairs-linear"].name not in message
 
 
 def test_hidden_checks_show_the_type_of_an_error_and_not_its_text():
