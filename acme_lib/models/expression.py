@@ -73,7 +73,7 @@ def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
 
 
 def dimerisation(k=20.0, g=1.0, c=0.1, d=1.0, g_d=0.5):
-    r"""A protein whose pairs bind.
+    r"""Protein whose pairs bind.
 
     ::
 

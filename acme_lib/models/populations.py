@@ -38,7 +38,7 @@ def logistic(b=2.0, d=1.0, K=50.0):  # noqa: N803 (the capacity of the field)
 
 
 def sis(beta=2.0, g=1.0, N=100):  # noqa: N803 (the population of the field)
-    r"""An infection without immunity in N individuals, I of them infected [1]_.
+    r"""Infection without immunity in N individuals, I of them infected [1]_.
 
     ::
 

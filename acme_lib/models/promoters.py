@@ -9,7 +9,7 @@ from acme_lib.network import ReactionNetwork
 
 
 def telegraph(k_on=0.5, k_off=2.0, s=20.0, g=1.0):
-    r"""A gene that switches on and off, and its mRNA [1]_.
+    r"""Gene that switches on and off, and its mRNA [1]_.
 
     ::
 
@@ -17,8 +17,8 @@ def telegraph(k_on=0.5, k_off=2.0, s=20.0, g=1.0):
         ON -> ON + M : s
         M -> 0       : g
 
-    With ``a = k_on/g``, ``b = k_off/g``: M is a Poisson number whose mean is ``s/g`` times a Beta(a, b) number. Its mean
-    is ``s k_on/(g (k_on + k_off))``, its Fano factor ``1 + s k_off/((k_on + k_off)(k_on + k_off + g))``.
+    With ``a = k_on/g``, ``b = k_off/g``: M is a Poisson number whose mean is ``s/g`` times a Beta(a, b) number. Its
+    mean is ``s k_on/(g (k_on + k_off))``, its Fano factor ``1 + s k_off/((k_on + k_off)(k_on + k_off + g))``.
 
     Use when mRNA comes in bursts (k_off much faster than g) or in two modes (k_on and k_off both slower than g).
 
@@ -45,7 +45,7 @@ def telegraph(k_on=0.5, k_off=2.0, s=20.0, g=1.0):
 
 
 def refractory(k_off=8.0, k_r=4.0, k_on=4.0, s=40.0, g=1.0):
-    r"""A gene that has to wait before it can switch on again [1]_.
+    r"""Gene that has to wait before it can switch on again [1]_.
 
     ::
 
@@ -83,7 +83,7 @@ def refractory(k_off=8.0, k_r=4.0, k_on=4.0, s=40.0, g=1.0):
 
 
 def promoter(rates, s, g=1.0):
-    r"""A gene with any number of states, each with its own rate of transcription [1]_.
+    r"""Gene with any number of states, each with its own rate of transcription [1]_.
 
     For states A, B, … the reactions are ``A -> B : k_A_B`` for every rate that is not zero, ``A -> A + M : s_A`` for
     every state that transcribes, and ``M -> 0 : g``.

@@ -7,7 +7,7 @@ from acme_lib.network import ReactionNetwork
 
 
 def autoregulation(r0=2.0, r1=10.0, n=4, K=200.0, B=40.0, g=10.0, g0=1.0):  # noqa: N803 (the names of the source)
-    r"""A protein that activates its own gene, with mRNA of finite life [1]_.
+    r"""Protein that activates its own gene, with mRNA of finite life [1]_.
 
     ::
 
@@ -17,9 +17,10 @@ def autoregulation(r0=2.0, r1=10.0, n=4, K=200.0, B=40.0, g=10.0, g0=1.0):  # no
         P -> 0     : g0
 
     As ``g/g0`` grows, proteins come in geometric bursts of mean B: `bursty_autoregulation`. At the default values the
-    protein has two modes.
+    rate equations have one steady state, at 467 proteins, while the law of the protein has two modes: the bursts make
+    the lower one.
 
-    Use when feedback and bistability are the question.
+    Use when feedback is the question, and what noise does that rate equations do not see.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def autoregulation(r0=2.0, r1=10.0, n=4, K=200.0, B=40.0, g=10.0, g0=1.0):  # no
 
 
 def bursty_autoregulation(r0=2.0, r1=10.0, n=4, K=20.0, B=4.0, g0=1.0, left_out=1e-12):  # noqa: N803 (see above)
-    r"""A protein that activates its own gene and comes in geometric bursts [1]_ [2]_.
+    r"""Protein that activates its own gene and comes in geometric bursts [1]_ [2]_.
 
     ::
 
@@ -98,9 +99,8 @@ def bursty_autoregulation(r0=2.0, r1=10.0, n=4, K=20.0, B=4.0, g0=1.0, left_out=
         raise ParameterError(f"B is a positive number, the mean size of a burst; {B!r} came")
     if not 0 < left_out < 1:
         raise ParameterError(f"left_out is a probability between 0 and 1; {left_out!r} came")
-    largest = max(
-        1, math.ceil(math.log(left_out) / -math.log1p(1 / B)) - 1
-    )  # the least with q^(largest + 1) <= left_out
+    # The least with q^(largest + 1) <= left_out.
+    largest = max(1, math.ceil(math.log(left_out) / -math.log1p(1 / B)) - 1)
     sizes = range(1, largest + 1)
     lines = ["q = B/(1 + B)", *(f"0 => {b} P : (r0 + hill(P, r1, K, n))*(1 - q)*q**{b}" for b in sizes), "P -> 0 : g0"]
     return ReactionNetwork.parse("\n".join(lines), r0=r0, r1=r1, n=n, K=K, B=B, g0=g0)

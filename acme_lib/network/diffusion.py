@@ -88,7 +88,7 @@ class FokkerPlanckEquation(Equations):
         name = fresh_name(["p", "P", "Pr", "p"], self.network)
         species = [symbol(s) for s in self.network.species]
         changes = self.network.stoichiometry.tolist()
-        bracket = (r"\left[\left({}\right) " + name + r"\right]") if printer.is_latex else "[({}) " + name + "]"
+        bracket = (r"\left[\left({}\right)\, " + name + r"\right]") if printer.is_latex else "[({}) " + name + "]"
         lines = []
 
         def add(sign, operator, terms):
@@ -199,7 +199,7 @@ class LangevinEquation(Equations):
                         else f"sqrt({printer.sum([a])})*dW_{j}"
                     )
                     noises.append(("-" if s < 0 else "+", size + root))
-            d = rf"\left({drift}\right) dt" if printer.is_latex else f"({drift}) dt"
+            d = rf"\left({drift}\right) \, dt" if printer.is_latex else f"({drift}) dt"
             yield f"d{printer(symbol(name))}", [printer.join([("+", d), *noises])]
 
     def _note(self):

@@ -53,7 +53,7 @@ def address_of(function, count):
         try:
             handle = _compile(function, count)
             address = handle.address
-        except (NumbaError, NotImplementedError):
+        except (NumbaError, NotImplementedError, TypeError):  # TypeError: callable, but no function
             handle = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.POINTER(ctypes.c_double))(call)
             address = ctypes.cast(handle, ctypes.c_void_p).value
     _CALLABLES[address] = call, handle

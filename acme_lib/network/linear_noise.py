@@ -142,15 +142,15 @@ class LinearNoise(Equations):
 
     def _rows(self, printer):
         if printer.is_latex:
-            yield r"J\,C + C\,J^{\mathsf{T}} + D", ["0"]
+            yield r"\mathbf{J}\,\mathbf{C} + \mathbf{C}\,\mathbf{J}^{\mathsf{T}} + \mathbf{D}", ["0"]
         else:
             yield "J C + C J^T + D", ["0"]
         for name, matrix in (("J", self.jacobian), ("D", self.diffusion)):
             rows = [[printer.sum([entry]) for entry in row] for row in matrix.tolist()]
-            yield name, [printer.matrix(rows)]
+            yield (rf"\mathbf{{{name}}}" if printer.is_latex else name), [printer.matrix(rows)]
 
     def _note(self):
         return (
-            r"At a steady state $\phi$ of the rate equations; $C$ is the covariance of the counts. "
+            r"At a steady state $\phi$ of the rate equations; $\mathbf{C}$ is the covariance of the counts. "
             f"{convention_note(self.network, self.rates.convention, 'phi')}"
         )

@@ -137,7 +137,7 @@ class MasterEquation(Equations):
         for flux in self.fluxes:
             # What does not depend on the state stands before the bracket; numbers stay within, as in P (P - 1)/2.
             constant, _ = flux.loss.as_independent(*self._species, TIME, as_Add=False)
-            constant = constant / constant.as_coeff_Mul()[0] if constant else sympy.Integer(1)
+            constant = constant.as_coeff_Mul()[1]
             sign, loss = times(flux.loss / constant, self._species)
             opposite = "+" if sign == "-" else "-"
             inner = printer.join([times(flux.gain / constant, flux.source), (opposite, loss)])

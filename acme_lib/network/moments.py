@@ -224,7 +224,7 @@ class MomentEquations(Equations):
 def _polynomial(expression, species, reaction):
     # x**2.0, as text may have it, is x**2.
     expression = expression.replace(
-        lambda e: e.is_Pow and e.exp.is_Float and e.exp == int(e.exp), lambda e: e.base ** int(e.exp)
+        lambda e: e.is_Pow and e.exp.is_Float and float(e.exp).is_integer(), lambda e: e.base ** int(e.exp)
     )
     try:
         return sympy.Poly(expression, *species)

@@ -74,7 +74,10 @@ class RateEquations(Equations):
                     reaction.line,
                     reaction.text,
                 )
-        return sympy.ImmutableMatrix([[rate.diff(variable) for variable in self.variables] for rate in self.drift])
+        # SymPy writes the derivative of x^n as n x^n/x, which has no value at 0; n x^(n-1) has.
+        return sympy.ImmutableMatrix(
+            [[sympy.powsimp(rate.diff(variable)) for variable in self.variables] for rate in self.drift]
+        )
 
     @cached_property
     def _numeric(self):

@@ -90,9 +90,9 @@ class Reaction:
         order = sum(self.reactants.values())
         if order < 2:
             return "mass action"
-        sets = {2: "pairs", 3: "triples"}.get(order, f"sets of {order}")
+        sets = {2: "pairs of", 3: "triples of"}.get(order, f"sets of {order}")
         counted = r"\,".join(self._sets_latex())
-        return f"mass action: constant times the distinct {sets} of molecules, ${counted}$"
+        return f"mass action: constant times the distinct {sets} molecules, ${counted}$"
 
     def _sets_latex(self):
         for name, count in self.reactants.items():

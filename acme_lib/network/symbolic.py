@@ -109,7 +109,9 @@ class Printer:
 
     def __call__(self, expression):
         """Write an expression."""
-        return sympy.latex(expression, symbol_names=self.names) if self.is_latex else sympy.sstr(expression)
+        if self.is_latex:
+            return sympy.latex(expression, symbol_names=self.names, full_prec=False)
+        return sympy.sstr(expression, full_prec=False)
 
     def factor(self, expression):
         """Write an expression that is multiplied to something."""
@@ -123,6 +125,8 @@ class Printer:
 
     def term(self, expression):
         """Write a term as (sign, text), constants first."""
+        if expression == 0:
+            return "+", "0"
         sign = "+"
         if not isinstance(expression, sympy.Add) and expression.could_extract_minus_sign():
             sign, expression = "-", -expression
