@@ -179,7 +179,7 @@ class ReactionNetwork:
         ``0 => M : k*(1 + sin(t))``   a rate that depends on the time `t`
         ``K = k_off/k_on``            a parameter that is a function of others; it follows when they change
         ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
-        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` is at the time 5
+        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
         ``# words``                   a comment
         ============================  ==================================================================================

@@ -168,7 +168,9 @@ def _read_event(line, number, name, functions):
     if not trigger.is_condition:
         if start[1] == "when":
             raise NetworkSyntaxError(f"{trigger.text!r} is neither true nor false; {usage}")
-        trigger = Expression.parse(f"t >= ({trigger.text})" if " if " in trigger.text else f"t >= {trigger.text}", functions)
+        trigger = Expression.parse(
+            f"t >= ({trigger.text})" if " if " in trigger.text else f"t >= {trigger.text}", functions
+        )
     elif start[1] == "at" and not trigger.uses_time:
         raise NetworkSyntaxError(f"{trigger.text!r} does not depend on the time t; write 'when' for 'at'")
     assignments = {}

@@ -174,7 +174,8 @@ def test_ten_million_trajectories_fit_in_500_megabytes():
 import resource
 import numpy as np, acme_lib as acme
 network = acme.ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10, g=1)
-summary = acme.simulate_ssa(network, {}, np.linspace(0, 10, 11), size=10_000_000, rng=np.random.default_rng(1), keep="summary")
+rng = np.random.default_rng(1)
+summary = acme.simulate_ssa(network, {}, np.linspace(0, 10, 11), size=10_000_000, rng=rng, keep="summary")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, summary.mean("M")[-1], summary.fano_factor("M")[-1])
 """
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)

@@ -81,7 +81,7 @@ def test_text_and_parameters_survive():
     changed = network.with_parameters(k=1.0)
     assert changed.observable("twice", [[4, 3]]) == [22.0]
     assert len(changed.events) == 1
-    assert "Observables: total" in network._repr_html_()
+    assert "Observable: $total = " in network._repr_html_()
     assert "Event: " in network._repr_html_()
 
 
