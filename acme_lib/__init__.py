@@ -11,7 +11,15 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "acme_lib.errors": ["AcmeError", "NetworkSyntaxError", "ParameterError", "PropensityError", "StateSpaceError"],
+    "acme_lib.errors": [
+        "AcmeError",
+        "CannotTellWarning",
+        "CountsFileError",
+        "NetworkSyntaxError",
+        "ParameterError",
+        "PropensityError",
+        "StateSpaceError",
+    ],
     "acme_lib.network": ["ReactionNetwork", "Reaction"],
     "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
     "acme_lib.master": [
@@ -22,7 +30,7 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
-    "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
+    "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "skewness", "squared_coefficient_of_variation"],
     "acme_lib.plot": ["show"],
 }
 _ROOMS = ["network", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]

@@ -17,5 +17,13 @@ class PropensityError(AcmeError):
     """A propensity is negative or not finite, or a reaction would make a count negative."""
 
 
+class CountsFileError(AcmeError):
+    """A file of counts cannot be read; the message names the line and the column."""
+
+
+class CannotTellWarning(UserWarning):
+    """The data cannot tell parameters apart; the message says which combination they do determine."""
+
+
 class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""

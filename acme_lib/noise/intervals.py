@@ -1,0 +1,174 @@
+r"""Intervals for noise measures of counts that hold at n = 20, by inverting a test.
+
+The usual interval, estimate ± z standard errors, is far too short for counts: the tail that makes a law noisy is mostly
+absent from a small sample, and with it the sample's own idea of its error. (Measured at n = 20, mean 10, Fano factor 6: a
+nominal 95 % interval for F covers it 80 times in 100 with Student's t, and BCa or jackknife on a log scale 90.) So an
+interval here holds the values that a test does not reject, and the test's variance is that of the *hypothesis*: the larger a
+Fano factor is supposed to be, the more freely its estimate may vary. For a negative binomial law of mean m and Fano factor F
+(a Poisson law at F = 1), to first order in 1/n,
+
+.. math::
+
+    \mathrm{Var}(\log \hat F) = \frac{2}{n-1} + \frac{3F - 4 + 1/F}{n m}, \qquad
+    \mathrm{Var}(\log \hat\eta^2) = \frac{2}{n-1} + \frac{2F - 2 + 1/F}{n m},
+
+and where the sample itself shows a larger variance (a law with heavier tails), that one is taken. The estimate over the
+hypothesis is compared with the law of a product: chi-square over its n - 1 degrees of freedom, which is what normal data (and
+nearly Poisson counts, whose index of dispersion it is) give, times a log-normal factor of mean 1 that holds the rest of the
+variance. For skewness the statistic is Student's, with the variance of the estimate under the hypothesis.
+
+An end is infinite where no value is rejected on that side. How often the intervals cover the truth is measured by
+``python -m acme_lib.noise.coverage``; its table stands there.
+"""
+
+import numpy as np
+from scipy.special import chdtr, stdtrit
+
+_LARGEST_LOG = 7.0  # a hypothesis beyond e^7 (a thousand) times the estimate counts as no bound
+_STEPS = 120
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(25)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+def fano_interval(value, mean, n, var_of_log, level):
+    """Return the interval of a Fano factor.
+
+    Parameters
+    ----------
+    value, mean : float
+        Estimates of Fano factor and mean.
+    n : int
+    var_of_log : float
+        Variance of the logarithm of the estimate, as the sample shows it.
+    level : float
+
+    Returns
+    -------
+    low, high : float
+    """
+    return _ratio_interval(value, n, var_of_log, level, lambda f: _fano_log_variance(np.maximum(f, 1.0), mean, n))
+
+
+def _fano_log_variance(f, mean, n):
+    return 2 / (n - 1) + (3 * f - 4 + 1 / f) / (n * mean)
+
+
+def cv2_interval(value, mean, n, var_of_log, level):
+    """Return the interval of a squared coefficient of variation; parameters as in `fano_interval`."""
+
+    def variance(cv2):
+        f = np.maximum(cv2 * mean, 1.0)
+        return 2 / (n - 1) + (2 * f - 2 + 1 / f) / (n * mean)
+
+    return _ratio_interval(value, n, var_of_log, level, variance)
+
+
+def variance_interval(value, n, var_of_log, level):
+    """Return the interval of a variance, from a sample's own kurtosis; parameters as in `fano_interval`."""
+    return _ratio_interval(value, n, var_of_log, level, lambda v: np.full(np.shape(v), 2 / (n - 1)))
+
+
+def _ratio_interval(value, n, var_of_log, level, variance):
+    if not np.isfinite(value):
+        return np.nan, np.nan
+    if value <= 0:  # all samples equal: noise is not excluded, it has only not been seen
+        return 0.0, np.inf
+    tail = 0.5 * (1.0 - level)
+
+    def probability(log_ratio):
+        """Probability, if the truth is value·e^log_ratio, of an estimate as small as the one that came."""
+        spread = np.maximum(variance(value * np.exp(log_ratio)), var_of_log)
+        squared = np.log1p(np.maximum(spread - base, 0.0) / (1.0 + base))[..., None]
+        factor = np.exp(0.5 * squared - np.sqrt(squared) * _NODES)
+        return chdtr(n - 1, (n - 1) * np.exp(-log_ratio)[..., None] * factor) @ _WEIGHTS
+
+    base = 2.0 / (n - 1)
+    high = _first_crossing(lambda u: probability(u) - tail)
+    low = _first_crossing(lambda u: 1.0 - tail - probability(-u))
+    return float(value * np.exp(-low)), float(value * np.exp(high))
+
+
+def skewness_interval(value, mean, n, sample_variance, level):
+    """Return the interval of a skewness.
+
+    The hypothesis is a negative binomial law of the sample's mean with that skewness; below a Poisson law's skewness it is the
+    Poisson law.
+
+    Parameters
+    ----------
+    value, mean : float
+        Estimates of skewness and mean.
+    n : int
+    sample_variance : float
+        Variance of the estimate, as the sample shows it.
+    level : float
+
+    Returns
+    -------
+    low, high : float
+    """
+    if not np.isfinite(value):
+        return -np.inf, np.inf
+    normal = 6.0 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3))
+    margin = float(stdtrit(n - 1, 0.5 + 0.5 * level))
+    scale = np.sqrt(normal)
+
+    def distance(skewness):
+        spread = np.maximum(np.maximum(_skewness_variance(skewness, mean) / n, sample_variance), normal)
+        return margin - np.abs(value - skewness) / np.sqrt(spread)
+
+    # Steps grow from a hundredth of the normal error to a million of them.
+    high = _first_crossing(lambda u: distance(value + scale * 0.01 * np.expm1(2.8 * u)))
+    low = _first_crossing(lambda u: distance(value - scale * 0.01 * np.expm1(2.8 * u)))
+    return float(value - scale * 0.01 * np.expm1(2.8 * low)), float(value + scale * 0.01 * np.expm1(2.8 * high))
+
+
+def _skewness_variance(skewness, mean):
+    """n times the variance of a sample skewness under a negative binomial law of this mean and skewness."""
+    root_mean = np.sqrt(mean)
+    # (2F - 1)/sqrt(mean F) = skewness, solved for F
+    g = np.maximum(skewness, 1.0 / root_mean) * root_mean
+    root_f = (g + np.sqrt(g * g + 8.0)) / 4.0
+    f = np.maximum(root_f**2, 1.0)
+    b = f - 1.0
+    k2 = mean * f
+    k3 = k2 * (1 + 2 * b)
+    k4 = k2 * (1 + 6 * b + 6 * b**2)
+    k5 = k2 * (1 + 14 * b + 36 * b**2 + 24 * b**3)
+    k6 = k2 * (1 + 30 * b + 150 * b**2 + 240 * b**3 + 120 * b**4)
+    a3 = k3 / k2**1.5
+    a4 = k4 / k2**2 + 3
+    a5 = k5 / k2**2.5 + 10 * a3
+    a6 = k6 / k2**3 + 15 * k4 / k2**2 + 10 * a3**2 + 15
+    return a6 - 3 * a3 * a5 + (2.25 * a3**2 - 6) * a4 + 8.75 * a3**2 + 9
+
+
+def _first_crossing(f):
+    """Return the smallest u > 0 where f falls below 0, or infinity. f(0) is positive; f takes arrays."""
+    grid = np.linspace(0.0, _LARGEST_LOG, _STEPS + 1)
+    below = np.flatnonzero(f(grid) < 0)
+    if len(below) == 0:
+        return np.inf
+    high = grid[below[0]]
+    low = grid[below[0] - 1] if below[0] else 0.0
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        if f(np.asarray(middle)) < 0:
+            high = middle
+        else:
+            low = middle
+    return 0.5 * (low + high)
+
+
+def student_interval(value, stderr, freedom, level):
+    """Return ``value ± t · stderr`` with Student's t of `freedom` degrees."""
+    margin = float(stdtrit(freedom, 0.5 + 0.5 * level)) * stderr
+    return value - margin, value + margin
+
+
+def log_student_interval(value, stderr, freedom, level):
+    """Return ``value · exp(± t · stderr/value)``: the interval of a positive quantity on a log scale."""
+    if not (value > 0 and np.isfinite(stderr)):
+        return 0.0, np.inf
+    factor = float(np.exp(stdtrit(freedom, 0.5 + 0.5 * level) * stderr / value))
+    return value / factor, value * factor
