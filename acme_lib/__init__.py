@@ -16,8 +16,10 @@ _HOMES = {
         "CannotTellWarning",
         "CountsFileError",
         "NetworkSyntaxError",
+        "NotInterchangeableWarning",
         "ParameterError",
         "PropensityError",
+        "ShortRecordWarning",
         "StateSpaceError",
     ],
     "acme_lib.network": ["ReactionNetwork", "Reaction"],
@@ -30,7 +32,13 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
-    "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "skewness", "squared_coefficient_of_variation"],
+    "acme_lib.noise": [
+        "Estimate",
+        "fano_factor",
+        "coefficient_of_variation",
+        "skewness",
+        "squared_coefficient_of_variation",
+    ],
     "acme_lib.plot": ["show"],
 }
 _ROOMS = ["network", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]

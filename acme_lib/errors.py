@@ -25,5 +25,13 @@ class CannotTellWarning(UserWarning):
     """The data cannot tell parameters apart; the message says which combination they do determine."""
 
 
+class ShortRecordWarning(UserWarning):
+    """A trajectory is too short, against its own memory, for its standard errors to be trusted."""
+
+
+class NotInterchangeableWarning(UserWarning):
+    """Two reporters differ in mean: what separates them is counted as intrinsic noise."""
+
+
 class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""

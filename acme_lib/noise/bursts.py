@@ -452,7 +452,9 @@ def _profile_telegraph(likelihood, quantity, point, best, drop):
         def profile(u):
             if u not in known:
                 nearest = min(known, key=lambda v: abs(v - u))
-                known[u] = _climb(lambda free: likelihood(quantity, np.array([u, *free])), known[nearest][0], bounds[1:])
+                known[u] = _climb(
+                    lambda free: likelihood(quantity, np.array([u, *free])), known[nearest][0], bounds[1:]
+                )
             return known[u][1]
 
         return _profile_end(profile, start[0], best - drop, limit)

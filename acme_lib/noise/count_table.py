@@ -89,7 +89,9 @@ def read_counts(path, *, missing="refuse"):
         if not row and len(genes) == 1:
             row = [""]
         if len(row) != len(genes):
-            raise CountsFileError(f"{path}, line {number}: {len(row)} values came; the first line names {len(genes)} genes")
+            raise CountsFileError(
+                f"{path}, line {number}: {len(row)} values came; the first line names {len(genes)} genes"
+            )
         for gene, text in zip(genes, row, strict=True):
             if text.strip().lower() in _MISSING:
                 if missing == "refuse":
@@ -111,7 +113,9 @@ def read_counts(path, *, missing="refuse"):
 def _names(row, path):
     names = [text.strip() for text in row]
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-        raise CountsFileError(f"{path}, line 1: no comma, but other separators: {names[0]!r}; save it separated by commas")
+        raise CountsFileError(
+            f"{path}, line 1: no comma, but other separators: {names[0]!r}; save it separated by commas"
+        )
     if all(_is_number(name) for name in names):
         raise CountsFileError(f"{path}, line 1: the first line names the genes; {', '.join(names[:5])} came")
     for i, name in enumerate(names):

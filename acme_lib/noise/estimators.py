@@ -92,7 +92,9 @@ def squared_coefficient_of_variation(samples, axis=0):
     Use when: contributions to noise are to be added; squared coefficients of variation of independent factors add, to
     first order.
     """
-    return _estimate(samples, axis, "coefficient of variation", lambda m, v: (v / m**2, -2 * v / m**3, 1 / m**2), cv2_interval)
+    return _estimate(
+        samples, axis, "coefficient of variation", lambda m, v: (v / m**2, -2 * v / m**3, 1 / m**2), cv2_interval
+    )
 
 
 def coefficient_of_variation(samples, axis=0):

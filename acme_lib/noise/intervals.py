@@ -63,9 +63,25 @@ def cv2_interval(value, mean, n, var_of_log, level):
     return _ratio_interval(value, n, var_of_log, level, variance)
 
 
-def variance_interval(value, n, var_of_log, level):
-    """Return the interval of a variance, from a sample's own kurtosis; parameters as in `fano_interval`."""
-    return _ratio_interval(value, n, var_of_log, level, lambda v: np.full(np.shape(v), 2 / (n - 1)))
+def gamma_like_variance_interval(value, n, var_of_log, level, excess_kurtosis):
+    """Return the interval of a variance.
+
+    Parameters
+    ----------
+    value : float
+        The sample variance (divisor n - 1).
+    n : int
+    var_of_log : float
+        Variance of its logarithm, as the sample shows it.
+    level : float
+    excess_kurtosis : callable
+        Of the law, where its variance is the argument; for a gamma law 6 variance/mean².
+
+    Returns
+    -------
+    low, high : float
+    """
+    return _ratio_interval(value, n, var_of_log, level, lambda v: 2 / (n - 1) + excess_kurtosis(v) / n)
 
 
 def _ratio_interval(value, n, var_of_log, level, variance):

@@ -93,7 +93,9 @@ def variance_by_strata(samples, strata):
     """
     x, z = np.asarray(samples), np.asarray(strata)
     if x.ndim != 1 or x.dtype.kind not in "iufb":
-        raise ParameterError(f"samples are one-dimensional numbers; an array of shape {x.shape} and type {x.dtype} came")
+        raise ParameterError(
+            f"samples are one-dimensional numbers; an array of shape {x.shape} and type {x.dtype} came"
+        )
     if x.shape != z.shape:
         raise ParameterError(f"each sample has a stratum: {x.shape} samples and {z.shape} strata came")
     if len(x) == 0:
@@ -101,7 +103,9 @@ def variance_by_strata(samples, strata):
     if not np.all(np.isfinite(x)):
         raise ParameterError(f"{np.count_nonzero(~np.isfinite(x))} samples are not finite; leave them out")
     if z.dtype.kind == "f" and np.isnan(z).any():
-        raise ParameterError(f"{np.count_nonzero(np.isnan(z))} strata are NaN; leave these samples out, or give them a name")
+        raise ParameterError(
+            f"{np.count_nonzero(np.isnan(z))} strata are NaN; leave these samples out, or give them a name"
+        )
     labels, index = np.unique(z, return_inverse=True)
     x = x.astype(float)
     n, k = len(x), len(labels)
