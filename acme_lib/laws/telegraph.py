@@ -106,8 +106,9 @@ def telegraph(k_on, k_off, s, g=1.0):
 
     Notes
     -----
-    The probabilities come from the master equation, downwards from a count that is out of reach. Gains and losses across
-    each count balance, :math:`s\,p_{on}(n) = g(n+1)\,(p_{on}+p_{off})(n+1)`, and so do those of each state (off, n),
+    The probabilities come from the master equation, downwards from a count that is out of reach. Gains and losses
+    across each count balance, :math:`s\,p_{on}(n) = g(n+1)\,(p_{on}+p_{off})(n+1)`, and so do those of each state (off,
+    n),
     :math:`(k_{on} + g n)\,p_{off}(n) = k_{off}\,p_{on}(n) + g(n+1)\,p_{off}(n+1)`. Nothing is ever subtracted, so that
     every probability is right to a relative error of rounding, at any parameters, where the closed form in Kummer's
     function overflows.

@@ -63,9 +63,9 @@ def autocorrelation(counts, dt, max_lag=None):
 
     Notes
     -----
-    Errors are those of a jackknife over 20 blocks or more: trajectories, or (of few trajectories) stretches of time, which must
-    be much longer than the memory. Errors of neighbouring lags are strongly correlated. The variance of the estimated mean is
-    added to the covariance, which is short of it.
+    Errors are those of a jackknife over 20 blocks or more: trajectories, or (of few trajectories) stretches of time,
+    which must be much longer than the memory. Errors of neighbouring lags are strongly correlated. The variance of the
+    estimated mean is added to the covariance, which is short of it.
 
     Exact for comparison: birth and death at γ per molecule, :math:`e^{-\gamma\tau}`; the protein of the two-stage model
     :math:`(w_m e^{-\gamma_m\tau} + w_p e^{-\gamma_p\tau})/F` with :math:`F = 1 + k_p/(\gamma_m + \gamma_p)`,
@@ -102,8 +102,8 @@ def autocorrelation(counts, dt, max_lag=None):
     stretches = -(-_BLOCKS // trajectories)  # of each trajectory
     if length - steps < 2 * stretches:
         raise ParameterError(
-            f"{trajectories} trajectories of {length} samples are too few for errors at a lag of {steps} steps: take longer or "
-            "more trajectories, or a shorter lag"
+            f"{trajectories} trajectories of {length} samples are too few for errors at a lag of {steps} steps: take "
+            "longer or more trajectories, or a shorter lag"
         )
     mean = float(x.mean())
     x = x - mean

@@ -1,8 +1,8 @@
 r"""Burst parameters from counts, by maximum likelihood with profile intervals.
 
-An interval holds the values whose profile likelihood (the others at their best for it) is within the quantile of chi-square
-of one degree of freedom of the maximum, :math:`2(\ell_{max} - \ell(\theta)) \le q`. It needs no symmetry, and where the data
-do not bound a parameter its end is 0 or infinity. Coverage as measured: `acme_lib.noise.coverage`.
+An interval holds the values whose profile likelihood (the others at their best for it) is within the quantile of
+chi-square of one degree of freedom of the maximum, :math:`2(\ell_{max} - \ell(\theta)) \le q`. It needs no symmetry,
+and where the data do not bound a parameter its end is 0 or infinity. Coverage as measured: `acme_lib.noise.coverage`.
 """
 
 import warnings
@@ -81,8 +81,8 @@ class TelegraphFit:
     Attributes
     ----------
     mean, k_on, k_off, s, burst_size : Fitted
-        ``burst_size`` is s/k_off. `k_off` and `s` are infinite where the negative binomial limit is the best law; all but the
-        mean are NaN where a Poisson law is.
+        ``burst_size`` is s/k_off. `k_off` and `s` are infinite where the negative binomial limit is the best law; all
+        but the mean are NaN where a Poisson law is.
     n : int
         Cells.
     log_likelihood : float
@@ -128,7 +128,8 @@ def check_counts(counts, what="counts", least=2):
     x = np.asarray(counts)
     if x.ndim != 1 or x.dtype.kind not in "iufb":
         raise ParameterError(
-            f"{what} are one-dimensional numbers, one from each cell; an array of shape {x.shape} and type {x.dtype} came"
+            f"{what} are one-dimensional numbers, one from each cell; an array of shape {x.shape} and type {x.dtype} "
+            "came"
         )
     if len(x) < least:
         raise ParameterError(f"{what} of {least} cells or more are needed; {len(x)} came")
@@ -152,7 +153,8 @@ def _check_level(level):
 def fit_negative_binomial(counts, *, level=0.95):
     r"""Fit a negative binomial law: how often a gene bursts, and how many molecules a burst makes.
 
-    .. math:: P(n) = \frac{\Gamma(r+n)}{\Gamma(r)\,n!} \left(\frac{b}{1+b}\right)^n (1+b)^{-r}, \qquad \mu = rb,\ F = 1 + b
+    .. math:: P(n) = \frac{\Gamma(r+n)}{\Gamma(r)\,n!} \left(\frac{b}{1+b}\right)^n (1+b)^{-r}, \qquad
+              \mu = rb,\quad F = 1 + b
 
     Parameters
     ----------
@@ -173,16 +175,16 @@ def fit_negative_binomial(counts, *, level=0.95):
     Warns
     -----
     CannotTellWarning
-        If the data are no noisier than a Poisson law may be (then b may be 0 and r infinite; the mean is all they tell), or
-        all counts are zero.
+        If the data are no noisier than a Poisson law may be (then b may be 0 and r infinite; the mean is all they
+        tell), or all counts are zero.
 
     Notes
     -----
     The maximum is found by a bracketed root, and is unique: it is a Poisson law if and only if the population variance
     does not exceed the mean [1]_.
 
-    Use when: bursts are short and rare, k_off well above k_on and γ. It is *not* the law of slow switching, whose counts have
-    two modes: see `fit_telegraph`.
+    Use when: bursts are short and rare, k_off well above k_on and γ. It is *not* the law of slow switching, whose
+    counts have two modes: see `fit_telegraph`.
 
     References
     ----------
@@ -195,7 +197,7 @@ def fit_negative_binomial(counts, *, level=0.95):
     >>> counts = np.random.default_rng(1).negative_binomial(2.0, 1 / (1 + 5.0), 1000)
     >>> fit = fit_negative_binomial(counts)
     >>> fit.burst_frequency, fit.burst_size
-    (1.97 (1.77 … 2.19), 5.18 (4.62 … 5.83))
+    (2.14 (1.92 … 2.38), 4.8 (4.28 … 5.4))
     """
     _check_level(level)
     likelihood = _NegativeBinomialLikelihood(check_counts(counts))
@@ -297,7 +299,7 @@ class _NegativeBinomialLikelihood:
 
 
 def _profile_ends(profile, start, best, drop, lowest, highest):
-    """Return exp of where `profile` (of a logarithm) falls by `drop` below `best`; 0 or infinity where it never does."""
+    """Return exp of where `profile` (of a logarithm) falls by `drop` below `best`, or 0 and infinity."""
     return _profile_end(profile, start, best - drop, lowest), _profile_end(profile, start, best - drop, highest)
 
 
@@ -344,13 +346,14 @@ def fit_telegraph(counts, *, level=0.95):
     Warns
     -----
     CannotTellWarning
-        If a simpler law fits within the level: negative binomial (only k_on and the burst size s/k_off are told), Poisson
-        (only the mean) or a Poisson law in some of the cells (only the fraction of time on, and s); or all counts are zero.
+        If a simpler law fits within the level: negative binomial (only k_on and the burst size s/k_off are told),
+        Poisson (only the mean) or a Poisson law in some of the cells (only the fraction of time on, and s); or all
+        counts are zero.
 
     Notes
     -----
-    The likelihood is maximised from several starts: the limits above, the moments' own solution [1]_ and a grid; no random
-    numbers. A fit takes about a second at 1,000 cells. Thousands of cells may be needed to tell k_off from s.
+    The likelihood is maximised from several starts: the limits above, the moments' own solution [1]_ and a grid; no
+    random numbers. A fit takes about a second at 1,000 cells. Thousands of cells may be needed to tell k_off from s.
 
     Use when: switching may be slow, so that counts may have two modes.
 
@@ -399,13 +402,13 @@ def _fit_telegraph(x, level):
         words = f"a Poisson law fits these {n} counts nearly as well: they tell the mean, but none of k_on, k_off and s"
     elif fits["negative binomial"]:
         words = (
-            f"a negative binomial law fits these {n} counts nearly as well: they tell the burst frequency k_on/γ and the "
-            "burst size s/k_off, but not s and k_off apart"
+            f"a negative binomial law fits these {n} counts nearly as well: they tell the burst frequency k_on/γ and "
+            "the burst size s/k_off, but not s and k_off apart"
         )
     elif fits["zero-inflated Poisson"]:
         words = (
-            f"a Poisson law in some cells and none in the others fits these {n} counts nearly as well: they tell s/γ and the "
-            "fraction of time on, k_on/(k_on + k_off), but not k_on and k_off apart"
+            f"a Poisson law in some cells and none in the others fits these {n} counts nearly as well: they tell "
+            "s/γ and the fraction of time on, k_on/(k_on + k_off), but not k_on and k_off apart"
         )
     else:
         open_ended = [k for k in ("k_on", "k_off", "s") if not (fitted[k].low > 0 and fitted[k].high < np.inf)]
@@ -625,6 +628,7 @@ def fit_genes(table, *, law="negative_binomial", level=0.95):
     vague = [row.gene for row in rows if not row.fit.identifiable]
     if vague:
         shown = ", ".join(vague[:5]) + (", …" if len(vague) > 5 else "")
-        words = f"the data of {len(vague)} of {len(rows)} genes cannot tell all parameters: {shown}; see row.fit.cannot_tell"
+        words = f"the counts of {len(vague)} of {len(rows)} genes cannot tell all parameters: {shown}"
+        words += "; row.fit.cannot_tell says what"
         warnings.warn(words, CannotTellWarning, stacklevel=2)
     return tuple(rows)

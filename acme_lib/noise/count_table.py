@@ -53,8 +53,8 @@ def read_counts(path, *, missing="refuse"):
     path : str or path
         A file in UTF-8, separated by commas.
     missing : {"refuse", "drop"}
-        What to do with an empty field or NA: refuse the file, or leave that cell out of that gene alone (columns may then
-        differ in length). A missing value is never read as 0.
+        What to do with an empty field or NA: refuse the file, or leave that cell out of that gene alone (columns may
+        then differ in length). A missing value is never read as 0.
 
     Returns
     -------
@@ -63,8 +63,9 @@ def read_counts(path, *, missing="refuse"):
     Raises
     ------
     CountsFileError
-        Where the file is empty, has no names, a line is longer or shorter than the first, or a value is not a whole number of
-        at least 0; the message names the line and the column. ``3.0`` and ``1e3`` are whole numbers, ``3.5`` is not.
+        Where the file is empty, has no names, a line is longer or shorter than the first, or a value is not a whole
+        number of at least 0; the message names the line and the column. ``3.0`` and ``1e3`` are whole numbers, ``3.5``
+        is not.
     OSError
         If the file cannot be opened.
     """
@@ -96,8 +97,8 @@ def read_counts(path, *, missing="refuse"):
             if text.strip().lower() in _MISSING:
                 if missing == "refuse":
                     raise CountsFileError(
-                        f"{path}, line {number}, column {gene}: the value is missing; fill it in, or leave such cells out of "
-                        'their gene with missing="drop"'
+                        f"{path}, line {number}, column {gene}: the value is missing; fill it in, or leave "
+                        'such cells out of their gene with missing="drop"'
                     )
                 left_out[gene] += 1
             else:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import ndtri
 
+from acme_lib.errors import ParameterError
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -53,7 +55,7 @@ class Estimate:
         low, high : float or ndarray
         """
         if not 0.0 < level < 1.0:
-            raise ValueError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
+            raise ParameterError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
         if self.find_interval is not None:
             return self.find_interval(level)
         margin = float(ndtri(0.5 + 0.5 * level)) * self.stderr

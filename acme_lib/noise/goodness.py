@@ -71,13 +71,13 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
 
     Notes
     -----
-    G is divided by Williams' factor :math:`1 + (\sum_i 1/p_i - 1)/(6 n (k-1))`, without which it rejects too often where
-    cells expect few counts [1]_. Rejections of a true law at a nominal 5 %, measured by ``python -m acme_lib.noise.coverage``:
-    see there. With fitted parameters the rate lies a little above the nominal one, because a fit to the counts themselves is
-    worse for the cells than one to the cells.
+    G is divided by Williams' factor :math:`1 + (\sum_i 1/p_i - 1)/(6 n (k-1))`, without which it rejects too often
+    where cells expect few counts [1]_. Rejections of a true law at a nominal 5 %, measured by ``python -m
+    acme_lib.noise.coverage``: see there. With fitted parameters the rate lies a little above the nominal one, because a
+    fit to the counts themselves is worse for the cells than one to the cells.
 
-    Use when: a fitted law is to be believed. A large p-value says that this many counts see no difference, not that there is
-    none.
+    Use when: a fitted law is to be believed. A large p-value says that this many counts see no difference, not that
+    there is none.
 
     References
     ----------
@@ -106,8 +106,8 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     freedom = len(first) - 1 - int(fitted_parameters)
     if freedom < 1:
         raise ParameterError(
-            f"{n} counts make {len(first)} cells of {min_expected:g} expected counts under this law; with {fitted_parameters} "
-            f"fitted parameters at least {fitted_parameters + 2} are needed: take more counts"
+            f"{n} counts make {len(first)} cells of {min_expected:g} expected counts under this law; with "
+            f"{fitted_parameters} fitted parameters at least {fitted_parameters + 2} are needed: take more counts"
         )
     observed = np.bincount(np.searchsorted(first, x, side="right") - 1, minlength=len(first)).astype(float)
     expected = n * share

@@ -22,9 +22,9 @@ class StrataVariance:
     within, between, total : float
         Mean of the variances, variance of the means (both weighted by size), and variance of the whole.
     within_unbiased, between_unbiased : float
-        Estimates without bias of the variance within a stratum and of the variance of the strata's true means, for strata
-        drawn at random with one common variance (analysis of variance). The second may be negative; NaN where a stratum too few
-        leaves it undetermined.
+        Estimates without bias of the variance within a stratum and of the variance of the strata's true means, for
+        strata drawn at random with one common variance (analysis of variance). The second may be negative; NaN where a
+        stratum too few leaves it undetermined.
     pooled_fano : float
         Fano factor of the whole, total/mean.
     within_fano : float
@@ -76,8 +76,8 @@ def variance_by_strata(samples, strata):
 
     Notes
     -----
-    Use when: a population may be mixed. Two groups of cells, each Poisson, with means 10 and 30 in equal shares have a Fano
-    factor of 6 together, and neither bursts.
+    Use when: a population may be mixed. Two groups of cells, each Poisson, with means 10 and 30 in equal shares have a
+    Fano factor of 6 together, and neither bursts.
 
     References
     ----------

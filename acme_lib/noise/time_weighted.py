@@ -2,8 +2,9 @@ r"""Moments over time, from one long trajectory: each state counts for as long a
 
 .. math:: \langle n \rangle_T = \frac1T \int_0^T n(t)\,dt
 
-A trajectory remembers itself, so that its samples are not independent and n - 1 of them are not n - 1 degrees of freedom. The
-record is cut into windows much longer than its memory; windows are nearly independent, and the errors come from them.
+A trajectory remembers itself, so that its samples are not independent and n - 1 of them are not n - 1 degrees of
+freedom. The record is cut into windows much longer than its memory; windows are nearly independent, and the errors come
+from them.
 """
 
 import warnings
@@ -27,8 +28,8 @@ class TimeWeighted:
     Attributes
     ----------
     mean, variance, fano : Estimate
-        Their `n` is the number of windows. The variance has the variance of the mean added, which a time average of squared
-        deviations from its own mean is short of.
+        Their `n` is the number of windows. The variance has the variance of the mean added, which a time average of
+        squared deviations from its own mean is short of.
     duration : float
     correlation_time : float
         Integral of the autocorrelation, estimated from the error of the mean: ``duration · stderr² / (2 variance)``.
@@ -65,8 +66,8 @@ def time_weighted_moments(times, counts, end, *, start=None):
     Raises
     ------
     ParameterError
-        If shapes do not fit, times fall, or times are evenly spaced (a sampled trajectory, for `trajectory_moments`, or the
-        times of an ensemble, for `fano_factor`).
+        If shapes do not fit, times fall, or times are evenly spaced (a sampled trajectory, for `trajectory_moments`, or
+        the times of an ensemble, for `fano_factor`).
 
     Warns
     -----
@@ -75,8 +76,9 @@ def time_weighted_moments(times, counts, end, *, start=None):
 
     Notes
     -----
-    The plain average of ``counts`` weights a state by how often it is entered, not by how long it lasts; where states of many
-    molecules are left faster, it is too large (for birth and death of mean 10 it is 10.5, and the variance is off too).
+    The plain average of ``counts`` weights a state by how often it is entered, not by how long it lasts; where states
+    of many molecules are left faster, it is too large (for birth and death of mean 10 it is 10.5, and the variance is
+    off too).
 
     Use when: a simulator or an experiment records every change of one cell.
 
@@ -98,8 +100,8 @@ def time_weighted_moments(times, counts, end, *, start=None):
     waits = np.diff(times)
     if len(waits) >= _EVEN and np.ptp(waits) <= 1e-9 * waits.max():
         raise ParameterError(
-            f"the times are evenly spaced, {waits[0]:g} apart, as events never are: for one trajectory sampled at them use "
-            "trajectory_moments(counts, dt), for an ensemble at one time fano_factor(counts[:, i])"
+            f"the times are evenly spaced, {waits[0]:g} apart, as events never are: for one trajectory sampled at them "
+            "use trajectory_moments(counts, dt), for an ensemble at one time fano_factor(counts[:, i])"
         )
     if start is not None:
         if not times[0] <= start < end:
@@ -140,8 +142,8 @@ def trajectory_moments(counts, dt):
     if np.ndim(counts) == 2:
         trajectories, length = np.shape(counts)
         raise ParameterError(
-            f"an array of {trajectories} trajectories at {length} times came; give one trajectory, counts[i], or estimate over "
-            "the ensemble at one time with fano_factor(counts[:, i])"
+            f"an array of {trajectories} trajectories at {length} times came; give one trajectory, counts[i], or "
+            "estimate over the ensemble at one time with fano_factor(counts[:, i])"
         )
     counts = _vector(counts, "counts")
     if np.ndim(dt) or not np.isfinite(dt) or dt <= 0:
@@ -158,7 +160,7 @@ def _moments_over_time(times, counts, end):
     duration = end - times[0]
     edges = np.linspace(times[0], end, WINDOWS + 1)
     lasts = np.diff(np.append(times, end))
-    center = float(counts @ lasts) / duration  # deviations keep their digits where counts are large
+    center = float(counts @ lasts / duration)  # deviations keep their digits where counts are large
     knots = np.append(times, end)
     integrals = [
         np.diff(np.interp(edges, knots, np.append(0.0, np.cumsum((counts - center) ** k * lasts)))) for k in (1, 2)
@@ -181,8 +183,8 @@ def _moments_over_time(times, counts, end):
     effective = variance.value / stderr**2 if stderr > 0 else np.nan
     if not effective >= _ENOUGH:
         words = (
-            f"the record is worth about {effective:.0f} independent samples, and its errors are too small; for errors to trust "
-            f"it should be at least {_ENOUGH / effective:.1f} times as long"
+            f"the record is worth about {effective:.0f} independent samples, and its errors are too small; for "
+            f"errors to trust it should be at least {_ENOUGH / effective:.1f} times as long"
             if np.isfinite(effective)
             else "nothing changed in this record: its noise cannot be told"
         )
@@ -198,8 +200,8 @@ def _vector(values, name):
     x = np.asarray(values)
     if x.ndim != 1 or x.dtype.kind not in "iufb" or len(x) == 0:
         raise ParameterError(
-            f"{name} are one-dimensional numbers of one trajectory; shape {x.shape}, type {x.dtype} came (for an ensemble at one "
-            "time use fano_factor)"
+            f"{name} are one-dimensional numbers of one trajectory; shape {x.shape}, type {x.dtype} came (for an "
+            "ensemble at one time use fano_factor)"
         )
     if not np.all(np.isfinite(x)):
         raise ParameterError(f"{name} are finite; {np.count_nonzero(~np.isfinite(x))} are not")

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
 
 from acme_lib.errors import ParameterError
 
@@ -29,6 +30,7 @@ def draw_trajectories(axes, ensemble, species, *, many=5, label=None):
     lines = [axes.plot(ensemble.times, row, drawstyle="steps-post", linewidth=1.6)[0] for row in counts]
     axes.set(xlabel="time", ylabel=label or f"{species} (molecules)", xlim=(ensemble.times[0], ensemble.times[-1]))
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return lines
 
 

@@ -19,11 +19,11 @@ _CHECK_EVERY = 4096  # events between two looks at the stop flag
 def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_000_000):
     r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_.
 
-    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and the
-    event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
+    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
+    the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
 
-    Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional to
-    the number of events.
+    Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional
+    to the number of events.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def simulate_ssa(network, x0, t, *, size=1, rng, threads=None, max_events=1_000_
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Start counts; species left out of a mapping start at 0. One row a trajectory is allowed.
     t : array_like, shape (time,)
-        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two times
-        0 and t.
+        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two
+        times 0 and t.
     size : int
         Number of trajectories.
     rng : numpy.random.Generator
@@ -129,8 +129,8 @@ def _explain(network, status, trajectory, reaction, value, state, max_events):
     at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
     if status == EVENT_LIMIT:
         return PropensityError(
-            f"trajectory {trajectory} needs more than max_events={max_events} events; it stood at t={value:g} with {at}. "
-            "Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
+            f"trajectory {trajectory} needs more than max_events={max_events} events; it stood at t={value:g} with {at}."
+            " Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
         )
     line = network.reactions[reaction]
     return located(
