@@ -1,11 +1,11 @@
 r"""Intervals for noise measures of counts that hold at n = 20, by inverting a test.
 
-The usual interval, estimate ± z standard errors, is far too short for counts: the tail that makes a law noisy is
-mostly absent from a small sample, and with it the sample's own idea of its error. (Measured at n = 20, mean 10, Fano factor 6:
+The usual interval, estimate ± z standard errors, is far too short for counts: the tail that makes a law noisy is mostly
+absent from a small sample, and with it the sample's own idea of its error. (Measured at n = 20, mean 10, Fano factor 6:
 a nominal 95 % interval for F by the delta method and Student's t covers it 80 times in 100, one by a jackknife on a log
-scale 89 times.) So an interval here holds the values that a test does not reject, and the test's variance is that of the
-*hypothesis*: the larger a Fano factor is supposed to be, the more freely its estimate may vary. For a negative binomial
-law of mean m and Fano factor F (a Poisson law at F = 1), to first order in 1/n,
+scale 89 times.) So an interval here holds the values that a test does not reject, and the test's variance is that of
+the *hypothesis*: the larger a Fano factor is supposed to be, the more freely its estimate may vary. For a negative
+binomial law of mean m and Fano factor F (a Poisson law at F = 1), to first order in 1/n,
 
 .. math::
 
@@ -56,12 +56,12 @@ def _fano_log_variance(f, mean, n):
 
 def cv2_interval(value, mean, n, var_of_log, level):
     """Return the interval of a squared coefficient of variation; parameters as in `fano_interval`."""
+    return _ratio_interval(value, n, var_of_log, level, lambda cv2: _cv2_log_variance(cv2, mean, n))
 
-    def variance(cv2):
-        f = np.maximum(cv2 * mean, 1.0)
-        return 2 / (n - 1) + (2 * f - 2 + 1 / f) / (n * mean)
 
-    return _ratio_interval(value, n, var_of_log, level, variance)
+def _cv2_log_variance(cv2, mean, n):
+    f = np.maximum(cv2 * mean, 1.0)
+    return 2 / (n - 1) + (2 * f - 2 + 1 / f) / (n * mean)
 
 
 def gamma_like_variance_interval(value, n, var_of_log, level, excess_kurtosis):

@@ -165,11 +165,11 @@ def decompose_dual_reporter(x, y, *, method="unbiased"):
     of the means leaves a bias of order 1/n in :math:`\eta^2`).
 
     The third has less mean squared error. For jointly normal reporters :math:`\langle S_{xy}\rangle = (n-1)\sigma_{xy}`
-    and :math:`\mathrm{Var}(S_{xy}) = (n-1)(\sigma_{xy}^2 + \sigma_x^2\sigma_y^2)`; the error of :math:`S_{xy}/c` is least
-    at :math:`c = n + 1/\rho^2`. The correlation is not known, and with that of the sample in its place the error is
-    *larger* than Elowitz's at correlations about 0.5. At c = n + 1, the best for full correlation, it is smaller than at
-    n - 1 and at n for every correlation. For the variance of d the best is n + 1 itself. The estimates are smaller than
-    the truth on average: take them for one small data set, never for a mean over many.
+    and :math:`\mathrm{Var}(S_{xy}) = (n-1)(\sigma_{xy}^2 + \sigma_x^2\sigma_y^2)`; the error of :math:`S_{xy}/c` is
+    least at :math:`c = n + 1/\rho^2`. The correlation is not known, and with that of the sample in its place the error
+    is *larger* than Elowitz's at correlations about 0.5. At c = n + 1, the best for full correlation, it is smaller
+    than at n - 1 and at n for every correlation. For the variance of d the best is n + 1 itself. The estimates are
+    smaller than the truth on average: take them for one small data set, never for a mean over many.
 
     The intervals are those of the unbiased form, whatever the method. That of the intrinsic variance, and of the
     variance of the reporters' mean, come from `acme_lib.noise.intervals`, with the kurtosis of a gamma law of the same
