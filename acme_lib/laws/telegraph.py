@@ -146,13 +146,7 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     -------
     ndarray
     """
-    # Beyond this count less than 1e-16 of the law is left: its tail is below a Poisson's of mean s, and below that of a
-    # gamma law of the same mean and the scale s/(k_on + k_off), with Poisson noise on top.
-    both = k_on + k_off
-    mean = s * k_on / both
-    variance = mean * (1.0 + s * k_off / (both * (both + 1.0)))
-    reach = min(s + 12.0 * np.sqrt(s), mean + 12.0 * np.sqrt(variance) + 40.0 * (1.0 + s / both))
-    top = max(last, int(reach) + 60) + 40
+    top = max(last, reach_of(k_on, k_off, s)) + 40
     if top > 50_000_000:
         raise ParameterError(f"counts up to {top} do not fit: s/g = {s:g} and the largest count asked is {last}")
     if s == 0:
@@ -163,6 +157,18 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     largest = logs.max()
     logs -= largest + np.log(np.exp(logs - largest).sum())
     return logs if whole else logs[: last + 1]
+
+
+def reach_of(k_on, k_off, s):
+    """Return a count beyond which less than 1e-16 of the law is left.
+
+    The tail is below that of a Poisson law of mean s, and below that of a gamma law of the same mean and the scale
+    s/(k_on + k_off) with Poisson noise on top.
+    """
+    both = k_on + k_off
+    mean = s * k_on / both
+    variance = mean * (1.0 + s * k_off / (both * (both + 1.0)))
+    return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * np.sqrt(variance) + 40.0 * (1.0 + s / both))) + 60
 
 
 @njit(cache=True)

@@ -13,7 +13,7 @@ from scipy import optimize, stats
 from scipy.special import chdtri, gammaln, xlogy
 
 from acme_lib.errors import CannotTellWarning, ParameterError
-from acme_lib.laws.telegraph import Telegraph, telegraph_logpmf
+from acme_lib.laws.telegraph import Telegraph, reach_of, telegraph_logpmf
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.estimators import fano_factor
 
@@ -261,7 +261,8 @@ class _NegativeBinomialLikelihood:
 
     def at(self, log_r, mean):
         r = np.exp(log_r)
-        product = self.above @ np.log1p((self.j - mean) / (r + mean))
+        near = np.log1p(np.maximum((self.j - mean) / (r + mean), -0.5))  # keeps its digits at large r, the other at small
+        product = self.above @ np.where(r + self.j < 0.5 * (r + mean), np.log((r + self.j) / (r + mean)), near)
         return float(product + self.total * np.log(mean) - self.n * r * np.log1p(mean / r) - self.constant)
 
     def best_log_r(self):
@@ -300,28 +301,31 @@ class _NegativeBinomialLikelihood:
 
 def _profile_ends(profile, start, best, drop, lowest, highest):
     """Return exp of where `profile` (of a logarithm) falls by `drop` below `best`, or 0 and infinity."""
-    return _profile_end(profile, start, best - drop, lowest), _profile_end(profile, start, best - drop, highest)
+    return tuple(_profile_end(profile, start, best, drop, limit) for limit in (lowest, highest))
 
 
-def _profile_end(profile, start, floor, limit):
+def _profile_end(profile, start, best, drop, limit):
+    def excess(u):
+        return np.sqrt(max(best - profile(u), 0.0)) - np.sqrt(drop)  # nearly straight: few values find its root
+
     side = 1.0 if limit > start else -1.0
     inside, step = start, 0.1
     while True:
         outside = inside + side * step
         if side * (limit - outside) <= 0:
             outside = limit
-        if profile(outside) < floor:
+        if excess(outside) > 0:
             break
         if outside == limit:
             return np.inf if side > 0 else 0.0
-        inside, step = outside, 1.6 * step
-    return float(np.exp(optimize.brentq(lambda u: profile(u) - floor, inside, outside, xtol=1e-3)))
+        inside, step = outside, 2.0 * step
+    return float(np.exp(optimize.brentq(excess, inside, outside, xtol=1e-3)))
 
 
 # --- telegraph --------------------------------------------------------------------------------------------------------
 
 _LOWEST_RATE, _HIGHEST_ON, _HIGHEST_OFF = np.log(1e-4), np.log(1e4), np.log(1e5)
-_MOST_STATES = 2_000_000  # a law that needs more of them is no candidate
+_MOST_STATES = 100_000  # a law that reaches farther, and far beyond the counts, is no candidate
 
 
 def fit_telegraph(counts, *, level=0.95):
@@ -386,7 +390,17 @@ def _fit_telegraph(x, level):
     best = max(best, *limits.values())
     fits = {name: best - value < drop for name, value in limits.items()}
 
-    intervals = {name: _profile_telegraph(likelihood, name, point, best, drop) for name in _COORDINATES}
+    # Which ends are open follows from the limit that fits: it is reached along them.
+    open_low = {"k_on", "k_off", "burst_size"} if fits["Poisson"] else set()
+    open_high = {"k_on", "k_off", "s", "burst_size"} if fits["Poisson"] else set()
+    if fits["negative binomial"]:
+        open_high |= {"k_off", "s"}
+    if fits["zero-inflated Poisson"]:
+        open_low |= {"k_on", "k_off"}
+    intervals = {
+        name: _profile_telegraph(likelihood, name, point, best, drop, (name in open_low, name in open_high))
+        for name in _COORDINATES
+    }
     rates = dict(zip(("k_on", "k_off", "s"), np.exp(_rates_of("mean", point)), strict=True))
     values = {**rates, "mean": float(np.exp(point[0])), "burst_size": rates["s"] / rates["k_off"]}
     if best - limits["Poisson"] < _NOT_BETTER:
@@ -395,8 +409,6 @@ def _fit_telegraph(x, level):
         values.update(
             k_on=simple.burst_frequency.value, k_off=np.inf, s=np.inf, burst_size=simple.burst_size.value, mean=mean
         )
-    if intervals["k_off"][1] == np.inf:  # in the burst limit s grows with k_off, past any rate that was tried
-        intervals["s"] = (intervals["s"][0], np.inf)
     fitted = {name: Fitted(float(values[name]), *intervals[name]) for name in values}
     if fits["Poisson"]:
         words = f"a Poisson law fits these {n} counts nearly as well: they tell the mean, but none of k_on, k_off and s"
@@ -445,7 +457,8 @@ def _coordinates_of(quantity, point):
     return np.array([of[name] for name in _COORDINATES[quantity]])
 
 
-def _profile_telegraph(likelihood, quantity, point, best, drop):
+def _profile_telegraph(likelihood, quantity, point, best, drop, limits):
+    """Return the interval of a quantity; `limits` say that the likelihood reaches 0 or infinity within `drop`."""
     start = _coordinates_of(quantity, point)
     bounds = [likelihood.bounds[name] for name in _COORDINATES[quantity]]
 
@@ -460,11 +473,11 @@ def _profile_telegraph(likelihood, quantity, point, best, drop):
                 )
             return known[u][1]
 
-        return _profile_end(profile, start[0], best - drop, limit)
+        return _profile_end(profile, start[0], best, drop, limit)
 
     low, high = bounds[0]
     low, high = min(low, start[0] - 1.0), max(high, start[0] + 1.0)
-    return ends(low), ends(high)
+    return (0.0 if limits[0] else ends(low)), (np.inf if limits[1] else ends(high))
 
 
 class _TelegraphLikelihood:
@@ -488,7 +501,7 @@ class _TelegraphLikelihood:
     def __call__(self, quantity, logs):
         k_on, k_off, s = np.exp(_rates_of(quantity, logs))
         last = int(self.values[-1])
-        if min(s, s / (k_on + k_off) * 40.0) > _MOST_STATES:
+        if reach_of(k_on, k_off, s) > _MOST_STATES + 20 * last:
             return -1e12
         return float(self.weights @ telegraph_logpmf(k_on, k_off, s, last)[self.values])
 
