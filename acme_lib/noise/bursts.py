@@ -261,7 +261,8 @@ class _NegativeBinomialLikelihood:
 
     def at(self, log_r, mean):
         r = np.exp(log_r)
-        near = np.log1p(np.maximum((self.j - mean) / (r + mean), -0.5))  # keeps its digits at large r, the other at small
+        # The first form keeps its digits at large r, the second at small r.
+        near = np.log1p(np.maximum((self.j - mean) / (r + mean), -0.5))
         product = self.above @ np.where(r + self.j < 0.5 * (r + mean), np.log((r + self.j) / (r + mean)), near)
         return float(product + self.total * np.log(mean) - self.n * r * np.log1p(mean / r) - self.constant)
 

@@ -120,7 +120,7 @@ def test_level_is_a_probability(level):
 
 
 def test_negative_binomial_intervals_cover(scaled):
-    """Profile intervals are a little short at n = 20: the limit is the binomial quantile of 90 % at `FALSE_POSITIVE`."""
+    """Fewer covering than the binomial quantile of 93 % at `FALSE_POSITIVE` fails (measured: 94 to 96 %)."""
     n = scaled(200, 60)
     for mean, size in ((10, 5), (1, 1)):
         covered = coverage.cover_bursts(mean, size, 100, n, np.random.default_rng(43))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from acme_lib.errors import ParameterError
 from acme_lib.noise import (
@@ -47,7 +47,22 @@ def test_fano_of_poisson_counts_has_its_classical_interval():
     np.testing.assert_allclose([low, high], 0.9 * 19 / stats.chi2.ppf([0.975, 0.025], 19), rtol=1e-6)
 
 
-@pytest.mark.parametrize("law", [(0.3, 1), (3, 2), (10, 6), (100, 1), (100, 21)], ids=str)
+@pytest.mark.parametrize(("variance", "mean", "n"), [(0.0, 10.0, 20), (0.0, 2.0, 50), (0.4, 10.0, 20)])
+def test_an_end_is_where_the_test_rejects(variance, mean, n):
+    """At each end, 2.5 % of chi-square times log-normal lie beyond the estimate, by another integration."""
+    value = 3.0
+    for end, tail in zip(intervals.fano_interval(value, mean, n, variance, 0.95), (0.975, 0.025), strict=True):
+        spread = max(2 / (n - 1) + (3 * end - 4 + 1 / end) / (n * mean), variance)
+        squared = np.log((1 + spread) / (1 + 2 / (n - 1)))
+
+        def below(z, end=end, squared=squared):
+            factor = np.exp(np.sqrt(squared) * z - squared / 2)
+            return stats.chi2.cdf((n - 1) * value / end / factor, n - 1) * stats.norm.pdf(z)
+
+        assert integrate.quad(below, -9, 9)[0] == pytest.approx(tail, abs=2e-5)
+
+
+@pytest.mark.parametrize("law", [(0.3, 1), (1, 6), (3, 6), (10, 6), (100, 1), (100, 21)], ids=str)
 @pytest.mark.parametrize("name", list(coverage.MEASURES))
 def test_intervals_from_20_cells_cover(law, name):
     """At least as often as they say: fewer covering than the binomial quantile of 95 % at `FALSE_POSITIVE` fails."""
@@ -134,7 +149,7 @@ def test_states_at_events_are_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [20, 100])
 def test_intervals_cover_everywhere(n):
-    """The table of `acme_lib.noise.coverage`: no cell below its level (``uv run pytest -m slow -k cover_everywhere``)."""
+    """The table of `acme_lib.noise.coverage` (``uv run pytest -m slow tests/library/test_noise_intervals.py``)."""
     rng = np.random.default_rng(29)
     for mean in (0.1, 1, 3, 10, 100):
         for fano in (1, 2, 6, 21):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from acme_lib.errors import NotInterchangeableWarning, ParameterError
-from acme_lib.noise import coverage, decompose_covariance, decompose_dual_reporter, variance_by_strata
+from acme_lib.noise import coverage, decompose_covariance, decompose_dual_reporter, intervals, variance_by_strata
 
 FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
 
@@ -213,6 +213,32 @@ def test_intervals_hold_their_estimates():
         assert low < one.value < high
         assert scaled_one.interval() == pytest.approx((low / product, high / product))
         assert low > one.interval(0.99)[0]
+
+
+def test_intervals_are_joined_from_two_variances():
+    """Those of half the sum and half the difference, with the kurtosis of gamma laws, by the square-and-add rule."""
+    rng = np.random.default_rng(68)
+    cell = rng.normal(50, 15, 25)
+    x, y = cell + rng.normal(0, 3, (2, 25))
+    parts = decompose_dual_reporter(x, y)
+    common, private = np.var((x + y) / 2, ddof=1), np.var((x - y) / 2, ddof=1)
+    mean = np.mean([x, y])
+    (c_low, c_high), (p_low, p_high) = (
+        intervals.gamma_like_variance_interval(v, 25, (stats.kurtosis(z, fisher=False) - 22 / 24) / 25, 0.95, kurtosis)
+        for v, z, kurtosis in (
+            (common, x + y, lambda v: 6 * v / mean**2),
+            (private, x - y, lambda v: 3 * (common + v) / mean**2),
+        )
+    )
+    assert parts.intrinsic.interval() == pytest.approx((2 * p_low, 2 * p_high), rel=1e-6)
+    for part, first, second in (
+        (parts.extrinsic, (c_low, p_high), (c_high, p_low)),
+        (parts.total, (c_low, p_low), (c_high, p_high)),
+    ):
+        low, high = (np.hypot(c - common, p - private) for c, p in (first, second))
+        assert part.interval() == pytest.approx((part.value - low, part.value + high), rel=1e-6)
+    # of a gamma law's sample the variance is wider than of a normal one's, n - 1 times chi-square
+    assert c_high > common * 24 / stats.chi2.ppf(0.025, 24)
 
 
 def test_reporters_of_different_brightness_are_flagged():

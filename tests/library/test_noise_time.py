@@ -238,3 +238,12 @@ def test_no_autocorrelation(counts, dt, lag, message):
 
 def test_default_lag_is_a_tenth_of_the_record():
     assert autocorrelation(np.random.default_rng(57).poisson(5, 400), 0.5).lags[-1] == 20.0
+
+
+def test_covariance_of_one_trajectory():
+    counts = np.random.default_rng(58).poisson(5, 400)
+    result = autocorrelation(counts, 1.0, max_lag=3.0)
+    shift = result.covariance[0] - counts.var()
+    assert 0 < shift < 0.1 * counts.var()
+    for lag in range(4):
+        assert result.covariance[lag] - shift == pytest.approx(autocovariance(counts[None], lag), rel=1e-9, abs=1e-9)
