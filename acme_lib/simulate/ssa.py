@@ -129,8 +129,8 @@ def _explain(network, status, trajectory, reaction, value, state, max_events):
     at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
     if status == EVENT_LIMIT:
         return PropensityError(
-            f"trajectory {trajectory} needs more than max_events={max_events} events; it stood at t={value:g} with {at}."
-            " Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
+            f"trajectory {trajectory} needs more than max_events={max_events} events; it stood at t={value:g} with "
+            f"{at}. Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
         )
     line = network.reactions[reaction]
     return located(

@@ -12,12 +12,12 @@ import time
 import weakref
 
 import ipywidgets
-import matplotlib.style
 import numpy as np
+import traitlets
 from PIL import Image
 
 from acme_lib.errors import ParameterError
-from acme_lib.plot.display import STYLE, Picture, check_words, close
+from acme_lib.plot.display import Picture, check_words, close, style
 
 _live = weakref.WeakSet()
 _numbers = itertools.count()
@@ -49,8 +49,8 @@ def slider(low, high, start, *, label, step=None, log=False):
     look = {
         "description": label,
         "continuous_update": True,
-        "style": {"description_width": "16em"},
-        "layout": {"width": "38em", "max_width": "100%"},
+        "style": {"description_width": "13em"},
+        "layout": {"width": "48em", "max_width": "100%"},
     }
     if log:
         if low <= 0:
@@ -92,6 +92,16 @@ def explore(figure, redraw, *, question, alt, caption, **sliders):
     return SliderFigure(figure, redraw, question=question, alt=alt, caption=caption, **sliders)
 
 
+class DescribedImage(ipywidgets.Image):
+    """An image whose tooltip describes it: a title is the name of an ``<img>`` for a screen reader.
+
+    The front end writes the tooltip of a widget only when its description is empty, and fails on a widget that has no
+    description at all, as an image has none.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 class SliderFigure(ipywidgets.VBox):
     """A picture, its sliders and a line of text that change together; made by `explore`.
 
@@ -107,7 +117,7 @@ class SliderFigure(ipywidgets.VBox):
         self.start = {name: control.value for name, control in sliders.items()}
         self.error = None
         self._scenery = self._background = None
-        self.picture = ipywidgets.Image(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
+        self.picture = DescribedImage(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
         self.answer = ipywidgets.HTMLMath()
         self.reset = ipywidgets.Button(
             description="Back to the start", tooltip="Set every slider to its first value", layout=_BUTTON
@@ -195,7 +205,7 @@ class SliderFigure(ipywidgets.VBox):
     def _draw_first(self):
         # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
         self._text = str(self.redraw(**self.values))
-        with matplotlib.style.context(STYLE):
+        with style():
             self.figure.canvas.draw()
         # The layout is found once: a figure that shifts while a slider moves is hard to follow, and slow.
         self.figure.set_layout_engine("none")
@@ -209,7 +219,7 @@ class SliderFigure(ipywidgets.VBox):
 
     def _render(self):
         canvas = self.figure.canvas
-        with matplotlib.style.context(STYLE):
+        with style():
             # Axes, ticks and legends take most of the time and seldom change: they are kept as a background.
             moving = _data_artists(self.figure)
             scenery = _scenery(self.figure)

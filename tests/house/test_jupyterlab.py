@@ -68,4 +68,4 @@ def test_page_that_opens_in_the_repository(tmp_path, arguments, page):
 def test_page_that_opens_elsewhere(tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    assert opened_page(tmp_path, folder) == "/lab"
+    assert opened_page(tmp_path, folder, "--allow-root") == "/lab"

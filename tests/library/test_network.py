@@ -497,3 +497,8 @@ def test_a_network_is_equal_to_the_same_text():
 def test_examples_in_the_docstrings():
     for module in (expression, rates, reaction_network):
         assert doctest.testmod(module).failed == 0
+
+
+def test_no_molecules_have_no_pairs_and_no_minus_zero():
+    propensities = ReactionNetwork.parse("2 S -> D : c", c=1.0).propensities({"S": 0})
+    assert not np.signbit(propensities).any()

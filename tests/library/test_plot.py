@@ -64,6 +64,15 @@ def test_fonts_ship_with_matplotlib():
     assert path.startswith(matplotlib.get_data_path())
 
 
+def test_titles_and_legends_keep_the_style_outside_of_it():
+    _, axes = acme.plot.subplots()
+    axes.plot([0, 1], label="line")
+    axes.set(title="at the left")
+    assert axes.get_title("left") == "at the left"
+    assert not axes.legend().get_frame_on()
+    assert axes.text(0, 0, "text").get_fontsize() == 13
+
+
 def test_style_does_not_leak():
     before = dict(matplotlib.rcParams)
     figure, _ = acme.plot.subplots()
@@ -157,6 +166,25 @@ def test_samples_that_are_no_counts_are_refused(samples):
     _, axes = acme.plot.subplots()
     with pytest.raises(ParameterError, match="whole and non-negative"):
         acme.plot.draw_samples(axes, samples)
+
+
+def test_cells_hold_a_dot_for_each_molecule():
+    _, axes = acme.plot.subplots()
+    acme.plot.draw_cells(axes, [3, 0, 5], rng=np.random.default_rng(1), columns=2)
+    assert [len(line.get_xdata()) for line in axes.lines] == [3, 0, 5]
+    assert [text.get_text() for text in axes.texts] == ["3", "0", "5"]
+    for line, rod in zip(axes.lines, axes.patches, strict=True):
+        box = rod.get_path().get_extents()
+        assert all(box.contains(*dot) for dot in line.get_xydata())
+
+
+def test_second_distribution_is_not_cut_off():
+    _, axes = acme.plot.subplots()
+    acme.plot.draw_distribution(axes, [0.2, 0.2])
+    acme.plot.draw_distribution(axes, [0.1, 0.8])
+    assert axes.get_ylim() == (0, pytest.approx(0.864))
+    acme.plot.draw_distribution(axes, [0.3, 0.3])
+    assert axes.get_ylim() == (0, pytest.approx(0.864))
 
 
 @pytest.mark.parametrize("kind", ["steps", "dots"])

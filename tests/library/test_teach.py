@@ -80,6 +80,13 @@ def test_description_and_text_are_in_the_picture_that_needs_no_kernel():
     assert "k is 0.25." in figure.picture.tooltip
 
 
+def test_picture_has_what_the_front_end_needs_to_write_its_description():
+    figure, _ = make()
+    state = figure.picture.get_state()
+    assert state["description"] == "", "without it the front end cannot show an image that has a tooltip"
+    assert state["tooltip"].startswith("A line.")
+
+
 def test_button_goes_back_to_the_start():
     figure, _ = make()
     before = pixels(figure)
