@@ -61,8 +61,8 @@ def cover_measures(law, n, repetitions, rng, names=tuple(MEASURES)):
     """
     samples = law.rvs((n, repetitions), random_state=rng)
     samples = samples[:, samples.min(axis=0) < samples.max(axis=0)]
-    shares = {}
-    for name in names:
+    shares = dict.fromkeys(names, (np.nan, np.nan))
+    for name in names if samples.size else ():
         measure, exact = MEASURES[name]
         truth = exact(law)
         ends = [measure(part).interval() for part in np.array_split(samples, max(samples.shape[1] // 200, 1), axis=1)]

@@ -70,9 +70,9 @@ def fano_factor(samples, axis=0):
     --------
     >>> fano = fano_factor([3, 0, 7, 2, 2, 5, 1, 0, 4, 2, 8, 1, 3, 6, 2, 0, 1, 4, 3, 2])
     >>> fano
-    1.7 ± 0.4
+    1.9 ± 0.5
     >>> [round(end, 1) for end in fano.interval(0.95)]
-    [1.0, 4.2]
+    [1.1, 7.6]
     """
     return _estimate(samples, axis, "Fano factor", lambda m, v: (v / m, -v / m**2, 1 / m), fano_interval)
 

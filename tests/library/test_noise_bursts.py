@@ -150,6 +150,7 @@ def test_telegraph_finds_slow_switching():
     assert fit.burst_size.value == pytest.approx(fit.s.value / fit.k_off.value)
 
 
+@pytest.mark.jit
 def test_telegraph_interval_ends_where_the_likelihood_has_dropped():
     x = telegraph(0.5, 0.7, 60, 1).rvs(300, rng=np.random.default_rng(45))
     fit = fit_telegraph(x)
@@ -187,6 +188,7 @@ def test_telegraph_of_poisson_counts():
     assert fit.mean.low < 4.0 < fit.mean.high
 
 
+@pytest.mark.jit
 def test_telegraph_of_genes_that_hardly_switch():
     on = np.random.default_rng(46).poisson(30, 100)
     x = np.concatenate([on, np.zeros(150, dtype=int)])
@@ -224,6 +226,7 @@ def test_moments_give_a_start():
     )
 
 
+@pytest.mark.jit
 def test_fits_repeat_to_the_last_digit():
     x = telegraph(1, 3, 40, 1).rvs(80, rng=np.random.default_rng(47))
     with warnings.catch_warnings():
@@ -233,6 +236,13 @@ def test_fits_repeat_to_the_last_digit():
 
 def test_a_fitted_parameter_shows_its_interval():
     assert repr(bursts.Fitted(3.14159, 2.5, np.inf)) == "3.14 (2.5 … inf)"
+
+
+def test_telegraph_fits_are_counted(scaled):
+    """Intervals of one fit, as the table of `acme_lib.noise.coverage` counts them."""
+    shares = coverage.cover_telegraph(0.5, 0.7, 20, scaled(100, 40), 1, np.random.default_rng(49))
+    assert len(shares) == 4
+    assert set(shares) <= {0.0, 1.0}
 
 
 # --- many genes -------------------------------------------------------------------------------------------------------

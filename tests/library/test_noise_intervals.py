@@ -146,6 +146,15 @@ def test_states_at_events_are_refused():
         fano_factor(fine)
 
 
+def test_the_tables_print(capsys, monkeypatch):
+    """The documented command, with few repetitions and without its slowest part."""
+    monkeypatch.setattr(coverage, "cover_telegraph", lambda *_: (1.0, 1.0, 1.0, 0.5))
+    coverage.print_tables(2, 4)
+    text = capsys.readouterr().out
+    assert [text.count(word) for word in ("mean", "intrinsic", "k_on, k_off, s = ")] == [26, 9, 6]
+    assert "nan" in text  # two samples of mean 0.1 and Fano factor 21: all counts equal, nothing to cover
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [20, 100])
 def test_intervals_cover_everywhere(n):
