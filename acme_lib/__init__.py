@@ -13,12 +13,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "acme_lib.errors": [
         "AcmeError",
+        "CannotTellWarning",
+        "CountsFileError",
         "EquationError",
         "MissingExtraError",
         "NetworkSyntaxError",
+        "NotInterchangeableWarning",
         "ParameterError",
         "PropensityError",
         "SBMLError",
+        "ShortRecordWarning",
         "StateSpaceError",
     ],
     "acme_lib.network": ["ReactionNetwork", "Reaction", "Event"],
@@ -32,7 +36,13 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
-    "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
+    "acme_lib.noise": [
+        "Estimate",
+        "fano_factor",
+        "coefficient_of_variation",
+        "skewness",
+        "squared_coefficient_of_variation",
+    ],
     "acme_lib.plot": ["show"],
 }
 _ROOMS = ["network", "models", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]

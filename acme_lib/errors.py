@@ -21,6 +21,22 @@ class EquationError(AcmeError):
     """The equations that were asked for do not exist for this network, or have no solution of the kind asked for."""
 
 
+class CountsFileError(AcmeError):
+    """A file of counts cannot be read; the message names the line and the column."""
+
+
+class CannotTellWarning(UserWarning):
+    """The data cannot tell parameters apart; the message says which combination they do determine."""
+
+
+class ShortRecordWarning(UserWarning):
+    """A trajectory is too short, against its own memory, for its standard errors to be trusted."""
+
+
+class NotInterchangeableWarning(UserWarning):
+    """Two reporters differ in mean: what separates them is counted as intrinsic noise."""
+
+
 class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
 

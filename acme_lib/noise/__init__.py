@@ -1,6 +1,54 @@
-"""Noise: estimators with standard errors."""
+"""Noise: what counts tell, and with which uncertainty."""
 
+from acme_lib.noise.autocorrelation import Autocorrelation, autocorrelation
+from acme_lib.noise.bursts import (
+    Fitted,
+    GeneFit,
+    NegativeBinomialFit,
+    TelegraphFit,
+    fit_genes,
+    fit_negative_binomial,
+    fit_telegraph,
+)
+from acme_lib.noise.count_table import CountTable, read_counts
 from acme_lib.noise.estimate import Estimate
-from acme_lib.noise.estimators import coefficient_of_variation, fano_factor, squared_coefficient_of_variation
+from acme_lib.noise.estimators import (
+    coefficient_of_variation,
+    fano_factor,
+    skewness,
+    squared_coefficient_of_variation,
+)
+from acme_lib.noise.goodness import GoodnessOfFit, goodness_of_fit
+from acme_lib.noise.reporters import DualReporter, NoiseParts, decompose_covariance, decompose_dual_reporter
+from acme_lib.noise.strata import StrataVariance, variance_by_strata
+from acme_lib.noise.time_weighted import TimeWeighted, time_weighted_moments, trajectory_moments
 
-__all__ = ["Estimate", "coefficient_of_variation", "fano_factor", "squared_coefficient_of_variation"]
+__all__ = [
+    "Autocorrelation",
+    "CountTable",
+    "DualReporter",
+    "Estimate",
+    "Fitted",
+    "GeneFit",
+    "GoodnessOfFit",
+    "NegativeBinomialFit",
+    "NoiseParts",
+    "StrataVariance",
+    "TelegraphFit",
+    "TimeWeighted",
+    "autocorrelation",
+    "coefficient_of_variation",
+    "decompose_covariance",
+    "decompose_dual_reporter",
+    "fano_factor",
+    "fit_genes",
+    "fit_negative_binomial",
+    "fit_telegraph",
+    "goodness_of_fit",
+    "read_counts",
+    "skewness",
+    "squared_coefficient_of_variation",
+    "time_weighted_moments",
+    "trajectory_moments",
+    "variance_by_strata",
+]

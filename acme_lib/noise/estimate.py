@@ -1,6 +1,7 @@
 """A number with its standard error."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtri
@@ -18,6 +19,8 @@ class Estimate:
         Arrays are read-only and of one shape.
     n : int
         Number of independent samples.
+    find_interval : callable, optional
+        ``level -> (low, high)``, where the estimator has a better interval than the normal one.
 
     Examples
     --------
@@ -28,6 +31,7 @@ class Estimate:
     value: float | np.ndarray
     stderr: float | np.ndarray
     n: int
+    find_interval: Callable | None = field(default=None, repr=False)
 
     def __post_init__(self):
         """Make arrays read-only."""
@@ -36,7 +40,10 @@ class Estimate:
                 array.flags.writeable = False
 
     def interval(self, level=0.95):
-        r"""Return the normal confidence interval, ``value ± z · stderr`` with :math:`z = \Phi^{-1}((1 + level)/2)`.
+        r"""Return a confidence interval: the estimator's own, or else ``value ± z · stderr``.
+
+        The second is the normal interval, with :math:`z = \Phi^{-1}((1 + level)/2)`; it is short of its level where
+        samples are few. An end may be infinite: then the data leave the measure without a bound on that side.
 
         Parameters
         ----------
@@ -49,6 +56,8 @@ class Estimate:
         """
         if not 0.0 < level < 1.0:
             raise ParameterError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
+        if self.find_interval is not None:
+            return self.find_interval(level)
         margin = float(ndtri(0.5 + 0.5 * level)) * self.stderr
         return self.value - margin, self.value + margin
 

@@ -1,0 +1,198 @@
+"""The stationary law of mRNA made by a gene that switches on and off: Poisson mixed over a beta law."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numba import njit
+
+from acme_lib.errors import ParameterError
+from acme_lib.laws.rates import check_not_negative, check_positive
+
+
+@dataclass(frozen=True)
+class Telegraph:
+    """The telegraph law, with rates in units of the mRNA's loss.
+
+    Attributes
+    ----------
+    k_on, k_off, s : float
+        Activation, inactivation and synthesis over the mRNA's loss.
+    """
+
+    k_on: float
+    k_off: float
+    s: float
+
+    def pmf(self, n):
+        """Return the probability of each count in `n`, an array_like of numbers (0 where not a whole count)."""
+        with np.errstate(under="ignore"):
+            return np.exp(self.logpmf(n))
+
+    def logpmf(self, n):
+        """Return the logarithm of the probability of each count, right to the last digits also far out in the tails."""
+        n = np.asarray(n, dtype=float)
+        valid = (n >= 0) & (np.floor(n) == n) & np.isfinite(n)
+        counts = np.where(valid, n, 0).astype(np.int64)
+        table = telegraph_logpmf(self.k_on, self.k_off, self.s, int(counts.max(initial=0)))
+        return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, -np.inf))[()]
+
+    def cdf(self, n):
+        """Return the probability of at most `n`."""
+        n = np.asarray(n, dtype=float)
+        last = len(self._cumulative) - 1
+        counts = np.where(np.isnan(n), 0, np.clip(np.floor(n), 0, last)).astype(np.int64)
+        return np.where(np.isnan(n), np.nan, np.where(n >= 0, self._cumulative[counts], 0.0))[()]
+
+    def sf(self, n):
+        """Return the probability of more than `n`."""
+        return 1.0 - self.cdf(n)
+
+    @cached_property
+    def _cumulative(self):
+        return np.minimum(np.cumsum(np.exp(telegraph_logpmf(self.k_on, self.k_off, self.s, 0, whole=True))), 1.0)
+
+    def mean(self):
+        """Return the mean, s k_on/(k_on + k_off)."""
+        return self.s * self.k_on / (self.k_on + self.k_off)
+
+    def var(self):
+        """Return the variance, mean · (1 + s k_off/((k_on + k_off)(k_on + k_off + 1)))."""
+        both = self.k_on + self.k_off
+        return self.mean() * (1.0 + self.s * self.k_off / (both * (both + 1.0)))
+
+    def std(self):
+        """Return the standard deviation."""
+        return float(np.sqrt(self.var()))
+
+    def rvs(self, size=None, *, rng):
+        """Draw counts.
+
+        Parameters
+        ----------
+        size : int or tuple of int, optional
+            Shape of the result; one count without.
+        rng : numpy.random.Generator
+        """
+        if self.k_off == 0:
+            return rng.poisson(self.s, size)
+        return rng.poisson(self.s * rng.beta(self.k_on, self.k_off, size))
+
+
+def telegraph(k_on, k_off, s, g=1.0):
+    r"""Return the stationary law of mRNA from a gene that switches: ``OFF -> ON : k_on``, ``ON -> OFF : k_off``.
+
+    A gene that is on makes mRNA at rate `s`; each is lost at rate `g`. With :math:`\alpha = k_{on}/g` and
+    :math:`\beta = k_{off}/g` the counts are Poisson with mean :math:`(s/g)\,\mathrm{Beta}(\alpha, \beta)` [1]_.
+
+    Parameters
+    ----------
+    k_on, k_off : float
+        Activation (above 0) and inactivation (0 or more), 1/time.
+    s : float
+        Synthesis while on, molecules per unit of time.
+    g : float
+        Loss of each molecule, 1/time.
+
+    Returns
+    -------
+    Telegraph
+        With `pmf`, `logpmf`, `cdf`, `sf`, `mean`, `var`, `std` and ``rvs(size, rng=rng)``.
+
+    Raises
+    ------
+    ParameterError
+        If a value does not fit.
+
+    Notes
+    -----
+    The probabilities come from the master equation, downwards from a count that is out of reach. Gains and losses
+    across each count balance, :math:`s\,p_{on}(n) = g(n+1)\,(p_{on}+p_{off})(n+1)`, and so do those of each state (off,
+    n),
+    :math:`(k_{on} + g n)\,p_{off}(n) = k_{off}\,p_{on}(n) + g(n+1)\,p_{off}(n+1)`. Nothing is ever subtracted, so that
+    every probability is right to a relative error of rounding, at any parameters, where the closed form in Kummer's
+    function overflows.
+
+    Use when: counts of mRNA of one gene are to be compared with a switching promoter, at any ratio of its rates.
+
+    References
+    ----------
+    .. [1] J. Peccoud, B. Ycart, Theor. Popul. Biol. 48, 222 (1995). doi:10.1006/tpbi.1995.1027
+
+    Examples
+    --------
+    >>> law = telegraph(k_on=1, k_off=3, s=20, g=1)
+    >>> law.mean(), law.var()
+    (5.0, 20.0)
+    >>> round(float(law.pmf(0)), 6), round(float(law.cdf(5)), 6)
+    (0.13575, 0.627)
+    """
+    check_positive(k_on=k_on, g=g)
+    check_not_negative(k_off=k_off, s=s)
+    return Telegraph(float(k_on / g), float(k_off / g), float(s / g))
+
+
+def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
+    """Return the log-probabilities of the counts 0 … `last`, or (`whole`) of all that can be reached.
+
+    Parameters
+    ----------
+    k_on, k_off, s : float
+        In units of the loss; not checked.
+    last : int
+    whole : bool
+
+    Returns
+    -------
+    ndarray
+    """
+    top = max(last, reach_of(k_on, k_off, s)) + 40
+    if top > 50_000_000:
+        raise ParameterError(f"counts up to {top} do not fit: s/g = {s:g} and the largest count asked is {last}")
+    if s == 0:
+        return np.append(0.0, np.full(top if whole else last, -np.inf))
+    table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
+    _fill_telegraph(k_on, k_off, s, table, unit)
+    logs = np.log(table) + (600.0 * np.log(2.0)) * unit
+    largest = logs.max()
+    logs -= largest + np.log(np.exp(logs - largest).sum())
+    return logs if whole else logs[: last + 1]
+
+
+def reach_of(k_on, k_off, s):
+    """Return a count beyond which less than 1e-16 of the law is left.
+
+    The tail is below that of a Poisson law of mean s, and below that of a gamma law of the same mean and the scale
+    s/(k_on + k_off) with Poisson noise on top.
+    """
+    both = k_on + k_off
+    mean = s * k_on / both
+    variance = mean * (1.0 + s * k_off / (both * (both + 1.0)))
+    return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * np.sqrt(variance) + 40.0 * (1.0 + s / both))) + 60
+
+
+@njit(cache=True)
+def _fill_telegraph(k_on, k_off, s, out, unit):
+    """Fill `out` with on + off at each count, in units of 2**600 to the power of `unit`; only ratios have a meaning."""
+    top = len(out) - 1
+    on = 1.0
+    off = k_off / (k_on + top)
+    units = 0
+    for n in range(top, 0, -1):
+        total = on + off
+        if total > 4.149515568880993e180:  # 2**600
+            on *= 2.409919865102884e-181
+            off *= 2.409919865102884e-181
+            total = on + off
+            units += 1
+        elif total < 2.409919865102884e-181:
+            on *= 4.149515568880993e180
+            off *= 4.149515568880993e180
+            total = on + off
+            units -= 1
+        out[n] = total
+        unit[n] = units
+        on = n * total / s
+        off = (k_off * on + n * off) / (k_on + n - 1.0)
+    out[0] = on + off
+    unit[0] = units

@@ -1,0 +1,116 @@
+"""The telegraph law against Kummer's function in many digits, its limits, and the master equation itself."""
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import stats
+
+from acme_lib.errors import ParameterError
+from acme_lib.laws import Telegraph, telegraph
+from acme_lib.laws.telegraph import telegraph_logpmf
+
+FALSE_POSITIVE = 1e-6
+
+
+def kummer_log_pmf(n, a, b, s):
+    """The closed form of Peccoud and Ycart, to 50 digits."""
+    with mpmath.workdps(50):
+        a, b, s = mpmath.mpf(a), mpmath.mpf(b), mpmath.mpf(s)
+        series = mpmath.hyp1f1(a + n, a + b + n, -s)
+        return float(mpmath.log(s**n / mpmath.factorial(n) * mpmath.rf(a, n) / mpmath.rf(a + b, n) * series))
+
+
+@pytest.mark.parametrize(
+    ("k_on", "k_off", "s"),
+    [(1, 3, 20), (0.05, 0.02, 200), (20, 20, 700), (5, 200, 1000), (1e-3, 1e-3, 50), (20, 20, 2000), (0.5, 0.7, 60)],
+)
+def test_every_probability_has_a_small_relative_error(k_on, k_off, s):
+    counts = [0, 1, 5, 30, 169, 170, 171, 300, 1000]
+    exact = [kummer_log_pmf(n, k_on, k_off, s) for n in counts]
+    np.testing.assert_allclose(telegraph(k_on, k_off, s, 1).logpmf(counts), exact, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(("k_on", "k_off", "s"), [(1, 3, 20), (0.02, 0.05, 300), (3, 400, 3000), (1e-3, 50, 500)])
+def test_moments(k_on, k_off, s):
+    law = telegraph(k_on, k_off, s, 1)
+    n = np.arange(len(law._cumulative))
+    p = law.pmf(n)
+    mean = p @ n
+    assert p.sum() == pytest.approx(1, abs=1e-12)
+    assert mean == pytest.approx(law.mean(), rel=1e-11)
+    assert p @ (n - mean) ** 2 == pytest.approx(law.var(), rel=1e-10)
+    assert law.std() ** 2 == pytest.approx(law.var())
+    assert law.mean() == pytest.approx(s * k_on / (k_on + k_off))
+    assert law.var() / law.mean() == pytest.approx(1 + s * k_off / ((k_on + k_off) * (k_on + k_off + 1)))
+
+
+def test_stationary_solution_of_the_master_equation():
+    k_on, k_off, s, g, top = 0.7, 1.9, 12.0, 2.0, 60
+    size = 2 * (top + 1)  # state 2n + on
+    a = np.zeros((size, size))
+    for n in range(top + 1):
+        off, on = 2 * n, 2 * n + 1
+        a[on, off] += k_on
+        a[off, on] += k_off
+        if n < top:
+            a[on + 2, on] += s
+        if n:
+            a[off - 2, off] += g * n
+            a[on - 2, on] += g * n
+    a -= np.diag(a.sum(axis=0))
+    a[-1] = 1.0
+    p = np.linalg.solve(a, np.eye(size)[-1])
+    np.testing.assert_allclose(telegraph(k_on, k_off, s, g).pmf(np.arange(40)), p[0:80:2] + p[1:80:2], atol=1e-13)
+
+
+def test_limits():
+    n = np.arange(200)
+    burst = telegraph(2.0, 1e9, 5e9, 1)
+    np.testing.assert_allclose(burst.logpmf(n), stats.nbinom(2.0, 1 / 6).logpmf(n), atol=1e-5)
+    np.testing.assert_allclose(telegraph(1.0, 0.0, 30.0, 1).logpmf(n), stats.poisson(30).logpmf(n), atol=1e-11)
+    slow = telegraph(1e-9, 3e-9, 40.0, 1)
+    mixture = 0.25 * stats.poisson(40).pmf(n) + 0.75 * (n == 0)
+    np.testing.assert_allclose(slow.pmf(n), mixture, atol=1e-7)
+    nothing = telegraph(1.0, 1.0, 0.0, 1)
+    assert (nothing.pmf(0), nothing.pmf(3), nothing.cdf(5), nothing.mean()) == (1.0, 0.0, 1.0, 0.0)
+
+
+def test_only_ratios_count():
+    assert telegraph(2, 6, 40, 2) == telegraph(1, 3, 20, 1) == Telegraph(1.0, 3.0, 20.0)
+
+
+def test_off_the_support():
+    law = telegraph(1, 3, 20, 1)
+    np.testing.assert_array_equal(law.pmf([-1, 0.5, np.inf]), 0.0)
+    assert np.isnan(law.pmf(np.nan))
+    assert np.isnan(law.cdf(np.nan))
+    np.testing.assert_array_equal(law.cdf([-0.5, np.inf]), [0.0, law.cdf(10**9)])
+    assert law.cdf(3.7) == law.cdf(3)
+    assert law.cdf(4) + law.sf(4) == 1.0
+    assert law.cdf(10**6) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_table_reaches_as_far_as_asked():
+    assert len(telegraph_logpmf(1.0, 3.0, 20.0, 500)) == 501
+    near = telegraph_logpmf(0.3, 40.0, 2000.0, 30)
+    np.testing.assert_allclose(near, telegraph_logpmf(0.3, 40.0, 2000.0, 3000)[:31], atol=1e-12)
+    with pytest.raises(ParameterError, match="do not fit"):
+        telegraph_logpmf(1.0, 1.0, 1e9, 5)
+
+
+@pytest.mark.parametrize("law", [telegraph(0.5, 0.7, 30, 1), telegraph(1.0, 0.0, 8.0, 1)])
+def test_samples_follow_the_law(law):
+    x = law.rvs(4000, rng=np.random.default_rng(31))
+    z = (x.mean() - law.mean()) / np.sqrt(law.var() / len(x))
+    assert 2 * stats.norm.sf(abs(z)) > FALSE_POSITIVE
+    top = int(x.max()) + 1
+    edges = np.unique([np.searchsorted(law.cdf(np.arange(top)), q) for q in (0.1, 0.3, 0.5, 0.7, 0.9)])
+    expected = len(x) * np.diff(np.concatenate([[0.0], law.cdf(edges), [1.0]]))
+    observed = np.bincount(np.searchsorted(edges, x), minlength=len(expected))
+    assert stats.chisquare(observed, expected).pvalue > FALSE_POSITIVE
+
+
+@pytest.mark.parametrize("rates", [(0, 1, 1, 1), (1, -1, 1, 1), (1, 1, -1, 1), (1, 1, 1, 0), (np.nan, 1, 1, 1)])
+def test_rates_that_do_not_fit(rates):
+    with pytest.raises(ParameterError, match="finite number"):
+        telegraph(*rates)
