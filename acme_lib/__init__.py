@@ -11,8 +11,17 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "acme_lib.errors": ["AcmeError", "NetworkSyntaxError", "ParameterError", "PropensityError", "StateSpaceError"],
-    "acme_lib.network": ["ReactionNetwork", "Reaction"],
+    "acme_lib.errors": [
+        "AcmeError",
+        "MissingExtraError",
+        "NetworkSyntaxError",
+        "ParameterError",
+        "PropensityError",
+        "SBMLError",
+        "StateSpaceError",
+    ],
+    "acme_lib.network": ["ReactionNetwork", "Reaction", "Event"],
+    "acme_lib.sbml": ["read_sbml", "write_sbml"],
     "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
     "acme_lib.master": [
         "StateSpace",
@@ -25,7 +34,7 @@ _HOMES = {
     "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = ["network", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

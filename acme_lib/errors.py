@@ -19,3 +19,11 @@ class PropensityError(AcmeError):
 
 class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
+
+
+class SBMLError(AcmeError):
+    """An SBML document cannot be read, or uses what is not supported; the message names the element."""
+
+
+class MissingExtraError(ImportError):
+    """A package that only part of acme needs is not installed; the message says how to install it."""

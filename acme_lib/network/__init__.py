@@ -4,6 +4,7 @@ A rate is kept as *data* (`rates.RateTable`: arrays and postfix programs), so th
 serves every network.
 """
 
+from acme_lib.network.event import Event
 from acme_lib.network.reaction_network import Reaction, ReactionNetwork
 
-__all__ = ["Reaction", "ReactionNetwork"]
+__all__ = ["Event", "Reaction", "ReactionNetwork"]

@@ -6,6 +6,7 @@ a compiled kernel interprets, so that a new rate law needs no compilation) and `
 """
 
 import ast
+import copy
 import difflib
 import keyword
 import re
@@ -165,6 +166,24 @@ class Expression:
         _collect_names(self.tree, found)
         return "t" in found
 
+    @property
+    def is_condition(self):
+        """Whether it is true or false by form: a comparison, or one joined by ``and``, ``or``, ``not``."""
+        return _is_truth(self.tree)
+
+    def substitute(self, replacements):
+        """Return the expression with names replaced by expressions.
+
+        Parameters
+        ----------
+        replacements : mapping of str to Expression
+        """
+        if not any(name in replacements for name in self.names):
+            return self
+        trees = {name: expression.tree for name, expression in replacements.items()}
+        tree = _Substitute(trees).visit(copy.deepcopy(self.tree))
+        return Expression(ast.unparse(tree), tree)
+
     def program(self, species, parameters):
         """Compile to a postfix program over state, parameters and time.
 
@@ -317,7 +336,7 @@ class _Substitute(ast.NodeTransformer):
         self.replacements = replacements
 
     def visit_Name(self, node):  # noqa: N802 (the name that ast.NodeTransformer calls)
-        return self.replacements[node.id]
+        return self.replacements.get(node.id, node)
 
 
 def _collect_names(tree, found):

@@ -3,7 +3,7 @@
 import copyreg
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
+from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
@@ -110,6 +111,9 @@ class ReactionNetwork:
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
+    observables : mapping of str to Expression
+        Quantities defined in the text from species or the time, in terms of species, parameters and `t` alone.
+    events : tuple of Event
 
     References
     ----------
@@ -120,6 +124,8 @@ class ReactionNetwork:
     reactions: tuple[Reaction, ...]
     parameters: Mapping[str, float]
     definitions: tuple = field(default=(), repr=False)
+    observables: Mapping[str, Expression] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    events: tuple[Event, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, text, /, **parameters):
@@ -130,8 +136,11 @@ class ReactionNetwork:
         text : str
             One reaction a line: ``reactants -> products : rate``, with ``0`` for nothing, ``#`` for comments, ``->``
             for mass action, ``=>`` for a rate that is the whole propensity, ``A <-> B : k_f, k_b`` for both directions
-            of a mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others. Rates are arithmetic
-            (``+ - * / **``, comparisons, ``a if condition else b``, functions such as ``exp``, ``min``, ``hill``).
+            of a mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others; where it uses species
+            or the time ``t``, as ``total = P + 2*D``, it defines an observable. Rates may use both. A line
+            ``when P > 100 : P = 0, D = D + 1`` is an event, and so is ``at 5 : P = 0``, at the time 5. Rates are
+            arithmetic (``+ - * / **``, comparisons, ``a if condition else b``, functions such as ``exp``, ``min``,
+            ``hill``).
         **parameters : float
             A value for each name in the rates that is no species.
 
@@ -150,7 +159,7 @@ class ReactionNetwork:
         >>> network.species
         ('M',)
         """
-        lines, definitions = read_lines(text)
+        lines, definitions, events = read_lines(text)
         species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
         reactions = tuple(
             Reaction(
@@ -163,31 +172,37 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        return cls._build(species, reactions, tuple(definitions), parameters)
+        return cls._build(species, reactions, tuple(definitions), parameters, tuple(events))
 
     @classmethod
-    def _build(cls, species, reactions, definitions, given):
+    def _build(cls, species, reactions, definitions, given, events=()):
         values = _check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
         for item in [*reactions, *definitions]:
             number, expression = (item.line, item.rate) if isinstance(item, Reaction) else (item.number, item.value)
-            allowed = [*known, *species] if isinstance(item, Reaction) else known
             for name in expression.names:
-                if name not in allowed:
-                    raise located(_unknown_name(name, species, known, item), number, item.text)
+                if name not in known and name not in species:
+                    raise located(_unknown_name(name, species, known), number, item.text)
             used.update(expression.names)
+        for event in events:
+            used.update(_check_event(event, species, known))
         for name in values:
             if name not in used:
                 raise ParameterError(
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
+        values, observables = _define(values, definitions, species)
+        reactions = tuple(replace(reaction, rate=reaction.rate.substitute(observables)) for reaction in reactions)
+        events = tuple(_substitute_event(event, observables) for event in events)
         network = cls(
             species,
             reactions,
-            MappingProxyType({n: float(v) for n, v in _define(values, definitions, species).items()}),
+            MappingProxyType({name: float(value) for name, value in values.items()}),
             definitions,
+            MappingProxyType(observables),
+            events,
         )
         _check_constants(network)
         return network
@@ -206,7 +221,7 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in self.parameters else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self._build(self.species, self.reactions, self.definitions, {**given, **changes})
+        return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
 
     @cached_property
     def reactant_counts(self):
@@ -267,7 +282,7 @@ class ReactionNetwork:
             If a set gives a rate that is not finite or negative; the message shows the line.
         """
         given = {name: rows.get(name, self.parameters[name]) for name in self.given_parameters}
-        parameters = _define(given, self.definitions, self.species)
+        parameters, _ = _define(given, self.definitions, self.species)
         values = np.empty((size, len(self.parameters)))
         for i, name in enumerate(self.parameters):
             values[:, i] = parameters[name]
@@ -385,10 +400,46 @@ class ReactionNetwork:
             reaction.text,
         )
 
+    def observable(self, name, counts, t=0.0):
+        """Return the value of an observable.
+
+        Parameters
+        ----------
+        name : str
+        counts : array_like, shape (..., species)
+        t : array_like
+            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for ``counts[trajectory, time, species]``.
+
+        Returns
+        -------
+        ndarray, shape ``counts.shape[:-1]``
+        """
+        if name not in self.observables:
+            known = ", ".join(self.observables) or "none"
+            raise ParameterError(f"{name!r} is not an observable{suggest(str(name), self.observables)}: {known}")
+        counts = np.asarray(counts, dtype=float)
+        if counts.ndim == 0 or counts.shape[-1] != len(self.species):
+            raise ParameterError(
+                f"counts have shape {counts.shape}; expected (..., {len(self.species)}) for {', '.join(self.species)}"
+            )
+        values = {**self.parameters, **{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
+        return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
+
+    def refuse_events(self, what):
+        """Raise the error that `what` does not take events, if the network has one."""
+        if self.events:
+            event = self.events[0]
+            error = ParameterError(
+                f"{what} does not take events, and the network has {len(self.events)} ({event.name} first); "
+                "leave the events out"
+            )
+            raise located(error, event.line, event.text)
+
     def __str__(self):
-        """Return text that `parse` reads: definitions, reactions, and the values as a comment."""
+        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment."""
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
+        lines += map(str, self.events)
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):
@@ -399,9 +450,12 @@ class ReactionNetwork:
             rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
         values = ", ".join(f"{html.escape(name)} = {value:g}" for name, value in self.parameters.items())
+        more = [f"{html.escape(name)} = ${value.latex()}$" for name, value in self.observables.items()]
+        more = [f"<p>Observables: {', '.join(more)}.</p>"] if more else []
+        more += [f"<p>Event: {html.escape(str(event))}</p>" for event in self.events]
         return (
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-            f"<p>Species: {html.escape(', '.join(self.species))}. Parameters: {values or 'none'}.</p>"
+            f"<p>Species: {html.escape(', '.join(self.species))}. Parameters: {values or 'none'}.</p>{''.join(more)}"
         )
 
 
@@ -443,17 +497,34 @@ def _finite(value):
     return number if np.isfinite(number) else None
 
 
-def _unknown_name(name, species, known, item):
-    if name in species:
-        return ParameterError(f"{name} is a species; a definition may use parameters only: put it into the rate")
+def _check_event(event, species, known):
+    """Check the names in an event and return those that it uses."""
+    for name in event.assignments:
+        if name not in species:
+            what = "is a parameter or an observable" if name in known else f"is no species{suggest(name, species)}"
+            error = ParameterError(f"{name} {what}; an event changes counts of species: {', '.join(species)}")
+            raise located(error, event.line, event.text)
+    names = [name for expression in event.expressions for name in expression.names]
+    for name in names:
+        if name not in known and name not in species:
+            raise located(_unknown_name(name, species, known), event.line, event.text)
+    return names
+
+
+def _substitute_event(event, observables):
+    changes = {name: value.substitute(observables) for name, value in event.assignments.items()}
+    return replace(event, trigger=event.trigger.substitute(observables), assignments=changes)
+
+
+def _unknown_name(name, species, known):
     near = suggest(name, [*species, *known])
     kinds = f"a species ({', '.join(species)}) nor a parameter ({', '.join(known) or 'none given'})"
     return ParameterError(f"{name!r} is neither {kinds}{near}; correct it or give it a value: parse(text, {name}=…)")
 
 
 def _define(values, definitions, species):
-    """Evaluate definitions in the order in which they need each other."""
-    values = dict(values)
+    """Return the parameters' values and the observables, from definitions in the order in which they need each other."""
+    values, observables = dict(values), {}
     waiting = {d.name: d for d in definitions}
     for d in definitions:
         if d.name in species:
@@ -463,7 +534,7 @@ def _define(values, definitions, species):
         twice = next(d for i, d in enumerate(definitions) if d.name in {e.name for e in definitions[:i]})
         raise located(NetworkSyntaxError(f"{twice.name} is defined twice; keep one"), twice.number, twice.text)
     while waiting:
-        ready = [d for d in waiting.values() if all(name in values for name in d.value.names)]
+        ready = [d for d in waiting.values() if not any(name in waiting for name in d.value.names)]
         if not ready:
             stuck = next(iter(waiting.values()))
             raise located(
@@ -472,13 +543,17 @@ def _define(values, definitions, species):
                 stuck.text,
             )
         for d in ready:
-            value = d.value.evaluate(values) if not d.value.uses_time else np.nan
-            if not np.all(np.isfinite(value)):
-                reason = "it uses the time t; put t into the rate" if d.value.uses_time else f"its value is {value}"
-                raise located(ParameterError(f"{d.name} is not a finite number: {reason}"), d.number, d.text)
-            values[d.name] = value
             del waiting[d.name]
-    return values
+            if d.value.uses_time or any(name in species or name in observables for name in d.value.names):
+                observables[d.name] = d.value.substitute(observables)
+                continue
+            value = d.value.evaluate(values)  # one number, or one for each set of parameters
+            if not np.all(np.isfinite(value)):
+                raise located(
+                    ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text
+                )
+            values[d.name] = value
+    return values, observables
 
 
 def _check_constants(network):

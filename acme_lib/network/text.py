@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 
 from acme_lib.errors import NetworkSyntaxError
+from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, is_name, normal_name, why_no_name
 
 _ARROW = re.compile(r"<-->|<->|-->|->|<=>|==>|=>")
 _TERM = re.compile(r"(?:(\d+)\s*\*?\s*)?([^\W\d]\w*)\Z")
+# `at` and `when` may also name a species: what follows them in a reaction or definition is a sign, never an expression.
+_EVENT = re.compile(r"(at|when)\s*(?=\(|(?<=\s)(?:[\w.]|-(?![->])))")
 _EMPTY = ("0", "∅", "")
 MAX_MOLECULES = 10**6  # of one species in one reaction: far more is a slip, and would overflow
 _USAGE = "write a reaction as 'M -> M + P : k_p', with 0 for nothing"
@@ -27,7 +30,7 @@ class ReactionLine:
 
 @dataclass(frozen=True)
 class DefinitionLine:
-    """A line ``name = expression`` that defines a parameter from other parameters."""
+    """A line ``name = expression`` that defines a parameter from others, or an observable from species."""
 
     number: int
     text: str
@@ -46,13 +49,14 @@ def read_lines(text):
     Parameters
     ----------
     text : str
-        One reaction or definition a line; ``#`` starts a comment.
+        One reaction, definition or event a line; ``#`` starts a comment.
 
     Returns
     -------
     reactions : list of ReactionLine
         A reversible line gives two.
     definitions : list of DefinitionLine
+    events : list of Event
 
     Raises
     ------
@@ -61,13 +65,15 @@ def read_lines(text):
     """
     if not isinstance(text, str):
         raise NetworkSyntaxError(f"the text of a network is a string with one reaction a line; {text!r} came")
-    reactions, definitions = [], []
+    reactions, definitions, events = [], [], []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#", 1)[0].strip()
         if not line:
             continue
         try:
-            if _ARROW.search(line.split(":", 1)[0]):
+            if _EVENT.match(line):
+                events.append(_read_event(line, number, f"event_{len(events) + 1}"))
+            elif _ARROW.search(line.split(":", 1)[0]):
                 reactions += _read_reaction(line, number)
             elif "=" in line:
                 definitions.append(_read_definition(line, number))
@@ -77,7 +83,7 @@ def read_lines(text):
             raise located(error, number, line) from None
     if not reactions:
         raise NetworkSyntaxError(f"the network has no reactions; {_USAGE}")
-    return reactions, definitions
+    return reactions, definitions, events
 
 
 def _read_reaction(line, number):
@@ -148,3 +154,28 @@ def _read_definition(line, number):
             f"{name!r} cannot name a parameter: it is {why_no_name(name)}; define one as 'K = k_off/k_on'"
         )
     return DefinitionLine(number, line, name, Expression.parse(value))
+
+
+def _read_event(line, number, name):
+    usage = "write an event as 'when P > 100 : P = 0, D = D + 1' or, at a time, 'at 5 : P = 0'"
+    start = _EVENT.match(line)
+    condition, colon, changes = line[start.end() :].partition(":")
+    if not colon or not changes.strip():
+        raise NetworkSyntaxError(f"no change of counts after a colon; {usage}")
+    trigger = Expression.parse(condition)
+    if not trigger.is_condition:
+        if start[1] == "when":
+            raise NetworkSyntaxError(f"{trigger.text!r} is neither true nor false; {usage}")
+        trigger = Expression.parse(f"t >= ({trigger.text})" if " if " in trigger.text else f"t >= {trigger.text}")
+    elif start[1] == "at" and not trigger.uses_time:
+        raise NetworkSyntaxError(f"{trigger.text!r} does not depend on the time t; write 'when' for 'at'")
+    assignments = {}
+    for change in _split_at_commas(changes):
+        target, equals, value = change.partition("=")
+        target = normal_name(target.strip())
+        if not equals or not is_name(target):
+            raise NetworkSyntaxError(f"{change.strip()!r} is not a change of a count; {usage}")
+        if target in assignments:
+            raise NetworkSyntaxError(f"{target} is changed twice; keep one")
+        assignments[target] = Expression.parse(value)
+    return Event(name, trigger, assignments, line=number, text=line)

@@ -79,7 +79,7 @@ def simulate_ssa(
     Raises
     ------
     ParameterError
-        If an argument has the wrong shape or type.
+        If an argument has the wrong shape or type, or the network has events.
     PropensityError
         If a propensity turns negative or not finite, a reaction would make a count negative, or a trajectory exceeds
         `max_events`; the message shows the line and the state.
@@ -99,6 +99,7 @@ def simulate_ssa(
     """
     max_events = check_whole("max_events", max_events, 1)
     task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, max_events=max_events)
+    network.refuse_events("simulate_ssa")
     if network.uses_time:
         line = next(r for r in network.reactions if r.rate.uses_time)
         raise located(

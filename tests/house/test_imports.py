@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCIENCE = {"errors", "network", "simulate", "master", "laws", "noise"}
+SCIENCE = {"errors", "network", "sbml", "simulate", "master", "laws", "noise"}
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
 MAY_IMPORT = {
     "errors": set(),
     "network": {"errors"},
+    "sbml": {"errors", "network"},
     "simulate": {"errors", "network"},
     "master": {"errors", "network"},
     "laws": {"errors"},

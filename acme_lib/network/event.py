@@ -1,0 +1,52 @@
+"""Events: sudden changes of counts that are no reactions, such as a dose or a division."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from acme_lib.network.expression import Expression
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change of counts at the moment when a condition turns from false to true.
+
+    All right-hand sides are computed from the state just before the event. When several events fire at one moment, each
+    is computed from the state before any of them, and they are executed in the order in which the network lists them.
+
+    Attributes
+    ----------
+    name : str
+    trigger : Expression
+        A condition on species, parameters and the time `t`.
+    assignments : mapping of str to Expression
+        The new count of each species that changes.
+    initially : bool
+        What the trigger is taken to be just before the start. If false, the event fires at the start where the trigger
+        is true there; if true (the default), it waits until the trigger has been false.
+    line : int
+        Line of the text that it came from.
+    text : str
+    """
+
+    name: str
+    trigger: Expression
+    assignments: Mapping[str, Expression]
+    initially: bool = True
+    line: int = 0
+    text: str = ""
+
+    def __post_init__(self):
+        """Make the assignments read-only."""
+        object.__setattr__(self, "assignments", MappingProxyType(dict(self.assignments)))
+
+    @property
+    def expressions(self):
+        """The trigger and the right-hand sides."""
+        return (self.trigger, *self.assignments.values())
+
+    def __str__(self):
+        """Return the line of text that gives the event."""
+        changes = ", ".join(f"{name} = {value.text}" for name, value in self.assignments.items())
+        note = "" if self.initially else "  # also at the start"
+        return f"when {self.trigger.text} : {changes}{note}"
