@@ -373,10 +373,11 @@ class ReactionNetwork:
             raise self.propensity_error(j, values[s, j], table[s])
         return values[0] if single else values
 
-    def propensity_error(self, j, value, state):
-        """Return the error that says that reaction `j` has a bad propensity in `state`."""
+    def propensity_error(self, j, value, state, t=None):
+        """Return the error that says that reaction `j` has a bad propensity in `state`, at time `t` where given."""
         reaction = self.reactions[j]
         at = ", ".join(f"{name}={int(n)}" for name, n in zip(self.species, state, strict=False))
+        at += "" if t is None else f" at t={t:g}"
         what = "negative" if value < 0 else "not finite"
         return located(
             PropensityError(
