@@ -190,12 +190,16 @@ def _in_powers_of_time(node, whole):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def look_at_condition(k, x, parameters, now, conditions, stack):
-    """Return whether condition `k` holds from `now` on, and the next time at which it may change."""
-    codes, operands, start, truth, crossing_start, crossings = conditions[:6]
+def look_at_condition(
+    k, x, parameters, now, codes, operands, start, truth_program, crossing_start, crossing_programs, stack
+):
+    """Return whether condition `k` holds from `now` on, and the next time at which it may change.
+
+    The arrays are those of `Conditions`.
+    """
     change = np.inf
     for i in range(crossing_start[k], crossing_start[k + 1]):
-        p, q = crossings[i, 0], crossings[i, 1]
+        p, q = crossing_programs[i, 0], crossing_programs[i, 1]
         c1 = run_program(codes, operands, start[q], start[q + 1], x, parameters, now, stack)
         if c1 != 0.0:
             at = -run_program(codes, operands, start[p], start[p + 1], x, parameters, now, stack) / c1
@@ -203,17 +207,17 @@ def look_at_condition(k, x, parameters, now, conditions, stack):
                 change = at
     # Between now and the next change the truth is one and the same: in the middle no rounding can hide it.
     between = now + (0.5 * (change - now) if change < np.inf else max(1.0, abs(now)))
-    p = truth[k]
+    p = truth_program[k]
     return run_program(codes, operands, start[p], start[p + 1], x, parameters, between, stack) != 0.0, change
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def evaluate_assignments(k, x, parameters, now, conditions, stack, values):
+def evaluate_assignments(
+    k, x, parameters, now, codes, operands, start, assignment_start, assignment_program, stack, values
+):
     """Fill ``values[i]`` with each assignment i of event `k`; return the first that is no count, or -1."""
-    codes, operands, start = conditions[:3]
-    assignment_start, programs = conditions[9], conditions[11]
     for i in range(assignment_start[k], assignment_start[k + 1]):
-        p = programs[i]
+        p = assignment_program[i]
         values[i] = run_program(codes, operands, start[p], start[p + 1], x, parameters, now, stack)
         if not (0.0 <= values[i] <= MAX_COUNT and values[i] == np.floor(values[i])):
             return i

@@ -24,9 +24,9 @@ from acme_lib.simulate.record import PartRecord
 from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
 
 # How `_general_method` may end besides what `Task.check` knows.
-UNBOUNDED, LOOSE_BOUND, BAD_ASSIGNMENT, EVENT_LOOP, RECORD_LIMIT = range(STOPPED + 1, STOPPED + 6)
+UNBOUNDED, LOOSE_BOUND, BAD_ASSIGNMENT, EVENT_LOOP, RECORD_FULL = range(STOPPED + 1, STOPPED + 6)
 
-MAX_RECORDED = 100_000_000  # events of an ensemble that are kept: 1.2 GB
+_FIRST_ROOM = 4096  # events of a range, before its record is given more room
 _CHECK_EVERY = 4096  # candidates between two looks at the stop flag
 _CASCADE = 1000  # rounds of events at one moment
 _WASTE = 2.0  # candidates in a window that a loose bound may cost
@@ -66,31 +66,41 @@ def run_general_range(task, low, high, stop):
     firings = np.zeros((rows, n_events), dtype=np.int64)
     table, scale, values = task.rates_of(low, high)
     starts = task.starts_of(low, high)
-    *outcome, now, record = _general_method(
-        low,
-        starts,
-        time_rows,
-        table,
-        scale,
-        values,
-        task.key,
-        options["max_events"],
-        options["timed"],
-        conditions.arrays,
-        options["record"],
-        MAX_RECORDED,
-        counts,
-        fired,
-        stop_times,
-        firings,
-        stop,
-    )
+    kept = PartRecord.empty(starts, _FIRST_ROOM if options["record"] else 0)
+    status, first_row = RECORD_FULL, 0
+    while status == RECORD_FULL:
+        *outcome, now = _general_method(
+            low,
+            starts,
+            time_rows,
+            table,
+            scale,
+            values,
+            task.key,
+            options["max_events"],
+            options["timed"],
+            conditions.arrays,
+            options["record"],
+            counts,
+            fired,
+            stop_times,
+            firings,
+            kept.times,
+            kept.reactions,
+            kept.jumps,
+            kept.offsets,
+            kept.jump_offsets,
+            first_row,
+            stop,
+        )
+        status, first_row = outcome[0], outcome[1] - low
+        if status == RECORD_FULL:
+            kept = kept.with_room(4 * len(kept.times))
     _check(task, outcome, now)
     extra = {"stop_times": stop_times} if options["stops"] else {}
     if n_events:
         extra["event_firings"] = firings
-    kept = PartRecord(starts, *record) if options["record"] else None
-    return Part(low, high, counts, fired, extra, kept)
+    return Part(low, high, counts, fired, extra, kept.trimmed() if options["record"] else None)
 
 
 def _check(task, outcome, now):
@@ -124,14 +134,9 @@ def _check(task, outcome, now):
             f"write for example floor({event.assignments[name].text}) or max(0, …)"
         )
         raise located(error, event.line, event.text)
-    if status == EVENT_LOOP:
-        raise ParameterError(
-            f"events set each other off without end at {at}; make one of the triggers stay true, or false, "
-            f"after the assignments: {'; '.join(event.text or event.name for event in network.events)}"
-        )
-    raise ParameterError(
-        f"more than {MAX_RECORDED} events would be kept, at {at} of trajectory {trajectory}; "
-        'keep fewer trajectories or a shorter time, or use keep="counts"'
+    raise ParameterError(  # EVENT_LOOP
+        f"events set each other off without end at {at}; make one of the triggers stay true, or false, "
+        f"after the assignments: {'; '.join(event.text or event.name for event in network.events)}"
     )
 
 
@@ -148,22 +153,30 @@ def _general_method(
     timed,
     conditions,
     record,
-    most_recorded,
     counts,
     fired,
     stop_times,
     firings,
+    kept_times,
+    kept_reactions,
+    kept_jumps,
+    kept_start,
+    jump_start,
+    first_row,
     stop,
 ):
-    """Simulate the trajectories low, low + 1, … into `counts`, `fired`, `stop_times` and `firings`.
+    """Simulate the trajectories low + first_row, … into `counts`, `fired`, `stop_times`, `firings`, and where `record` into
+    the arrays of a `PartRecord`; returns an outcome (see `_check`) and the time that it concerns.
 
-    Returns an outcome (see `_check`), the time that it concerns, and the record: times and reactions of all events
-    (reaction R + k is event k), where each trajectory starts among them, and the changes that events made.
-    """
+    With the status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
+    """  # noqa: D205
+    shift, first, second, special = table[1], table[2], table[3], table[4]
     change_start, change_species, change_count = table[8], table[9], table[10]
     affected_start, affected = table[15], table[16]
+    # each array by itself: handing over the whole tuple costs more than the call
+    codes, operands, start, truth, crossing_start, crossings = conditions[:6]
     initially, watcher_start, watchers = conditions[6], conditions[7], conditions[8]
-    assignment_start, assignment_species = conditions[9], conditions[10]
+    assignment_start, assignment_species, assignment_program = conditions[9], conditions[10], conditions[11]
     n_reactions = table[0].shape[0]
     n_species = starts.shape[1]
     n_times = time_rows.shape[1]
@@ -182,32 +195,33 @@ def _general_method(
     change = np.full(n_conditions, np.inf)
     pending = np.zeros(n_events, dtype=np.bool_)
     values = np.empty(assignment_species.shape[0])
-    kept_times = np.empty(64 if record else 0)
-    kept_reactions = np.empty(64 if record else 0, dtype=np.int32)
-    kept_jumps = np.empty((4 if record else 0, n_species), dtype=np.int64)
-    kept_start = np.zeros(counts.shape[0] + 1, dtype=np.int64)
-    n_kept = 0
-    n_jumps = 0
+    n_kept = kept_start[first_row]
+    n_jumps = jump_start[first_row]
     steps = 0
     status = DONE
     trajectory = low
     which = 0
     value = 0.0
     now = 0.0
-    rates = with_row(table, scale_rows[0], value_rows[0])
+    scale = scale_rows[0]
     parameters = value_rows[0]
-    for row in range(counts.shape[0]):
+    rates = with_row(table, scale, parameters)
+    for row in range(first_row, counts.shape[0]):
         trajectory = low + row
         stream = start_stream(key, trajectory)
         for i in range(n_species):
             x[i] = starts[row, i]
         if scale_rows.shape[0] > 1:
-            rates = with_row(table, scale_rows[row], value_rows[row])
+            scale = scale_rows[row]
             parameters = value_rows[row]
+            rates = with_row(table, scale, parameters)
         times = time_rows[row if time_rows.shape[0] > 1 else 0]
         now = times[0]
         end = times[n_times - 1]
         recorded = 0
+        fired[row] = 0  # a trajectory may be run again, with more room for its record
+        firings[row] = 0
+        stop_times[row] = np.nan
         width = end - now
         window_end = np.inf
         stale = True  # propensities are to be computed, and a window of time is to be opened
@@ -215,7 +229,9 @@ def _general_method(
         n_pending = 0
         horizon = np.inf  # when a condition may change next
         for k in range(n_conditions):
-            holds[k], change[k] = look_at_condition(k, x, parameters, now, conditions, stack)
+            holds[k], change[k] = look_at_condition(
+                k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+            )
             horizon = min(horizon, change[k])
             if k < n_events:
                 pending[k] = holds[k] and not initially[k]
@@ -236,7 +252,19 @@ def _general_method(
                 # the values of all come from the state before the first
                 for k in range(n_events):
                     if pending[k]:
-                        which = evaluate_assignments(k, x, parameters, now, conditions, stack, values)
+                        which = evaluate_assignments(
+                            k,
+                            x,
+                            parameters,
+                            now,
+                            codes,
+                            operands,
+                            start,
+                            assignment_start,
+                            assignment_program,
+                            stack,
+                            values,
+                        )
                         if which >= 0:
                             value = values[which]
                             status = BAD_ASSIGNMENT
@@ -247,11 +275,9 @@ def _general_method(
                     if pending[k]:
                         firings[row, k] += 1
                         if record:
-                            if n_kept == kept_times.shape[0]:
-                                kept_times = _longer(kept_times)
-                                kept_reactions = _longer(kept_reactions)
-                            if n_jumps == kept_jumps.shape[0]:
-                                kept_jumps = _more_rows(kept_jumps)
+                            if n_kept == kept_times.shape[0] or n_jumps == kept_jumps.shape[0]:
+                                status = RECORD_FULL
+                                break
                             kept_times[n_kept] = now
                             kept_reactions[n_kept] = n_reactions + k
                             n_kept += 1
@@ -267,7 +293,9 @@ def _general_method(
                 horizon = np.inf
                 for k in range(n_conditions):
                     held = holds[k]
-                    holds[k], change[k] = look_at_condition(k, x, parameters, now, conditions, stack)
+                    holds[k], change[k] = look_at_condition(
+                        k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                    )
                     horizon = min(horizon, change[k])
                     if k < n_events and holds[k] and not held:
                         pending[k] = True
@@ -322,7 +350,9 @@ def _general_method(
                     for k in range(n_conditions):
                         held = holds[k]
                         if change[k] <= now:
-                            holds[k], change[k] = look_at_condition(k, x, parameters, now, conditions, stack)
+                            holds[k], change[k] = look_at_condition(
+                                k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                            )
                         horizon = min(horizon, change[k])
                         if k < n_events and holds[k] and not held:
                             pending[k] = True
@@ -361,26 +391,26 @@ def _general_method(
                 j = affected[i]
                 if is_timed[j]:
                     window_end = now  # its bound is to be found anew
-                else:
-                    bound[j] = propensity(j, x, now, rates, stack)
-                    if not (bound[j] >= 0.0 and bound[j] < np.inf):
-                        status = BAD_PROPENSITY
-                        which = j
-                        value = bound[j]
-                        break
+                    continue
+                if special[j]:
+                    value = special_propensity(j, x, now, rates, stack)
+                else:  # written out: by far the most frequent, and a call hands over the whole table
+                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+                if not (value >= 0.0 and value < np.inf):
+                    status = BAD_PROPENSITY
+                    which = j
+                    break
+                bound[j] = value
             if status != DONE:
                 break
             fired[row] += 1
             if record:
                 if n_kept == kept_times.shape[0]:
-                    kept_times = _longer(kept_times)
-                    kept_reactions = _longer(kept_reactions)
+                    status = RECORD_FULL
+                    break
                 kept_times[n_kept] = now
                 kept_reactions[n_kept] = chosen
                 n_kept += 1
-                if n_kept > most_recorded:
-                    status = RECORD_LIMIT
-                    break
             if fired[row] > max_events:
                 status = EVENT_LIMIT
                 value = now
@@ -389,7 +419,9 @@ def _general_method(
                 for i in range(watcher_start[chosen], watcher_start[chosen + 1]):
                     k = watchers[i]
                     held = holds[k]
-                    holds[k], change[k] = look_at_condition(k, x, parameters, now, conditions, stack)
+                    holds[k], change[k] = look_at_condition(
+                        k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                    )
                     if k < n_events and holds[k] and not held:
                         pending[k] = True
                         n_pending += 1
@@ -399,12 +431,12 @@ def _general_method(
         if status != DONE:
             break
         kept_start[row + 1] = n_kept
+        jump_start[row + 1] = n_jumps
         while recorded < n_times:
             for i in range(n_species):
                 counts[row, recorded, i] = np.int64(x[i])
             recorded += 1
-    kept = kept_times[:n_kept], kept_reactions[:n_kept], kept_start, kept_jumps[:n_jumps]
-    return status, trajectory, which, value, x, now, kept
+    return status, trajectory, which, value, x, now
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -449,17 +481,3 @@ def _open_window(x, now, latest, width, rates, parameters, timed, bound, low, hi
         width = 0.5 * (window_end - now)
         if not now + width > now:
             return UNBOUNDED, worst, 0.0, width, now
-
-
-@njit(cache=True, nogil=True)
-def _longer(array):
-    longer = np.empty(2 * array.shape[0], dtype=array.dtype)
-    longer[: array.shape[0]] = array
-    return longer
-
-
-@njit(cache=True, nogil=True)
-def _more_rows(array):
-    longer = np.empty((2 * array.shape[0], array.shape[1]), dtype=array.dtype)
-    longer[: array.shape[0]] = array
-    return longer

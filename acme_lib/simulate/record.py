@@ -1,13 +1,15 @@
 """Every event of an ensemble: when which reaction fired."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.simulate.stops import need_stop_times, summarise_stops
+
+MAX_RECORDED = 100_000_000  # events of an ensemble: 1.2 GB
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,44 @@ class PartRecord:
     starts: np.ndarray
     times: np.ndarray
     reactions: np.ndarray
-    offsets: np.ndarray
     jumps: np.ndarray
+    offsets: np.ndarray
+    jump_offsets: np.ndarray
+
+    @classmethod
+    def empty(cls, starts, room):
+        """Return a record with room for so many events, to be filled by a kernel."""
+        rows, n_species = starts.shape
+        return cls(
+            starts,
+            np.empty(room),
+            np.empty(room, dtype=np.int32),
+            np.empty((-(-room // 16), n_species), dtype=np.int64),
+            np.zeros(rows + 1, dtype=np.int64),
+            np.zeros(rows + 1, dtype=np.int64),
+        )
+
+    def with_room(self, room):
+        """Return the same record with room for more events."""
+        if room > 4 * MAX_RECORDED:
+            raise _too_many_events()
+        longer = PartRecord.empty(self.starts, room)
+        for name in ("times", "reactions", "jumps"):
+            array = getattr(self, name)
+            getattr(longer, name)[: len(array)] = array
+        longer.offsets[:] = self.offsets
+        longer.jump_offsets[:] = self.jump_offsets
+        return longer
+
+    def trimmed(self):
+        """Return a copy without the room that was not used."""
+        n_events, n_jumps = self.offsets[-1], self.jump_offsets[-1]
+        return replace(
+            self,
+            times=self.times[:n_events].copy(),
+            reactions=self.reactions[:n_events].copy(),
+            jumps=self.jumps[:n_jumps].copy(),
+        )
 
 
 @dataclass(frozen=True)
@@ -41,6 +79,8 @@ class EventRecord:
         Index of the reaction; with R reactions, R + k is event k of the network.
     jumps : ndarray of int64, shape (firing, species)
         The change that each firing of an event of the network made, in order.
+    jump_offsets : ndarray of int64, shape (trajectory + 1,)
+        Likewise.
     seed : tuple of int
     parameters : mapping of str to ndarray, shape (trajectory,)
         Parameters that differ between trajectories.
@@ -56,13 +96,14 @@ class EventRecord:
     times: np.ndarray = field(repr=False)
     reactions: np.ndarray = field(repr=False)
     jumps: np.ndarray = field(repr=False)
+    jump_offsets: np.ndarray = field(repr=False)
     seed: tuple[int, ...] = field(repr=False)
     parameters: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     extra: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        arrays = (self.starts, self.offsets, self.times, self.reactions, self.jumps)
+        arrays = (self.starts, self.offsets, self.times, self.reactions, self.jumps, self.jump_offsets)
         for array in (*arrays, *self.parameters.values(), *self.extra.values()):
             array.flags.writeable = False
 
@@ -110,9 +151,8 @@ class EventRecord:
         states[0] = self.starts[trajectory]
         is_jump = reactions >= n_reactions
         states[1:] = self.network.stoichiometry[np.where(is_jump, 0, reactions)]
-        if is_jump.any():
-            first = int(np.count_nonzero(self.reactions[: part.start] >= n_reactions))
-            states[1:][is_jump] = self.jumps[first : first + is_jump.sum()]
+        first = self.jump_offsets[trajectory]
+        states[1:][is_jump] = self.jumps[first : first + is_jump.sum()]
         return states.cumsum(axis=0)
 
     def state_at(self, t):
@@ -196,6 +236,12 @@ class EventRecord:
         return int(reaction)
 
 
+def _too_many_events():
+    return ParameterError(
+        f"more than {MAX_RECORDED} events would be kept; take fewer trajectories or a shorter time, or keep='counts'"
+    )
+
+
 class RecordBuilder:
     """Joins parts into an `EventRecord`."""
 
@@ -204,29 +250,35 @@ class RecordBuilder:
             raise ParameterError('this method keeps no record of events; use keep="counts"')
         self.task = task
         self.parts = []
+        self.n_events = 0
 
     def add(self, part):
         """Add the next part."""
         self.parts.append(part)
+        self.n_events += len(part.record.times)
+        if self.n_events > MAX_RECORDED:
+            raise _too_many_events()
 
     def result(self):
         """Return the joined record."""
         task, records = self.task, [part.record for part in self.parts]
-        n_events = np.cumsum([0, *(len(record.times) for record in records)])
-        offsets = [record.offsets[:-1] + before for record, before in zip(records, n_events[:-1], strict=True)]
-        extra = {
-            name: np.concatenate([part.extra[name] for part in self.parts]) for name in self.parts[0].extra
-        }
+        extra = {name: np.concatenate([part.extra[name] for part in self.parts]) for name in self.parts[0].extra}
         return EventRecord(
             task.network,
             float(task.times[0]),
             float(task.times[-1]),
             np.concatenate([record.starts for record in records]),
-            np.concatenate([*offsets, n_events[-1:]]),
+            _join_offsets([record.offsets for record in records]),
             np.concatenate([record.times for record in records]),
             np.concatenate([record.reactions for record in records]),
             np.concatenate([record.jumps for record in records]),
+            _join_offsets([record.jump_offsets for record in records]),
             tuple(int(word) for word in task.key),
             dict(task.parameters),
             extra,
         )
+
+
+def _join_offsets(parts):
+    before = np.cumsum([0, *(part[-1] for part in parts)])
+    return np.concatenate([*(part[:-1] + n for part, n in zip(parts, before[:-1], strict=True)), before[-1:]])
