@@ -479,5 +479,5 @@ def _open_window(x, now, latest, width, rates, parameters, timed, bound, low, hi
         if total < np.inf and (total <= 2.0 * present or total * (window_end - now) <= _WASTE):
             return DONE, 0, 0.0, width, window_end
         width = 0.5 * (window_end - now)
-        if not now + width > now:
+        if not now < now + width < window_end:  # no shorter window can be told from this one
             return UNBOUNDED, worst, 0.0, width, now

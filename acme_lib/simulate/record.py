@@ -144,14 +144,13 @@ class EventRecord:
 
     def states_of(self, trajectory):
         """Return the counts at the start and after each event of a trajectory, shape (event + 1, species)."""
-        part = self._slice(trajectory)
-        reactions = self.reactions[part]
+        reactions = self.reactions_of(trajectory)
         n_reactions = len(self.network.reactions)
         states = np.empty((len(reactions) + 1, len(self.species)), dtype=np.int64)
         states[0] = self.starts[trajectory]
         is_jump = reactions >= n_reactions
         states[1:] = self.network.stoichiometry[np.where(is_jump, 0, reactions)]
-        first = self.jump_offsets[trajectory]
+        first = self.jump_offsets[trajectory % len(self)]
         states[1:][is_jump] = self.jumps[first : first + is_jump.sum()]
         return states.cumsum(axis=0)
 
