@@ -230,6 +230,28 @@ class ReactionNetwork:
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
         return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
 
+    def replace_parameter(self, name, value, **parameters):
+        """Return the network with an expression in the place of a parameter, such as one that varies in time.
+
+        Parameters
+        ----------
+        name : str
+            A given parameter.
+        value : Expression
+            Of parameters, species and the time.
+        **parameters : float
+            Values of the names in `value` that are new.
+        """
+        swap = {name: value}
+        given = {p: v for p, v in self.parameters.items() if p in self.given_parameters and p != name}
+        return self._build(
+            self.species,
+            tuple(replace(reaction, rate=reaction.rate.substitute(swap)) for reaction in self.reactions),
+            tuple(replace(d, value=d.value.substitute(swap)) for d in self.definitions),
+            {**given, **parameters},
+            tuple(_substitute_event(event, swap) for event in self.events),
+        )
+
     @cached_property
     def reactant_counts(self):
         """Molecules that each reaction takes, shape (reaction, species)."""

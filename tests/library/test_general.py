@@ -35,13 +35,16 @@ def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
 
 
 def p_value_of_poisson(samples, mean):
-    """G-test of samples against a Poisson law, with cells pooled until each expects at least 5."""
-    edges = np.unique(stats.poisson.ppf(np.linspace(0, 1, 22)[1:-1], mean))
-    cdf = np.concatenate([[0.0], stats.poisson.cdf(edges, mean), [1.0]])
-    cells = np.searchsorted(edges, samples, side="left")
-    expected = np.diff(cdf) * len(samples)
-    assert expected.min() > 3, "more samples are needed"
-    return stats.power_divergence(np.bincount(cells, minlength=len(expected)), expected, lambda_="log-likelihood").pvalue
+    """G-test of samples against a Poisson law, with neighbours pooled until each cell expects at least 5."""
+    edges, running = [], 0.0
+    for n in range(int(stats.poisson.isf(1e-9, mean))):
+        running += len(samples) * stats.poisson.pmf(n, mean)
+        if running >= 5.0 and len(samples) * stats.poisson.sf(n, mean) >= 5.0:
+            edges.append(n)
+            running = 0.0
+    expected = len(samples) * np.diff(np.concatenate([[0.0], stats.poisson.cdf(edges, mean), [1.0]]))
+    observed = np.bincount(np.searchsorted(edges, samples), minlength=len(expected))
+    return stats.power_divergence(observed, expected, lambda_="log-likelihood").pvalue
 
 
 # --- bounds over an interval of time ----------------------------------------------------------------------------------
