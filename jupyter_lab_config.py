@@ -15,3 +15,7 @@ asks_for_another_place = any(not arg.startswith("-") and Path(arg).exists() for 
 if Path(WELCOME).is_file() and not asks_for_another_place:
     c = get_config()  # noqa: F821  (Jupyter provides it)
     c.LabApp.default_url = f"/lab/tree/{WELCOME}"
+    c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+    # In a container everyone is root, and the two commands of the README must do there too. The server still listens to
+    # this machine only and asks for its token.
+    c.ServerApp.allow_root = True

@@ -1,7 +1,7 @@
-"""acme: stochastic gene expression, from reactions to distributions.
+r"""acme: stochastic gene expression, from reactions to distributions.
 
 >>> import acme_lib as acme
->>> network = acme.ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10.0, g=1.0)
+>>> network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=10.0, g=1.0)
 
 Names are loaded when they are first used, so that the import itself is fast.
 """

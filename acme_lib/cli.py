@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,9 +24,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="acme", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    lab = commands.add_parser("lab", help="open the course in JupyterLab")
-    lab.add_argument("options", nargs=argparse.REMAINDER, help="passed on to jupyter lab")
-    lab.set_defaults(run=lambda options: open_lab(options.options))
+    lab = commands.add_parser("lab", help="open the course in JupyterLab; what follows is passed on to it")
+    lab.set_defaults(run=lambda options: open_lab(options.rest))
 
     check = commands.add_parser("check", help="say whether the installation is sound, and what to do if not")
     check.set_defaults(run=lambda options: print_check())
@@ -36,7 +36,9 @@ def main(arguments=None):
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
 
-    options = parser.parse_args(arguments)
+    options, options.rest = parser.parse_known_args(arguments)
+    if options.rest and options.command != "lab":
+        parser.error(f"{options.command} does not know {' '.join(options.rest)}")
     return options.run(options)
 
 
@@ -123,13 +125,15 @@ def build(source, timeout=300):
         timeout=timeout,
         kernel_name=_KERNEL["name"],
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(source.resolve().parent)}},
     )
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [str(error)]
+        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
     notebook = _settle(notebook)
     nbformat.validate(notebook)
     nbformat.write(notebook, source.with_suffix(".ipynb"))

@@ -19,13 +19,12 @@ from acme_lib.network.text import located, read_lines
 MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
 
 
-def read_only(mapping):
-    """Return a read-only view of a copy of a mapping."""
-    return MappingProxyType(dict(mapping))
+def _read_only(mapping):
+    return MappingProxyType(mapping)
 
 
 # Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
-copyreg.pickle(MappingProxyType, lambda mapping: (read_only, (dict(mapping),)))
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 
 @dataclass(frozen=True)
@@ -179,10 +178,23 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        return cls._build(species, reactions, tuple(definitions), parameters, tuple(events))
+        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events))
 
     @classmethod
-    def _build(cls, species, reactions, definitions, given, events=()):
+    def build(cls, species, reactions, definitions=(), parameters=None, events=()):
+        """Return a network from its parts, checked as `parse` checks text.
+
+        Parameters
+        ----------
+        species : tuple of str
+        reactions : tuple of Reaction
+        definitions : tuple of DefinitionLine
+            Their right-hand sides, the rates and the events may name each definition.
+        parameters : mapping of str to float
+            A value for each other name, and no more.
+        events : tuple of Event
+        """
+        given = parameters or {}
         values = _check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
@@ -228,7 +240,7 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in self.parameters else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self._build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
+        return self.build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
 
     def replace_parameter(self, name, value, **parameters):
         """Return the network with an expression in the place of a parameter, such as one that varies in time.
@@ -244,7 +256,7 @@ class ReactionNetwork:
         """
         swap = {name: value}
         given = {p: v for p, v in self.parameters.items() if p in self.given_parameters and p != name}
-        return self._build(
+        return self.build(
             self.species,
             tuple(replace(reaction, rate=reaction.rate.substitute(swap)) for reaction in self.reactions),
             tuple(replace(d, value=d.value.substitute(swap)) for d in self.definitions),
@@ -438,7 +450,7 @@ class ReactionNetwork:
         name : str
         counts : array_like, shape (..., species)
         t : array_like
-            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for ``counts[trajectory, time, species]``.
+            Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
 
         Returns
         -------
@@ -553,7 +565,7 @@ def _unknown_name(name, species, known):
 
 
 def _define(values, definitions, species):
-    """Return the parameters' values and the observables, from definitions in the order in which they need each other."""
+    """Return the parameters' values and the observables; definitions may stand in any order."""
     values, observables = dict(values), {}
     waiting = {d.name: d for d in definitions}
     for d in definitions:

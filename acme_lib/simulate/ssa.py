@@ -40,8 +40,8 @@ def simulate_ssa(
 ):
     r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_, and by thinning [2]_ where rates vary in time.
 
-    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and the
-    event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
+    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
+    the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
 
     Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is kept
     with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns from false
@@ -56,8 +56,8 @@ def simulate_ssa(
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Start counts; species left out of a mapping start at 0. One row a trajectory is allowed.
     t : array_like, shape (time,)
-        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two times
-        0 and t.
+        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two
+        times 0 and t.
     size : int
         Number of trajectories.
     rng : numpy.random.Generator

@@ -1,8 +1,8 @@
 """Build the assignments: text source → nbgrader source → release.
 
-``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell ids that
-follow from the content's place) and, through nbgrader's own ``generate_assignment``, ``exercises/NAME/*.ipynb``. The same
-source gives the same bytes.
+``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell
+ids that follow from the content's place) and, through nbgrader's own ``generate_assignment``,
+``exercises/NAME/*.ipynb``. The same source gives the same bytes.
 """
 
 import logging

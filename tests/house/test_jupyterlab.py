@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def opened_page(tmp_path, cwd, *arguments):
     """Path of the page that a `jupyter lab` started in `cwd` opens."""
-    options = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=acme"]
+    options = ["--no-browser", "--ServerApp.port=0", "--IdentityProvider.token=acme"]
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
