@@ -1,8 +1,8 @@
 """Rigorous bounds of a rate over an interval of time, by interval arithmetic on its program.
 
-The state and the parameters are fixed and the time t runs through [t0, t1]; each value of the postfix program becomes an
-interval that holds all its values [1]_. The bounds close in on the value as t1 → t0 wherever the rate is continuous. A
-value that may be undefined (a logarithm of a negative number) is the interval (-∞, ∞): whoever needs a finite bound
+The state and the parameters are fixed and the time t runs through [t0, t1]; each value of the postfix program becomes
+an interval that holds all its values [1]_. The bounds close in on the value as t1 → t0 wherever the rate is continuous.
+A value that may be undefined (a logarithm of a negative number) is the interval (-∞, ∞): whoever needs a finite bound
 shortens the interval of time.
 
 References

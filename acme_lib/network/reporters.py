@@ -11,10 +11,10 @@ from acme_lib.network.reaction_network import ReactionNetwork
 def dual_reporter(network, *, shared=(), names=("X", "Y")):
     r"""Put two copies of a network into one cell, where they share all parameters and, if wanted, some species.
 
-    Two identical reporters in one cell differ by what is random in each copy alone, and vary together by what they share
-    [1]_: with counts X and Y of a species in the copies, its extrinsic variance is Cov(X, Y) and its intrinsic variance
-    is Var X - Cov(X, Y). What differs from cell to cell comes from parameters by trajectory
-    (``simulate_ssa(…, parameters=…)``), from shared species, or both.
+    Two identical reporters in one cell differ by what is random in each copy alone, and vary together by what they
+    share [1]_: with counts X and Y of a species in the copies, its extrinsic variance is Cov(X, Y) and its intrinsic
+    variance is Var X - Cov(X, Y). What differs from cell to cell comes from parameters by trajectory (the
+    ``parameters=`` of `simulate_ssa`), from shared species, or both.
 
     Parameters
     ----------
@@ -50,10 +50,9 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     shared = (shared,) if isinstance(shared, str) else tuple(shared)
     for name in shared:
         if name not in network.species:
+            near = suggest(str(name), network.species)
             known = ", ".join(network.species)
-            raise ParameterError(
-                f"the shared species {name!r} is not in the network{suggest(str(name), network.species)}; it has {known}"
-            )
+            raise ParameterError(f"the shared species {name!r} is not in the network{near}; it has {known}")
     names = tuple(names)
     if len(names) != 2 or names[0] == names[1]:
         raise ParameterError(f"names are two different endings, such as ('X', 'Y'); {names!r} came")
@@ -75,7 +74,7 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     for event in network.events:
         stands_in = {*event.assignments, *(name for expression in event.expressions for name in expression.names)}
         if stands_in & set(own):
-            events += [_rename_event(event, renaming, ending) for renaming, ending in zip(renamings, names, strict=True)]
+            events += [_rename_event(event, *copy) for copy in zip(renamings, names, strict=True)]
         else:
             events.append(event)
     # Observables stand in the rates already; a parameter that only an unused one needed goes with it.

@@ -1,8 +1,8 @@
 """Conditions that are watched during a simulation: the triggers of events, and the condition that ends a trajectory.
 
 Between two reactions the state stands still, so that a condition changes only where the time crosses one of its
-comparisons. Those comparisons are linear in the time: from ``c0 + c1·t < 0`` the crossing -c0/c1 is known exactly, and none
-is ever missed, however short it lasts or however long nothing else happens.
+comparisons. Those comparisons are linear in the time: from ``c0 + c1·t < 0`` the crossing -c0/c1 is known exactly, and
+none is ever missed, however short it lasts or however long nothing else happens.
 """
 
 import ast

@@ -1,7 +1,8 @@
-"""Exact simulation where rates depend on the time, events happen, a condition ends a trajectory, or all events are kept.
+"""Exact simulation with rates that depend on the time, events, stop conditions, and records of all that happens.
 
-Rates that depend on the time are thinned [1]_: candidates come at a constant rate that bounds the true one over a window
-of time, and each is kept with the probability true/bound [2]_. The bounds are rigorous (`acme_lib.network.bounds`).
+Rates that depend on the time are thinned [1]_: candidates come at a constant rate that bounds the true one over a
+window of time, and each is kept with the probability true/bound [2]_. The bounds are rigorous
+(`acme_lib.network.bounds`).
 
 References
 ----------
@@ -53,7 +54,8 @@ def general_options(network, stop, keep):
 def run_general_range(task, low, high, stop):
     """Simulate a range of trajectories; see `Task.run_range`.
 
-    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own; they may repeat at the end.
+    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own; they may repeat at the
+    end.
     """
     rows, options = high - low, task.options
     conditions = options["conditions"]
@@ -118,8 +120,8 @@ def _check(task, outcome, now):
     if status == UNBOUNDED:
         line = network.reactions[which]
         error = PropensityError(
-            f"the rate has no finite bound just after {at}; a rate may jump, but may not grow without limit: change it, "
-            "for example with min(…, highest)"
+            f"the rate has no finite bound just after {at}; a rate may jump, but may not grow without limit: change "
+            "it, for example with min(…, highest)"
         )
         raise located(error, line.line, line.text)
     if status == LOOSE_BOUND:
@@ -165,11 +167,11 @@ def _general_method(
     first_row,
     stop,
 ):
-    """Simulate the trajectories low + first_row, … into `counts`, `fired`, `stop_times`, `firings`, and where `record` into
-    the arrays of a `PartRecord`; returns an outcome (see `_check`) and the time that it concerns.
+    """Simulate the trajectories low + first_row, …; returns an outcome (see `_check`) and the time that it concerns.
 
-    With the status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
-    """  # noqa: D205
+    Fills `counts`, `fired`, `stop_times` and `firings`, and where `record` the arrays of a `PartRecord`. With the
+    status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
+    """
     shift, first, second, special = table[1], table[2], table[3], table[4]
     change_start, change_species, change_count = table[8], table[9], table[10]
     affected_start, affected = table[15], table[16]

@@ -1,7 +1,7 @@
 """Growing and dividing cells: single lineages and whole trees.
 
-Between divisions a cell is a trajectory like any other, whose volume is a known function of time; a generation of cells is
-simulated at once. At division the molecules are partitioned between two daughters.
+Between divisions a cell is a trajectory like any other, whose volume is a known function of time; a generation of cells
+is simulated at once. At division the molecules are partitioned between two daughters.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ class Timer:
     period : float
         Mean time between divisions.
     cv : float
-        Standard deviation over mean; each cell draws its own from a gamma law. Errors of the volume at division are then
-        not corrected by later generations: it wanders.
+        Standard deviation over mean; each cell draws its own from a gamma law. Errors of the volume at division are
+        then not corrected by later generations: it wanders.
     """
 
     period: float
@@ -159,7 +159,8 @@ class CellTable:
 
     def alive_at(self, t):
         """Return the rows of the cells that live at time `t`: from their birth until just before their end."""
-        return np.flatnonzero((self.birth_times <= t) & ((t < self.end_times) | ((t == self.end_times) & ~self.divided)))
+        lives_on = (t < self.end_times) | ((t == self.end_times) & ~self.divided)
+        return np.flatnonzero((self.birth_times <= t) & lives_on)
 
     def _index(self, name):
         return _species_index(self.network, name)
@@ -231,17 +232,17 @@ def simulate_lineage(
 ):
     r"""Simulate lineages of growing and dividing cells exactly, following one daughter at each division.
 
-    The volume of a cell that was born at :math:`t_b` is :math:`V(t) = V_b e^{g (t - t_b)}`, or :math:`V_b + g (t - t_b)`. At
-    division each molecule goes to the first daughter with the probability `share`, independently of the others, and so does
-    this part of the volume. Which daughter is followed is drawn at random, each with probability 1/2.
+    The volume of a cell born at :math:`t_b` is :math:`V(t) = V_b e^{g (t - t_b)}`, or :math:`V_b + g (t - t_b)`.
+    At division each molecule goes to the first daughter with the probability `share`, independently of the others,
+    and so does this part of the volume. Which daughter is followed is drawn at random, each with probability 1/2.
 
     Use for what a mother machine sees; `simulate_tree` keeps both daughters, as a growing population does.
 
     Parameters
     ----------
     network : ReactionNetwork
-        Rates may use the volume by its name, such as ``0 => M : k*V``; its parameter `volume` then has the place of it, and
-        the value of it is the volume of the first cells, unless `birth_volume` gives another.
+        Rates may use the volume by its name, such as ``0 => M : k*V``; its parameter `volume` then has the place of it,
+        and the value of it is the volume of the first cells, unless `birth_volume` gives another.
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Counts of the first cells, which are new-born.
     t : array_like, shape (time,)
@@ -253,8 +254,8 @@ def simulate_lineage(
     volume : str
         Name of the volume in the rates.
     birth_volume : float or array_like, shape (size,), optional
-        Of the first cells; by default the network's parameter of that name, else the mean volume at birth that the division
-        rule leads to (1 for a `Timer`).
+        Of the first cells; by default the network's parameter of that name, else the mean volume at birth that the
+        division rule leads to (1 for a `Timer`).
     partition : str or mapping of str to str
         ``"binomial"``; ``"equal"``: half of the molecules each, where a single one that is left over goes to either; or
         ``"copy"``: all of them to both, as for a gene that is replicated. A mapping gives it by species; the others are
@@ -403,10 +404,14 @@ class _Colony:
         if growth not in ("exponential", "linear"):
             raise ParameterError(f'growth is "exponential" or "linear"; {growth!r} came')
         if not isinstance(rng, np.random.Generator):
-            raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
+            raise ParameterError(
+                f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)"
+            )
         if growth_rate is None:
             if not isinstance(division, Timer) or growth != "exponential":
-                raise ParameterError("growth_rate is missing; only a Timer with exponential growth has a rate of its own")
+                raise ParameterError(
+                    "growth_rate is missing; only a Timer with exponential growth has a rate of its own"
+                )
             growth_rate = np.log(2.0) / division.period
         self.size = check_whole("size", size, 1)
         self.growth_rate = _positive("growth_rate", growth_rate)
@@ -478,7 +483,14 @@ class _Colony:
         key = draw_key(self.rng)
         options = {**self.options, "time_rows": rows}
         task = Task(
-            self.grown, run_general_range, cells["birth_counts"], np.arange(float(rows.shape[1])), n, key, parameters, options
+            self.grown,
+            run_general_range,
+            cells["birth_counts"],
+            np.arange(float(rows.shape[1])),
+            n,
+            key,
+            parameters,
+            options,
         )
         ensemble = run_task(task, threads=self.threads, progress=False)
         return cells | {
@@ -588,9 +600,9 @@ def _check_partition(network, partition):
         partition = dict.fromkeys(network.species, partition)
     for name, how in partition.items():
         if name not in network.species:
+            near, known = suggest(str(name), network.species), ", ".join(network.species)
             raise ParameterError(
-                f"partition names {name!r}, which is not a species of the network{suggest(str(name), network.species)}; "
-                f"it has {', '.join(network.species)}"
+                f"partition names {name!r}, which is not a species of the network{near}; it has {known}"
             )
         if how not in _PARTITIONS:
             raise ParameterError(f'a species is partitioned "binomial", "equal" or "copy"; {how!r} came for {name}')

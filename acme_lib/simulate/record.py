@@ -160,8 +160,8 @@ class EventRecord:
         Parameters
         ----------
         t : float or array_like, shape (time,)
-            Between `start` and `end`. At the moment of an event it is the state after it; where a trajectory has stopped it
-            is the state in which it did.
+            Between `start` and `end`. At the moment of an event it is the state after it; where a trajectory has
+            stopped it is the state in which it did.
 
         Returns
         -------
@@ -186,8 +186,8 @@ class EventRecord:
             The wait starts when this reaction fires; by default `reaction` itself. The time that a gene stays on is
             ``waiting_times("ON -> OFF", since="OFF -> ON")``.
         first : int, optional
-            Only the first so many of each trajectory. All the waits that fit into a fixed time are too short on average,
-            because long ones do not fit; the first few, where every trajectory has so many, are not.
+            Only the first so many of each trajectory. All the waits that fit into a fixed time are too short on
+            average, because long ones do not fit; the first few, where every trajectory has so many, are not.
 
         Returns
         -------

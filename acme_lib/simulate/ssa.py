@@ -43,12 +43,12 @@ def simulate_ssa(
     In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
     the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
 
-    Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is kept
-    with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns from false
-    to true, at times that are known exactly; one that is true from the start has not turned true.
+    Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is
+    kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
+    from false to true, at times that are known exactly; one that is true from the start has not turned true.
 
-    Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional to
-    the number of events.
+    Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional
+    to the number of events.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def simulate_ssa(
         Parameters that differ between trajectories (extrinsic noise), one number each; or a sampler
         ``parameters(rng, size)`` that returns such a mapping.
     stop : str, optional
-        A condition on species, parameters and the time, such as ``"P >= 100"``. A trajectory ends as soon as it holds, and
-        keeps that state at all later times; ``ensemble.stop_times`` says when, and ``ensemble.censored`` which trajectories
-        never met it.
+        A condition on species, parameters and the time, such as ``"P >= 100"``. A trajectory ends as soon as it holds,
+        and keeps that state at all later times; ``ensemble.stop_times`` says when, and ``ensemble.censored`` which
+        trajectories never met it.
     keep : {"counts", "summary", "events"}
-        Return all counts; or moments and histograms only (`EnsembleSummary`), so that memory does not grow with `size`; or
-        every single event between the first time and the last (`EventRecord`), for waiting times.
+        Return all counts; or moments and histograms only (`EnsembleSummary`), so that memory does not grow with `size`;
+        or every single event between the first time and the last (`EventRecord`), for waiting times.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -90,8 +90,8 @@ def simulate_ssa(
     Raises
     ------
     ParameterError
-        If an argument has the wrong shape or type, a condition is not linear in the time, or an event gives a count that is
-        not whole or negative.
+        If an argument has the wrong shape or type, a condition is not linear in the time, or an event gives a count
+        that is not whole or negative.
     PropensityError
         If a propensity turns negative or not finite, a reaction would make a count negative, or a trajectory exceeds
         `max_events`; the message shows the line and the state.

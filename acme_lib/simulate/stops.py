@@ -16,11 +16,11 @@ class StopSummary:
     size : int
         Trajectories.
     censored : int
-        Trajectories that had not stopped when the simulation ended; their times are unknown, and longer than all that was
-        simulated.
+        Trajectories that had not stopped when the simulation ended; their times are unknown, and longer than all that
+        was simulated.
     mean, stderr : float
-        Of the time to the stop, and its standard error. Not a number where a trajectory is censored: the mean of the others
-        would be too short.
+        Of the time to the stop, and its standard error. Not a number where a trajectory is censored: the mean of the
+        others would be too short.
     end : float
         When the simulation ended.
     """
@@ -40,7 +40,8 @@ class StopSummary:
         if self.censored:
             return (
                 f"{self.size - self.censored} of {self.size} trajectories stopped; {self.censored} "
-                f"({self.fraction_censored:.2%}) had not by t={self.end:g}, so that the mean is unknown: simulate longer"
+                f"({self.fraction_censored:.2%}) had not by t={self.end:g}, so that the mean is unknown: "
+                "simulate longer"
             )
         return f"all {self.size} trajectories stopped, after {self.mean:.6g} ± {self.stderr:.2g} on average"
 

@@ -63,9 +63,7 @@ def values_of(text, times, **values):
     parameters = np.array(list(values.values()), dtype=float)
     stack = np.empty(MAX_STACK)
     with np.errstate(all="ignore"):
-        return np.array(
-            [run_program(codes, operands, 0, len(codes), np.ones(1), parameters, t, stack) for t in times]
-        )
+        return np.array([run_program(codes, operands, 0, len(codes), np.ones(1), parameters, t, stack) for t in times])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +175,8 @@ def test_inhomogeneous_poisson_process(scaled):
 def test_birth_and_death_under_a_sinusoidal_rate(scaled):
     # From 0 the count is Poisson at all times; its mean solves m' = k(1 + a sin wt) - g m.
     k, a, w, g, t = 20.0, 0.8, 2.0, 1.5, 3.7
-    mean = k / g * -np.expm1(-g * t) + k * a * (g * np.sin(w * t) - w * np.cos(w * t) + w * np.exp(-g * t)) / (g**2 + w**2)
+    wave = (g * np.sin(w * t) - w * np.cos(w * t) + w * np.exp(-g * t)) / (g**2 + w**2)
+    mean = k / g * -np.expm1(-g * t) + k * a * wave
     network = parse("0 => M : k*(1 + a*sin(w*t))\nM -> 0 : g", k=k, a=a, w=w, g=g)
     ensemble = acme.simulate_ssa(network, {}, t, size=scaled(40_000, 200), rng=seeded(2))
     assert p_value_of_poisson(ensemble["M"][:, 1], mean) > FALSE_POSITIVE
@@ -232,9 +231,7 @@ def test_windows_are_long_and_their_bounds_are_tight(rate, least_width):
     table, bound, now = network.rate_table.arrays, np.zeros(2), 0.7
     scratch = np.empty(MAX_STACK), np.empty(MAX_STACK)
     state = np.ones(2)
-    status, _, _, _, end = general._open_window(
-        state, now, 9.0, 4.0, table, table[14], np.array([1]), bound, *scratch
-    )
+    status, _, _, _, end = general._open_window(state, now, 9.0, 4.0, table, table[14], np.array([1]), bound, *scratch)
     assert status == 0 and least_width <= end - now <= 4.0
     true = [network.propensities([1], t)[1] for t in np.linspace(now, end, 201)]
     assert max(true) <= bound[1]
@@ -282,13 +279,15 @@ def test_both_methods_give_the_same_counts(scaled):
     fast = acme.simulate_ssa(two_stage(), {"M": 3}, times, size=size, rng=seeded(11))
     for options in ({"stop": "P < 0"}, {"keep": "events"}):
         for threads in (1, 3):
-            other = acme.simulate_ssa(two_stage(), {"M": 3}, times, size=size, rng=seeded(11), threads=threads, **options)
+            options = options | {"threads": threads}
+            other = acme.simulate_ssa(two_stage(), {"M": 3}, times, size=size, rng=seeded(11), **options)
             counts = other.state_at(times) if "keep" in options else other.counts
             np.testing.assert_array_equal(counts, fast.counts)
 
 
 def test_same_seed_same_answer_on_any_number_of_threads(scaled):
-    network = parse("0 => M : k*(1 + sin(t))\nM -> M + P : k\nM -> 0 : g\nat 3 : M = M + 2\nwhen P > 9 : P = 0", k=3, g=1)
+    text = "0 => M : k*(1 + sin(t))\nM -> M + P : k\nM -> 0 : g\nat 3 : M = M + 2\nwhen P > 9 : P = 0"
+    network = parse(text, k=3, g=1)
     size = scaled(130, 8)
     runs = [
         acme.simulate_ssa(network, {}, 6, size=size, rng=seeded(3), threads=threads, keep="events", stop="M > 9")
@@ -339,7 +338,8 @@ def test_a_task_travels_and_can_be_interrupted(scaled):
 
 def test_first_passage_of_pure_birth_is_erlang(scaled):
     n, k = 12, 3.0
-    ensemble = acme.simulate_ssa(parse("0 -> P : k", k=k), {}, 60, size=scaled(10_000, 300), rng=seeded(), stop=f"P >= {n}")
+    network = parse("0 -> P : k", k=k)
+    ensemble = acme.simulate_ssa(network, {}, 60, size=scaled(10_000, 300), rng=seeded(), stop=f"P >= {n}")
     assert not ensemble.censored.any()
     assert stats.kstest(ensemble.stop_times, stats.gamma(n, scale=1 / k).cdf).pvalue > FALSE_POSITIVE
     np.testing.assert_array_equal(ensemble["P"][:, 1], n)  # it holds the state of the stop: none is added
@@ -419,7 +419,7 @@ def test_an_observable_may_stop_a_trajectory():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"stop": "Q > 3"}, acme.ParameterError, "stop='Q > 3': 'Q' is neither a species, a parameter nor an observable"),
+        ({"stop": "Q > 3"}, acme.ParameterError, "stop='Q > 3': 'Q' is neither a species"),
         ({"stop": "P + 3"}, acme.ParameterError, r"stop='P \+ 3' is neither true nor false"),
         ({"stop": "P >"}, acme.NetworkSyntaxError, "stop='P >'"),
         ({"stop": 3}, acme.ParameterError, "stop is a condition, such as 'P >= 100'; 3 came"),
@@ -537,7 +537,11 @@ def test_rates_change_with_events(scaled):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("0 -> P : k\nwhen P > 4 : P = P/2", acme.ParameterError, r"line 2.*gives P the value 2.5 at t=.* P=5; .*floor\(P / 2\)|floor\(P/2\)"),
+        (
+            "0 -> P : k\nwhen P > 4 : P = P/2",
+            acme.ParameterError,
+            r"line 2.*gives P the value 2.5 at t=.* P=5; .*write for example floor\(P/2\)",
+        ),
         ("0 -> P : k\nat 2 : P = 0 - 1", acme.ParameterError, r"line 2.*gives P the value -1 at t=2"),
         ("0 -> P : k\nat 2 : P = 1/0", acme.ParameterError, r"gives P the value inf at t=2"),
         ("0 -> P : k\nwhen sin(t) > 0.5 : P = 0", acme.ParameterError, r"line 2.*not linear in the time t"),
@@ -561,8 +565,8 @@ def test_errors_in_events_and_counts_reach_the_caller_as_ever():
         acme.simulate_ssa(parse("0 => M : k*t", k=1e3), {}, 10, rng=seeded(), max_events=500)
     with pytest.raises(acme.PropensityError, match=r"line 2.*negative \(-1\) in the state M=4"):
         acme.simulate_ssa(parse("0 -> M : k\n0 => P : 3 - M", k=5), {}, 10, rng=seeded(), stop="M > 90")
-    with pytest.raises(acme.PropensityError, match="negative"):  # of the trajectory's own parameters
-        network = parse("0 => M : k - t", k=9.0)
+    network = parse("0 => M : k - t", k=9.0)
+    with pytest.raises(acme.PropensityError, match="negative"):  # with the parameters of that trajectory
         acme.simulate_ssa(network, {}, 8, size=2, rng=seeded(), parameters={"k": np.array([9.0, 2.0])})
 
 

@@ -53,7 +53,8 @@ def test_two_copies_in_one_cell(scaled):
 
 
 def test_shared_species_exist_once():
-    text = "OFF <-> ON : k_on, k_off\nON -> ON + M : s\nM -> 0 : g\ntotal = M + ON\n0 => P : k*total\nwhen M > 3 : M = 0"
+    text = "OFF <-> ON : k_on, k_off\nON -> ON + M : s\nM -> 0 : g\ntotal = M + ON\n0 => P : k*total"
+    text += "\nwhen M > 3 : M = 0"
     network = parse(text + "\nat 5 : ON = 1", k_on=1.0, k_off=2.0, s=3.0, g=1.0, k=0.5)
     copies = acme.dual_reporter(network, shared=("OFF", "ON"), names=("cfp", "yfp"))
     assert copies.species == ("OFF", "ON", "M_cfp", "P_cfp", "M_yfp", "P_yfp")
@@ -93,7 +94,7 @@ def test_a_shared_gene_correlates_the_copies(scaled):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shared": ["m"]}, "the shared species 'm' is not in the network; it has M, P"),
+        ({"shared": ["m"]}, r"the shared species 'm' is not in the network .did you mean 'M'.*it has M, P"),
         ({"names": ("X", "X")}, "names are two different endings"),
         ({"names": ("X", "Y", "Z")}, "names are two different endings"),
         ({"names": ("X", "!")}, "the copy of M would be 'M_!', which is no name"),
@@ -133,7 +134,8 @@ def test_molecules_are_conserved_at_division():
         )
         q = tree.birth_counts[[first, second], 1]
         assert abs(q[0] - q[1]) <= 1  # halves
-        assert tree.birth_volumes[first] + tree.birth_volumes[second] == pytest.approx(tree.end_volumes[mother], rel=1e-14)
+        volumes = tree.birth_volumes[[first, second]]
+        assert volumes.sum() == pytest.approx(tree.end_volumes[mother], rel=1e-14)
         assert tree.birth_times[first] == tree.birth_times[second] == tree.end_times[mother]
         assert tree.generation[first] == tree.generation[mother] + 1 and tree.founder[first] == tree.founder[mother]
         checked += 1
@@ -267,7 +269,14 @@ def test_linear_growth_reaches_the_rates(scaled):
     # Up to t = 2 without a division: the number is Poisson with k (V_b t + g t²/2).
     network = parse("0 => P : k*V", k=4.0, V=1.5)
     lineage = acme.simulate_lineage(
-        network, {}, 2, division=acme.Sizer(50.0), growth_rate=0.5, growth="linear", size=scaled(4_000, 300), rng=seeded()
+        network,
+        {},
+        2,
+        division=acme.Sizer(50.0),
+        growth_rate=0.5,
+        growth="linear",
+        size=scaled(4_000, 300),
+        rng=seeded(),
     )
     assert is_poisson(lineage["P"][:, 1], 4.0 * (1.5 * 2 + 0.5 * 2))
 
@@ -337,8 +346,8 @@ def test_same_seed_same_cells_on_any_number_of_threads():
         ({"share": 1.0}, "share lies between 0 and 1, both excluded; 1.0 came"),
         ({"birth_volume": -1}, "birth_volume is one positive number"),
         ({"birth_volume": [1, 2, 3]}, "or one for each of 1 cells"),
-        ({"birth_volume": 3.0, "division": acme.Sizer(2.0)}, "born with the volume 3, larger than the volume at division 2"),
-        ({"partition": "half"}, "partitioned \"binomial\", \"equal\" or \"copy\"; 'half' came for P"),
+        ({"birth_volume": 3.0, "division": acme.Sizer(2.0)}, "born with the volume 3, larger than"),
+        ({"partition": "half"}, 'partitioned "binomial", "equal" or "copy"; \'half\' came for P'),
         ({"partition": {"Q": "copy"}}, "partition names 'Q', which is not a species"),
         ({"parameters": {"V": [1.0]}}, "V is the volume and cannot be a parameter by lineage"),
         ({"rng": 1}, "rng is a numpy.random.Generator"),
