@@ -190,6 +190,17 @@ def test_decay_whose_constant_grows(scaled):
     assert stats.binomtest(int(survivors.sum()), n0 * len(survivors), np.exp(-g * t * t / 2)).pvalue > FALSE_POSITIVE
 
 
+def test_growth_whose_constant_grows(scaled):
+    # Each molecule doubles at rate b t: from one, the count is geometric with p = exp(-b t²/2). The rate rises with
+    # every reaction, above any bound that was right before.
+    b, t = 0.9, 2.0
+    p = np.exp(-b * t * t / 2)
+    ensemble = acme.simulate_ssa(parse("M -> 2 M : b*t", b=b), {"M": 1}, t, size=scaled(20_000, 400), rng=seeded(3))
+    counts = ensemble["M"][:, 1]
+    for n in (1, 4, 9):
+        assert stats.binomtest(int((counts > n).sum()), len(counts), (1 - p) ** n).pvalue > FALSE_POSITIVE
+
+
 @pytest.mark.parametrize(
     ("rate", "mean"),
     [
@@ -475,6 +486,12 @@ def test_a_trigger_on_the_state_fires_at_once_and_once_a_crossing():
     np.testing.assert_array_equal(kept.extra["event_firings"][:, 0], np.diff(kept.jump_offsets))
 
 
+def test_a_trigger_that_stays_true_fires_once():
+    network = parse("0 -> P : k\nwhen P >= 10 : D = D + 1\nD -> 0 : none", k=50.0, none=0.0)
+    ensemble = acme.simulate_ssa(network, {}, 5, size=8, rng=seeded())
+    assert ensemble["P"][:, 1].min() > 100 and (ensemble["D"][:, 1] == 1).all()
+
+
 def test_a_trigger_that_is_true_from_the_start_has_not_turned_true():
     text = "P -> 0 : g\nwhen P >= 3 : P = 50"
     assert acme.simulate_ssa(parse(text, g=0.0), {"P": 5}, 2, rng=seeded())["P"][0, 1] == 5
@@ -514,9 +531,9 @@ def test_triggers_that_join_time_state_and_parameters():
     network = parse("P -> 0 : g\nwhen a*t - 1 >= P/2 : P = 0", g=0.0, a=3.0)
     kept = acme.simulate_ssa(network, {"P": 7}, 4, rng=seeded(), keep="events")
     np.testing.assert_allclose(kept.times, [4.5 / 3.0], rtol=1e-15)
-    varied = {"a": np.array([1.5, 4.5, 1.0])}
-    kept = acme.simulate_ssa(network, {"P": 7}, 4, size=3, rng=seeded(), keep="events", parameters=varied)
-    np.testing.assert_allclose(kept.times, [3.0, 1.0], rtol=1e-15)
+    a = np.linspace(1.2, 9.0, 200)  # several trajectories a range, each with its own line
+    kept = acme.simulate_ssa(network, {"P": 7}, 4, size=200, rng=seeded(), keep="events", parameters={"a": a})
+    np.testing.assert_allclose(kept.times, 4.5 / a, rtol=1e-15)
     text = "P -> 0 : g\nwhen -(t - 2)*3 < 0 and not t*2 > 7 : P = P + 1"  # true from 2 to 3.5
     kept = acme.simulate_ssa(parse(text, g=0.0), {}, 9, rng=seeded(), keep="events")
     np.testing.assert_array_equal(kept.times, [2.0])
@@ -613,6 +630,7 @@ def test_a_record_tells_every_state(scaled):
         plain = kept.reactions_of(i) < 2
         np.testing.assert_array_equal(np.abs(steps[plain]), 1)
         assert times[~plain].tolist() == [1.0, 2.0] and steps[~plain][0] == 30
+        assert kept.reactions_of(i)[~plain].tolist() == [2, 3]
     np.testing.assert_array_equal(kept.states_of(-1), kept.states_of(2))
     with pytest.raises(ValueError, match="read-only"):
         kept.times[0] = 1
@@ -636,7 +654,9 @@ def test_a_record_knows_stops_and_parameters(scaled):
 def test_a_record_grows_as_needed(monkeypatch):
     reference = acme.simulate_ssa(two_stage(), {}, 3, size=6, rng=seeded(), keep="events", stop="P > 60", threads=1)
     monkeypatch.setattr(general, "_FIRST_ROOM", 1)
-    kept = acme.simulate_ssa(two_stage(), {}, 3, size=6, rng=seeded(), keep="events", stop="P > 60", threads=1)
+    most = int(np.diff(reference.offsets).max())  # a trajectory that is run again does not count its events twice
+    options = {"keep": "events", "stop": "P > 60", "threads": 1, "max_events": most}
+    kept = acme.simulate_ssa(two_stage(), {}, 3, size=6, rng=seeded(), **options)
     np.testing.assert_array_equal(kept.times, reference.times)
     np.testing.assert_array_equal(kept.extra["stop_times"], reference.extra["stop_times"])
     text = "A -> 0 : g\n" + "\n".join(f"at {i} : A = A + {i}" for i in range(1, 9))
