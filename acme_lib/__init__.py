@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "acme_lib.errors": [
         "AcmeError",
+        "EquationError",
         "MissingExtraError",
         "NetworkSyntaxError",
         "ParameterError",
@@ -45,7 +46,7 @@ _HOMES = {
     "acme_lib.noise": ["Estimate", "fano_factor", "coefficient_of_variation", "squared_coefficient_of_variation"],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = ["network", "models", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

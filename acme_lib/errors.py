@@ -17,6 +17,10 @@ class PropensityError(AcmeError):
     """A propensity is negative or not finite, or a reaction would make a count negative."""
 
 
+class EquationError(AcmeError):
+    """The equations that were asked for do not exist for this network, or have no solution of the kind asked for."""
+
+
 class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
 

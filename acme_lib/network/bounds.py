@@ -2,7 +2,8 @@
 
 The state and the parameters are fixed and the time t runs through [t0, t1]; each value of the postfix program becomes
 an interval that holds all its values [1]_. The bounds close in on the value as t1 → t0 wherever the rate is continuous.
-A value that may be undefined (a logarithm of a negative number) is the interval (-∞, ∞): whoever needs a finite bound
+A value that may be undefined (a logarithm of a negative number), and that of a Python function of the time, is the
+interval (-∞, ∞): whoever needs a finite bound
 shortens the interval of time.
 
 References
@@ -15,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from acme_lib.network import expression as ex
+from acme_lib.network.functions import FIRST_ADDRESS, call_function
 from acme_lib.network.rates import _apply_function, _apply_operator
 
 # Sums and products round monotonically, so that their ends bound what is computed inside; functions of the mathematical
@@ -62,6 +64,14 @@ def bound_program(codes, operands, start, stop, x, parameters, t0, t1, low, high
         elif code == ex.NOT:
             may_fail, may_hold = low[top] <= 0.0 <= high[top], not (low[top] == 0.0 and high[top] == 0.0)
             low[top], high[top] = _truth(may_hold, may_fail)
+        elif code >= FIRST_ADDRESS:
+            count = int(operands[i])
+            top -= count - 1
+            fixed = True
+            for k in range(top, top + count):
+                fixed = fixed and low[k] == high[k]
+            low[top] = call_function(code, low, top) if fixed else np.nan  # nothing is known between two times
+            high[top] = low[top]
         elif code >= ex.EXP:
             if low[top] == high[top]:
                 low[top] = _apply_function(code, low[top])

@@ -8,6 +8,7 @@ a compiled kernel interprets, so that a new rate law needs no compilation) and `
 import ast
 import copy
 import difflib
+import functools
 import keyword
 import re
 import unicodedata
@@ -16,9 +17,11 @@ from functools import cached_property
 
 import numpy as np
 
-from acme_lib.errors import NetworkSyntaxError
+from acme_lib.errors import NetworkSyntaxError, PropensityError
+from acme_lib.network.functions import FIRST_ADDRESS, accepts, address_of
 
 # The instructions of a program. An operand is an index (SPECIES, PARAMETER) or a number (CONSTANT), else unused.
+# Codes from FIRST_ADDRESS on call the function at that address; their operand is the number of arguments.
 (
     CONSTANT,
     SPECIES,
@@ -118,28 +121,30 @@ def suggest(name, known):
 class Expression:
     """An arithmetic expression in named quantities, with `t` for the time.
 
-    Build it with `Expression.parse`. `names` are the free names in order of appearance, without `t`.
+    Build it with `Expression.parse`. `names` are the free names in order of appearance, without `t`; `functions` are
+    the (name, function) pairs of the Python functions that it calls.
     """
 
     text: str
     tree: ast.expr = field(repr=False, compare=False)
+    functions: tuple = field(default=(), repr=False)
 
     @classmethod
-    def parse(cls, text):
-        """Read `text`; ``**`` and ``^`` are both powers.
+    def parse(cls, text, functions=None):
+        """Read `text`; ``**`` and ``^`` are both powers. `functions` maps names that may be called to functions.
 
         Raises
         ------
         NetworkSyntaxError
             If the text is not arithmetic; the message says where.
         """
-        source = text.strip()
+        source, functions = text.strip(), functions or {}
         if not source:
             raise NetworkSyntaxError(
                 "an expression is expected and none came; write for example 'M -> 0 : k' or 'K = 2*k'"
             )
         try:
-            tree = _allow(ast.parse(source.replace("^", "**"), mode="eval").body)
+            tree = _allow(ast.parse(source.replace("^", "**"), mode="eval").body, functions)
         except NetworkSyntaxError:
             raise
         except (RecursionError, MemoryError):
@@ -151,7 +156,8 @@ class Expression:
                 f"{_shorten(source)!r} is not an arithmetic expression ({_reason(source, error)}); "
                 "write for example k*M/(K + M)"
             ) from None
-        return cls(source, tree)
+        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        return cls(source, tree, tuple((name, f) for name, f in functions.items() if name in calls))
 
     @cached_property
     def names(self):
@@ -183,7 +189,11 @@ class Expression:
             return self
         trees = {name: expression.tree for name, expression in replacements.items()}
         tree = _Substitute(trees).visit(copy.deepcopy(self.tree))
-        return Expression(ast.unparse(tree), tree)
+        called = dict(self.functions)
+        for name in self.names:
+            if name in replacements:
+                called |= dict(replacements[name].functions)
+        return Expression(ast.unparse(tree), tree, tuple(called.items()))
 
     def program(self, species, parameters):
         """Compile to a postfix program over state, parameters and time.
@@ -203,10 +213,14 @@ class Expression:
         index |= {name: (SPECIES, i) for i, name in enumerate(species)}
         index |= {name: (CONSTANT, value) for name, value in CONSTANTS.items()}
         index["t"] = (TIME, 0)
+        index |= {("call", name): functools.partial(address_of, function) for name, function in self.functions}
+        return self._program(index)
+
+    def _program(self, index):
         instructions = []
         _emit(self.tree, index, instructions)
         codes, operands = zip(*instructions, strict=True)
-        growth = [1 if code <= TIME else 1 - _MEANING[code][0] for code in codes]
+        growth = [1 if code <= TIME else 1 - _arguments(code, operand) for code, operand in instructions]
         if np.cumsum(growth).max() > MAX_STACK:
             raise NetworkSyntaxError(
                 f"{_shorten(self.text)!r} is nested more than {MAX_STACK} deep; define its parts by name"
@@ -225,8 +239,12 @@ class Expression:
         -------
         ndarray or float
         """
-        names = list(values)
-        codes, operands = self.program([], names)
+        names = [name for name in values if name != "t"]
+        index = {name: (CONSTANT, value) for name, value in CONSTANTS.items()} | {"t": (TIME, 0)}
+        index |= {name: (PARAMETER, i) for i, name in enumerate(names)}
+        # Python itself calls the functions here: nothing to compile, and their exceptions can be shown.
+        index |= {("call", name): lambda _, i=i: FIRST_ADDRESS + i for i, (name, _) in enumerate(self.functions)}
+        codes, operands = self._program(index)
         stack = []
         with np.errstate(all="ignore"):
             for code, operand in zip(codes, operands, strict=True):
@@ -237,9 +255,13 @@ class Expression:
                 elif code == TIME:
                     stack.append(np.asarray(values["t"], dtype=float))
                 else:
-                    count, meaning = _MEANING[code]
-                    arguments = stack[-count:]
-                    del stack[-count:]
+                    count = _arguments(code, operand)
+                    arguments = stack[len(stack) - count :]
+                    del stack[len(stack) - count :]
+                    if code >= FIRST_ADDRESS:
+                        stack.append(_call(*self.functions[code - FIRST_ADDRESS], arguments))
+                        continue
+                    meaning = _MEANING[code][1]
                     # True and False count as 1 and 0, as in the kernels: NumPy would add truth values as "or".
                     stack.append(np.asarray(meaning(*arguments), dtype=float))
         return np.asarray(stack[0], dtype=float)[()]
@@ -257,6 +279,22 @@ class Expression:
         return sympy.latex(self.sympy(), order="none")
 
 
+def _arguments(code, operand):
+    return int(operand) if code >= FIRST_ADDRESS else _MEANING[code][0]
+
+
+def _call(name, function, arguments):
+    def call(*values):
+        values = [float(value) for value in values]
+        try:
+            return float(function(*values))
+        except Exception as error:
+            shown = ", ".join(f"{value:g}" for value in values)
+            raise PropensityError(f"{name}({shown}) raised {type(error).__name__}: {error}") from error
+
+    return np.vectorize(call, otypes=[float])(*arguments) if arguments else np.asarray(call())
+
+
 def _reason(source, error):
     words = [word for word in re.findall(r"[^\W\d]\w*", source) if keyword.iskeyword(word) and word not in _GRAMMAR]
     if words:
@@ -268,7 +306,7 @@ def _shorten(text):
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _allow(node):
+def _allow(node, functions):
     """Return the tree with named rate laws written out; refuse everything that is not arithmetic."""
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         try:
@@ -277,29 +315,29 @@ def _allow(node):
             raise NetworkSyntaxError("a number is too large: it exceeds 1.8e308") from None
         return node
     if isinstance(node, ast.Name):
-        if node.id in FUNCTIONS:
+        if node.id in FUNCTIONS or node.id in functions:
             raise NetworkSyntaxError(f"{node.id} is a function and needs its arguments, as in {node.id}(…)")
         return node
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-        return ast.BinOp(_allow(node.left), node.op, _allow(node.right))
+        return ast.BinOp(_allow(node.left, functions), node.op, _allow(node.right, functions))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd | ast.Not):
-        return ast.UnaryOp(node.op, _allow(node.operand))
+        return ast.UnaryOp(node.op, _allow(node.operand, functions))
     if isinstance(node, ast.IfExp):
-        return ast.IfExp(_allow(node.test), _allow(node.body), _allow(node.orelse))
+        return ast.IfExp(_allow(node.test, functions), _allow(node.body, functions), _allow(node.orelse, functions))
     if isinstance(node, ast.BoolOp):
-        return ast.BoolOp(node.op, [_allow(value) for value in node.values])
+        return ast.BoolOp(node.op, [_allow(value, functions) for value in node.values])
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        return _allow_comparison(node)
+        return _allow_comparison(node, functions)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return _allow_call(node)
+        return _allow_call(node, functions)
     raise NetworkSyntaxError(
         f"{ast.unparse(node)!r} is not allowed in a rate; use numbers, names, + - * / **, comparisons, "
         f"'a if condition else b' and the functions {', '.join(FUNCTIONS)}"
     )
 
 
-def _allow_comparison(node):
-    left, right = _allow(node.left), _allow(node.comparators[0])
+def _allow_comparison(node, functions):
+    left, right = _allow(node.left, functions), _allow(node.comparators[0], functions)
     operator = node.ops[0]
     if isinstance(operator, ast.Gt | ast.GtE):  # a > b is b < a: one instruction each less
         return ast.Compare(right, [ast.Lt() if isinstance(operator, ast.Gt) else ast.LtE()], [left])
@@ -308,12 +346,17 @@ def _allow_comparison(node):
     return ast.Compare(left, [operator], [right])
 
 
-def _allow_call(node):
+def _allow_call(node, functions):
     name = node.func.id
-    arguments = [_allow(argument) for argument in node.args]
+    arguments = [_allow(argument, functions) for argument in node.args]
+    if name in functions:
+        if not accepts(functions[name], len(arguments)):
+            raise NetworkSyntaxError(f"the function {name} cannot be called with {len(arguments)} arguments")
+        return ast.Call(node.func, arguments, [])
     if name not in FUNCTIONS:
         raise NetworkSyntaxError(
-            f"{name} is not a known function{suggest(name, FUNCTIONS)}; the functions are {', '.join(FUNCTIONS)}"
+            f"{name} is not a known function{suggest(name, [*FUNCTIONS, *functions])}; the functions are "
+            f"{', '.join(FUNCTIONS)}, and yours: parse(text, {name}=function)"
         )
     if name in _NAMED_LAWS:
         formals, law = _NAMED_LAWS[name]
@@ -372,6 +415,10 @@ def _emit(node, index, out):
         _emit(node.left, index, out)
         _emit(node.comparators[0], index, out)
         out.append((_COMPARE[type(node.ops[0])], 0))
+    elif isinstance(node, ast.Call) and ("call", node.func.id) in index:
+        for argument in node.args:
+            _emit(argument, index, out)
+        out.append((index["call", node.func.id](len(node.args)), len(node.args)))
     else:  # a call or a Boolean operation: fold the arguments from the left
         if isinstance(node, ast.BoolOp):
             arguments, code = node.values, AND if isinstance(node.op, ast.And) else OR
@@ -414,8 +461,11 @@ def _to_sympy(node, sympy):
         return sympy.Piecewise(
             (convert(node.body), _to_sympy_condition(node.test, sympy)), (convert(node.orelse), True)
         )
-    name = {"abs": "Abs", "min": "Min", "max": "Max", "ceil": "ceiling"}.get(node.func.id, node.func.id)
-    return getattr(sympy, name)(*(convert(argument) for argument in node.args))
+    arguments = [convert(argument) for argument in node.args]
+    name = node.func.id
+    if name not in FUNCTIONS:  # a Python function: SymPy knows no more than its name
+        return sympy.Function(name, real=True)(*arguments)
+    return getattr(sympy, {"abs": "Abs", "min": "Min", "max": "Max", "ceil": "ceiling"}.get(name, name))(*arguments)
 
 
 def _is_truth(node):

@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 
 from acme_lib.network import expression as ex
+from acme_lib.network.functions import FIRST_ADDRESS, call_function
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,9 @@ def run_program(codes, operands, start, stop, x, parameters, t, stack):
             stack[top] = -stack[top]
         elif code == ex.NOT:
             stack[top] = 0.0 if stack[top] != 0.0 else 1.0
+        elif code >= FIRST_ADDRESS:
+            top -= int(operands[i]) - 1
+            stack[top] = call_function(code, stack, top)
         elif code >= ex.EXP:
             stack[top] = _apply_function(code, stack[top])
         elif code == ex.SELECT:

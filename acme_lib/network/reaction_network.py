@@ -3,7 +3,7 @@
 import copyreg
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -11,8 +11,9 @@ from types import MappingProxyType
 import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
+from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
 from acme_lib.network.event import Event
-from acme_lib.network.expression import Expression, is_name, normal_name, suggest, why_no_name
+from acme_lib.network.expression import FUNCTIONS, Expression, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
 
@@ -51,6 +52,11 @@ class Reaction:
     line: int
     text: str
 
+    def __hash__(self):
+        """Equal reactions have equal hashes; read-only mappings have none of their own."""
+        sides = frozenset(self.reactants.items()), frozenset(self.products.items())
+        return hash((*sides, self.rate, self.mass_action, self.line))
+
     @property
     def equation(self):
         """The reaction as text, such as ``2 P -> D``."""
@@ -64,8 +70,8 @@ class Reaction:
         if self.mass_action:
             for name, count in self.reactants.items():
                 n = sympy.Symbol(name, real=True)
-                for k in range(count):
-                    a *= (n - k) / sympy.Integer(k + 1)
+                # One division at the end: SymPy would write (P - 1)/2 as P/2 - 1/2.
+                a *= sympy.prod([n - k for k in range(count)]) / sympy.factorial(count)
         return a
 
     def propensity_latex(self):
@@ -75,13 +81,24 @@ class Reaction:
         factor = self.rate.latex()
         if not isinstance(self.rate.sympy(), _atoms()):
             factor = rf"\left({factor}\right)"
-        pieces = [factor]
+        return r"\,".join([factor, *self._sets_latex()])
+
+    def convention(self):
+        """Return in words, with LaTeX, how the rate is meant."""
+        if not self.mass_action:
+            return "as given: the rate is the whole propensity"
+        order = sum(self.reactants.values())
+        if order < 2:
+            return "mass action"
+        sets = {2: "pairs of", 3: "triples of"}.get(order, f"sets of {order}")
+        counted = r"\,".join(self._sets_latex())
+        return f"mass action: constant times the distinct {sets} molecules, ${counted}$"
+
+    def _sets_latex(self):
         for name, count in self.reactants.items():
             n = Expression.parse(name).latex()
-            falling = [n, *(rf"({n} - {k})" for k in range(1, count))]
-            product = r"\,".join(falling)
-            pieces.append(product if count == 1 else rf"\frac{{{product}}}{{{_factorial(count)}}}")
-        return r"\,".join(pieces)
+            product = r"\,".join([n, *(rf"({n} - {k})" for k in range(1, count))])
+            yield product if count == 1 else rf"\frac{{{product}}}{{{_factorial(count)}}}"
 
 
 def _atoms():
@@ -117,9 +134,13 @@ class ReactionNetwork:
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
+    definitions : tuple
+        The lines of the text that define a parameter or an observable.
     observables : mapping of str to Expression
         Quantities defined in the text from species or the time, in terms of species, parameters and `t` alone.
     events : tuple of Event
+    functions : mapping of str to callable
+        The Python functions that the rates call.
 
     References
     ----------
@@ -132,23 +153,51 @@ class ReactionNetwork:
     definitions: tuple = field(default=(), repr=False)
     observables: Mapping[str, Expression] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     events: tuple[Event, ...] = field(default=(), repr=False)
+    functions: Mapping = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    def __hash__(self):
+        """Equal networks have equal hashes."""
+        return hash((self.species, self.reactions, frozenset(self.parameters.items()), self.definitions))
+
+    def __getstate__(self):
+        """Leave out what is computed on demand: the addresses of compiled functions hold in one process only."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def parse(cls, text, /, **parameters):
-        r"""Read a network from text.
+        r"""Read a network from text, one reaction or definition a line.
+
+        ============================  ==================================================================================
+        line                          meaning
+        ============================  ==================================================================================
+        ``M -> M + P : k``            mass action: the propensity is `k` times the number of distinct sets of reactant
+                                      molecules, here :math:`k\,M`
+        ``2 P -> D : c``              the sets are pairs: propensity :math:`c\,P(P-1)/2`; likewise ``3 P -> T : c``
+                                      has :math:`c\,P(P-1)(P-2)/6`
+        ``0 => P : v/(1 + P/K)``      the rate is the whole propensity, and nothing is multiplied to it
+        ``A <-> B : k_f, k_b``        both directions, mass action
+        ``0 => M : k*(1 + sin(t))``   a rate that depends on the time `t`
+        ``K = k_off/k_on``            a parameter that is a function of others; it follows when they change
+        ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
+        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5
+        ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
+        ``# words``                   a comment
+        ============================  ==================================================================================
+
+        A side of a reaction is ``0`` for nothing, or species with whole numbers before them. Rates are arithmetic:
+        ``+ - * / **``, comparisons, ``a if condition else b``, and the functions ``exp``, ``log``, ``sqrt``, ``abs``,
+        ``floor``, ``ceil``, ``sin``, ``cos``, ``tanh``, ``min``, ``max``, ``mm(X, v, K)``, ``hill(X, v, K, n)`` and
+        ``hillr(X, v, K, n)``.
+
+        A function takes numbers (counts come as floats) and returns one, zero or more, the same for the same numbers.
+        numba compiles it where it can; what numba cannot compile runs as Python, slower by a factor of a hundred. In
+        the displayed equations it stands by its name alone: what can be written as an expression is better written so.
 
         Parameters
         ----------
         text : str
-            One reaction a line: ``reactants -> products : rate``, with ``0`` for nothing, ``#`` for comments, ``->``
-            for mass action, ``=>`` for a rate that is the whole propensity, ``A <-> B : k_f, k_b`` for both directions
-            of a mass-action reaction. A line ``K = k_off/k_on`` defines a parameter from others; where it uses species
-            or the time ``t``, as ``total = P + 2*D``, it defines an observable. Rates may use both. A line
-            ``when P > 100 : P = 0, D = D + 1`` is an event, and so is ``at 5 : P = 0``, at the time 5. Rates are
-            arithmetic (``+ - * / **``, comparisons, ``a if condition else b``, functions such as ``exp``, ``min``,
-            ``hill``).
-        **parameters : float
-            A value for each name in the rates that is no species.
+        **parameters : float or callable
+            A value for each name in the rates that is no species, and a function for each name that is called.
 
         Returns
         -------
@@ -165,7 +214,9 @@ class ReactionNetwork:
         >>> network.species
         ('M',)
         """
-        lines, definitions, events = read_lines(text)
+        functions = {name: value for name, value in parameters.items() if callable(value)}
+        parameters = {name: value for name, value in parameters.items() if name not in functions}
+        lines, definitions, events = read_lines(text, functions)
         species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
         reactions = tuple(
             Reaction(
@@ -178,10 +229,11 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events))
+        _check_functions(functions, species, lines, definitions, events)
+        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events), functions)
 
     @classmethod
-    def build(cls, species, reactions, definitions=(), parameters=None, events=()):
+    def build(cls, species, reactions, definitions=(), parameters=None, events=(), functions=MappingProxyType({})):
         """Return a network from its parts, checked as `parse` checks text.
 
         Parameters
@@ -193,6 +245,8 @@ class ReactionNetwork:
         parameters : mapping of str to float
             A value for each other name, and no more.
         events : tuple of Event
+        functions : mapping of str to callable
+            The Python functions that the expressions call.
         """
         given = parameters or {}
         values = _check_given(given, species, definitions)
@@ -212,16 +266,16 @@ class ReactionNetwork:
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        values, observables = _define(values, definitions, species)
+        defined, observables = _define(values, definitions, species)
         reactions = tuple(replace(reaction, rate=reaction.rate.substitute(observables)) for reaction in reactions)
-        events = tuple(_substitute_event(event, observables) for event in events)
         network = cls(
             species,
             reactions,
-            MappingProxyType({name: float(value) for name, value in values.items()}),
+            MappingProxyType({name: float(value) for name, value in defined.items()}),
             definitions,
             MappingProxyType(observables),
-            events,
+            tuple(_substitute_event(event, observables) for event in events),
+            MappingProxyType(dict(functions)),
         )
         _check_constants(network)
         return network
@@ -240,7 +294,9 @@ class ReactionNetwork:
             if name not in given:
                 what = "is defined in the text" if name in self.parameters else f"is no parameter{suggest(name, given)}"
                 raise ParameterError(f"{name} {what}; the parameters to change are {', '.join(given) or 'none'}")
-        return self.build(self.species, self.reactions, self.definitions, {**given, **changes}, self.events)
+        return self.build(
+            self.species, self.reactions, self.definitions, {**given, **changes}, self.events, self.functions
+        )
 
     def replace_parameter(self, name, value, **parameters):
         """Return the network with an expression in the place of a parameter, such as one that varies in time.
@@ -262,6 +318,7 @@ class ReactionNetwork:
             tuple(replace(d, value=d.value.substitute(swap)) for d in self.definitions),
             {**given, **parameters},
             tuple(_substitute_event(event, swap) for event in self.events),
+            self.functions,
         )
 
     @cached_property
@@ -279,6 +336,21 @@ class ReactionNetwork:
         counts -= minus
         counts.flags.writeable = False
         return counts
+
+    @cached_property
+    def conservation_laws(self):
+        """Sums of counts that no reaction changes: a basis, shape (law, species), without minus signs where possible.
+
+        `conservation_law_texts` says them in words.
+        """
+        laws = find_conservation_laws(self.stoichiometry)
+        laws.flags.writeable = False
+        return laws
+
+    @property
+    def conservation_law_texts(self):
+        """The conservation laws as text, such as ``D_off + D_on = const``."""
+        return tuple(conservation_law_text(law, self.species) for law in self.conservation_laws)
 
     @property
     def uses_time(self):
@@ -412,7 +484,64 @@ class ReactionNetwork:
         if len(bad):
             s, j = bad[0]
             raise self.propensity_error(j, values[s, j], table[s])
+        values += 0.0  # the pairs of no molecule, 0 · (0 - 1), would show as -0.0
         return values[0] if single else values
+
+    def master_equation(self):
+        """Derive the chemical master equation (`acme_lib.network.master_equation.MasterEquation`)."""
+        from acme_lib.network.master_equation import MasterEquation
+
+        return MasterEquation.of(self)
+
+    def rate_equations(self, convention="macroscopic"):
+        r"""Derive the rate equations (`acme_lib.network.rate_equations.RateEquations`).
+
+        Parameters
+        ----------
+        convention : {"macroscopic", "discrete"}
+            ``"macroscopic"``: the limit of large counts, in which ``2 P -> D : c`` runs at :math:`c\,\phi^2/2`.
+            ``"discrete"``: the mean put into the propensity itself, :math:`c\,\phi(\phi-1)/2`. Either way
+            :math:`\phi` is in molecules; for concentrations divide by the volume.
+        """
+        from acme_lib.network.rate_equations import RateEquations
+
+        return RateEquations.of(self, convention)
+
+    def moment_equations(self, order=2):
+        """Derive the equations of the raw moments up to `order` (`acme_lib.network.moments.MomentEquations`).
+
+        Raises
+        ------
+        EquationError
+            If a rate is not a polynomial of the counts; the message shows the line.
+        """
+        from acme_lib.network.moments import MomentEquations
+
+        return MomentEquations.of(self, order)
+
+    def fokker_planck(self, convention="discrete"):
+        """Derive the Fokker-Planck equation (`acme_lib.network.diffusion.FokkerPlanckEquation`)."""
+        from acme_lib.network.diffusion import FokkerPlanckEquation
+
+        return FokkerPlanckEquation.of(self, convention)
+
+    def langevin(self, convention="discrete"):
+        """Derive the chemical Langevin equation (`acme_lib.network.diffusion.LangevinEquation`)."""
+        from acme_lib.network.diffusion import LangevinEquation
+
+        return LangevinEquation.of(self, convention)
+
+    def linear_noise(self, convention="macroscopic"):
+        """Derive the linear noise approximation (`acme_lib.network.linear_noise.LinearNoise`).
+
+        Raises
+        ------
+        EquationError
+            If a rate has no derivative that can be written; the message shows the line.
+        """
+        from acme_lib.network.linear_noise import LinearNoise
+
+        return LinearNoise.of(self, convention)
 
     def propensity_error(self, j, value, state, t=None):
         """Return the error that says that reaction `j` has a bad propensity in `state`, at time `t` where given."""
@@ -422,12 +551,22 @@ class ReactionNetwork:
         what = "negative" if value < 0 else "not finite"
         return located(
             PropensityError(
-                f"the propensity is {what} ({value:g}) in the state {at}; a propensity is a rate of events, "
-                "zero or more in every state: change the rate or its parameters, for example with max(0, …)"
+                f"the propensity is {what} ({value:g}) in the state {at}{self._why(reaction, state)}; a propensity is "
+                "a rate of events, zero or more in every state: change the rate or its parameters, for example with "
+                "max(0, …)"
             ),
             reaction.line,
             reaction.text,
         )
+
+    def _why(self, reaction, state):
+        """Return what a Python function raised in `state`, which compiled code cannot say; or an empty string."""
+        if reaction.rate.functions and not reaction.rate.uses_time:
+            try:
+                reaction.rate.evaluate({**self.parameters, **dict(zip(self.species, state, strict=False))})
+            except PropensityError as error:
+                return f", where {error}"
+        return ""
 
     def shortage_error(self, j, state):
         """Return the error that says that reaction `j` may fire in `state` although its molecules are missing there."""
@@ -487,18 +626,27 @@ class ReactionNetwork:
     def _repr_html_(self):
         rows = []
         for reaction in self.reactions:
-            convention = "mass action" if reaction.mass_action else "as given"
-            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", convention)
+            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
             rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
         head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        values = ", ".join(f"{html.escape(name)} = {value:g}" for name, value in self.parameters.items())
-        more = [f"{html.escape(name)} = ${value.latex()}$" for name, value in self.observables.items()]
-        more = [f"<p>Observables: {', '.join(more)}.</p>"] if more else []
-        more += [f"<p>Event: {html.escape(str(event))}</p>" for event in self.events]
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-            f"<p>Species: {html.escape(', '.join(self.species))}. Parameters: {values or 'none'}.</p>{''.join(more)}"
-        )
+        values = [f"{html.escape(name)} = {self.parameters[name]:g}" for name in self.given_parameters]
+        notes = [
+            f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
+            *(
+                f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
+                for d in self.definitions
+                if d.name in self.parameters
+            ),
+            *(
+                f"Observable: ${Expression.parse(name).latex()} = {value.latex()}$."
+                for name, value in self.observables.items()
+            ),
+            *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
+            *(f"Event: {html.escape(str(event))}." for event in self.events),
+        ]
+        if self.functions:
+            notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><p>{'<br>'.join(notes)}</p>"
 
 
 def _counts(array, came):
@@ -507,6 +655,24 @@ def _counts(array, came):
     if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
         raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
     return array.astype(np.int64)
+
+
+def _check_functions(functions, species, lines, definitions, events):
+    expressions = [*(line.rate for line in lines), *(d.value for d in definitions)]
+    for event in events:
+        expressions += [event.trigger, *event.assignments.values()]
+    called = {name for expression in expressions for name, _ in expression.functions}
+    for name, function in functions.items():
+        if name in FUNCTIONS or not is_name(name):
+            raise ParameterError(f"{name!r} cannot name a function: it is {why_no_name(name)}; rename yours")
+        if name in species:
+            raise ParameterError(f"{name} is a species and came as a function too; rename one")
+        if name not in called:
+            raise ParameterError(f"the function {name} is called in no rate; call it as in '0 => M : {name}(M)'")
+        try:
+            hash(function)
+        except TypeError:
+            raise ParameterError(f"the function {name} cannot be hashed; wrap it: {name}=lambda *x: f(*x)") from None
 
 
 def _check_given(given, species, definitions):
@@ -589,7 +755,10 @@ def _define(values, definitions, species):
             if d.value.uses_time or any(name in species or name in observables for name in d.value.names):
                 observables[d.name] = d.value.substitute(observables)
                 continue
-            value = d.value.evaluate(values)  # one number, or one for each set of parameters
+            try:
+                value = d.value.evaluate(values)
+            except PropensityError as error:  # a function raised
+                raise located(error, d.number, d.text) from error
             if not np.all(np.isfinite(value)):
                 raise located(
                     ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text
@@ -600,7 +769,10 @@ def _define(values, definitions, species):
 
 def _check_constants(network):
     for reaction in network.reactions:
-        value = network._constant_rate(reaction)
+        try:
+            value = network._constant_rate(reaction)
+        except PropensityError as error:  # a function raised
+            raise located(error, reaction.line, reaction.text) from error
         if value is not None:
             _check_constant(reaction, np.atleast_1d(value))
 

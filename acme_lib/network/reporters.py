@@ -82,7 +82,7 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     expressions = [r.rate for r in reactions] + [d.value for d in definitions]
     used = {name for e in [*expressions, *(e for event in events for e in event.expressions)] for name in e.names}
     given = {name: network.parameters[name] for name in network.given_parameters if name in used}
-    return ReactionNetwork.build(species, tuple(reactions), definitions, given, tuple(events))
+    return ReactionNetwork.build(species, tuple(reactions), definitions, given, tuple(events), network.functions)
 
 
 def _renamed(expression, renaming):

@@ -43,13 +43,15 @@ def located(error, number, text):
     return type(error)(f"line {number}, {text!r}: {error}")
 
 
-def read_lines(text):
+def read_lines(text, functions=None):
     """Read the text of a network.
 
     Parameters
     ----------
     text : str
         One reaction, definition or event a line; ``#`` starts a comment.
+    functions : mapping of str to callable, optional
+        Python functions that the rates may call.
 
     Returns
     -------
@@ -72,11 +74,11 @@ def read_lines(text):
             continue
         try:
             if _EVENT.match(line):
-                events.append(_read_event(line, number, f"event_{len(events) + 1}"))
+                events.append(_read_event(line, number, f"event_{len(events) + 1}", functions))
             elif _ARROW.search(line.split(":", 1)[0]):
-                reactions += _read_reaction(line, number)
+                reactions += _read_reaction(line, number, functions)
             elif "=" in line:
-                definitions.append(_read_definition(line, number))
+                definitions.append(_read_definition(line, number, functions))
             else:
                 raise NetworkSyntaxError(f"no arrow; {_USAGE}")
         except NetworkSyntaxError as error:
@@ -86,7 +88,7 @@ def read_lines(text):
     return reactions, definitions, events
 
 
-def _read_reaction(line, number):
+def _read_reaction(line, number, functions):
     sides, colon, rates = line.partition(":")
     if not colon:
         raise NetworkSyntaxError(f"no rate; put it after a colon: {line + ' : k'!r}")
@@ -106,12 +108,12 @@ def _read_reaction(line, number):
             raise NetworkSyntaxError(
                 f"a reversible reaction takes two rates, forward and backward: 'A <-> B : k_f, k_b'; {len(parts)} came"
             )
-        forward, backward = (Expression.parse(part) for part in parts)
+        forward, backward = (Expression.parse(part, functions) for part in parts)
         return [
             ReactionLine(number, line, left, right, forward, True),
             ReactionLine(number, line, right, left, backward, True),
         ]
-    return [ReactionLine(number, line, left, right, Expression.parse(rates), arrow == "->")]
+    return [ReactionLine(number, line, left, right, Expression.parse(rates, functions), arrow == "->")]
 
 
 def _split_at_commas(text):
@@ -146,27 +148,29 @@ def _read_side(text):
     return side
 
 
-def _read_definition(line, number):
+def _read_definition(line, number, functions):
     name, _, value = line.partition("=")
     name = normal_name(name.strip())
     if not is_name(name):
         raise NetworkSyntaxError(
             f"{name!r} cannot name a parameter: it is {why_no_name(name)}; define one as 'K = k_off/k_on'"
         )
-    return DefinitionLine(number, line, name, Expression.parse(value))
+    return DefinitionLine(number, line, name, Expression.parse(value, functions))
 
 
-def _read_event(line, number, name):
+def _read_event(line, number, name, functions):
     usage = "write an event as 'when P > 100 : P = 0, D = D + 1' or, at a time, 'at 5 : P = 0'"
     start = _EVENT.match(line)
     condition, colon, changes = line[start.end() :].partition(":")
     if not colon or not changes.strip():
         raise NetworkSyntaxError(f"no change of counts after a colon; {usage}")
-    trigger = Expression.parse(condition)
+    trigger = Expression.parse(condition, functions)
     if not trigger.is_condition:
         if start[1] == "when":
             raise NetworkSyntaxError(f"{trigger.text!r} is neither true nor false; {usage}")
-        trigger = Expression.parse(f"t >= ({trigger.text})" if " if " in trigger.text else f"t >= {trigger.text}")
+        trigger = Expression.parse(
+            f"t >= ({trigger.text})" if " if " in trigger.text else f"t >= {trigger.text}", functions
+        )
     elif start[1] == "at" and not trigger.uses_time:
         raise NetworkSyntaxError(f"{trigger.text!r} does not depend on the time t; write 'when' for 'at'")
     assignments = {}
@@ -177,5 +181,5 @@ def _read_event(line, number, name):
             raise NetworkSyntaxError(f"{change.strip()!r} is not a change of a count; {usage}")
         if target in assignments:
             raise NetworkSyntaxError(f"{target} is changed twice; keep one")
-        assignments[target] = Expression.parse(value)
+        assignments[target] = Expression.parse(value, functions)
     return Event(name, trigger, assignments, line=number, text=line)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from acme_lib.errors import NetworkSyntaxError, ParameterError
+from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
 from acme_lib.network.rates import run_program
 from acme_lib.network.reaction_network import MAX_COUNT
@@ -24,6 +25,8 @@ class Conditions:
 
     Attributes
     ----------
+    network : ReactionNetwork
+    stop : Expression or None
     codes, operands, program_start : ndarray
         All programs, one behind the other.
     truth_program : ndarray of int64, shape (condition,)
@@ -38,6 +41,8 @@ class Conditions:
         The assignments of event k, likewise; there are as many events as `assignment_start` has entries, less one.
     """
 
+    network: ReactionNetwork
+    stop: Expression | None
     codes: np.ndarray
     operands: np.ndarray
     program_start: np.ndarray
@@ -53,20 +58,24 @@ class Conditions:
 
     def __post_init__(self):
         """Make the arrays read-only: ranges share them between threads."""
-        for value in vars(self).values():
+        for value in self.arrays:
             value.flags.writeable = False
+
+    def __reduce__(self):
+        """Travel as what they are made from: programs may hold addresses, which hold in one process only."""
+        return lay_out_conditions, (self.network, self.stop)
 
     @property
     def arrays(self):
         """All arrays in the order in which kernels take them."""
-        return tuple(vars(self).values())
+        return tuple(vars(self).values())[2:]
 
 
 def parse_stop(network, stop):
     """Return the condition `stop` of a network as an `Expression` of species, parameters and `t`."""
     if isinstance(stop, str):
         try:
-            stop = Expression.parse(stop)
+            stop = Expression.parse(stop, network.functions)
         except NetworkSyntaxError as error:
             raise NetworkSyntaxError(f"stop={stop!r}: {error}") from None
     if not isinstance(stop, Expression):
@@ -87,7 +96,7 @@ def lay_out_conditions(network, stop=None):
     """Lay the events of a network and a stop condition (`Expression`) out as `Conditions`."""
     programs = _Programs(network)
     conditions = [event.trigger for event in network.events] + ([] if stop is None else [stop])
-    truth_program = [programs.add(condition.tree) for condition in conditions]
+    truth_program = [programs.add(condition.tree, condition) for condition in conditions]
     crossings, crossing_start, reads = [], [0], []
     for i, condition in enumerate(conditions):
         try:
@@ -101,7 +110,7 @@ def lay_out_conditions(network, stop=None):
                 event = network.events[i]
                 raise located(message, event.line, event.text) from None
             raise ParameterError(f"stop={condition.text!r}: {message}") from None
-        crossings += [(programs.add(c0), programs.add(c1)) for c0, c1 in pairs]
+        crossings += [(programs.add(c0, condition), programs.add(c1, condition)) for c0, c1 in pairs]
         crossing_start.append(len(crossings))
         reads.append([name in condition.names for name in network.species])
     reads = np.array(reads, dtype=bool).reshape(len(conditions), len(network.species))
@@ -110,13 +119,15 @@ def lay_out_conditions(network, stop=None):
     for event in network.events:
         for name, value in event.assignments.items():
             species.append(network.species.index(name))
-            values.append(programs.add(value.tree))
+            values.append(programs.add(value.tree, value))
         assignment_start.append(len(species))
 
     def whole(sequence):
         return np.array(sequence, dtype=np.int64)
 
     return Conditions(
+        network,
+        stop,
         *programs.arrays(),
         whole(truth_program),
         whole(crossing_start),
@@ -137,8 +148,9 @@ class _Programs:
         self.names = network.species, tuple(network.parameters)
         self.codes, self.operands, self.start = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [0]
 
-    def add(self, tree):
-        codes, operands = Expression(ast.unparse(tree), tree).program(*self.names)
+    def add(self, tree, whole):
+        """Add a tree that is (a part of) the expression `whole`; return the index of its program."""
+        codes, operands = Expression(ast.unparse(tree), tree, whole.functions).program(*self.names)
         self.codes.append(codes)
         self.operands.append(operands)
         self.start.append(self.start[-1] + len(codes))

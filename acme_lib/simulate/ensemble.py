@@ -8,6 +8,7 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
+from acme_lib.simulate import storage
 from acme_lib.simulate.stops import need_stop_times, summarise_stops
 
 
@@ -81,3 +82,32 @@ class Ensemble:
     def __repr__(self):
         span = f"t = {self.times[0]:g} … {self.times[-1]:g}"
         return f"Ensemble of {len(self)} trajectories at {len(self.times)} times ({span}) of {', '.join(self.species)}"
+
+    def save(self, path):
+        """Write the ensemble to a ``.npz`` file, without pickle; see `Ensemble.load`.
+
+        Raises
+        ------
+        ParameterError
+            If the network has Python functions as rates: a file holds no code.
+        """
+        storage.save_ensemble(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read an ensemble that `save` wrote, with its network, parameters and seed.
+
+        Raises
+        ------
+        ParameterError
+            If the file is not such a file, or is damaged.
+        """
+        return storage.load_ensemble(path, cls)
+
+    def to_pandas(self):
+        """Return a `pandas.DataFrame`: a row for each trajectory and time, a column for each species."""
+        return storage.to_pandas(self)
+
+    def to_xarray(self):
+        """Return an `xarray.Dataset`: a variable for each species, over trajectory and time."""
+        return storage.to_xarray(self)

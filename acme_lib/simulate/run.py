@@ -1,7 +1,7 @@
 """Running a task: cut into ranges of trajectories, in threads or on a cluster, joined in order.
 
-The ranges do not depend on how many threads or workers there are, and each trajectory has a random stream of its own; so
-the result is the same, bit for bit, wherever its ranges were computed.
+The ranges do not depend on how many threads or workers there are, and each trajectory has a random stream of its own;
+so the result is the same, bit for bit, wherever its ranges were computed.
 """
 
 import os
@@ -36,8 +36,8 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     ----------
     task : Task
     keep : {"counts", "summary", "events"}
-        All counts, or only their summary over trajectories: then memory does not grow with the ensemble; or every event,
-        where the task records them.
+        All counts, or only their summary over trajectories: then memory does not grow with the ensemble; or every
+        event, where the task records them.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -50,7 +50,7 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     Ensemble, EnsembleSummary or EventRecord
     """
     if keep not in _COLLECTORS:
-        raise ParameterError(f"keep is {' or '.join(map(repr, _COLLECTORS))}; {keep!r} came")
+        raise ParameterError(f'keep is "counts", "summary" or "events"; {keep!r} came')
     threads = available_threads() if threads is None else check_whole("threads", threads, 1)
     per_range = min(_MOST_PER_RANGE, -(-task.size // _RANGES))
     ranges = [(low, min(low + per_range, task.size)) for low in range(0, task.size, per_range)]

@@ -145,7 +145,7 @@ def summarise_part(part):
 
 
 class SummaryBuilder:
-    """Joins part summaries in order, by the update of Chan, Golub & LeVeque (1983) and its extension to fourth moments."""
+    """Joins part summaries in order: the update of Chan, Golub & LeVeque (1983), extended to fourth moments."""
 
     def __init__(self, task):
         self.task = task
@@ -153,6 +153,7 @@ class SummaryBuilder:
         self.bins = np.zeros((len(task.times), len(task.network.species), _BINS), dtype=np.int64)
 
     def add(self, part):
+        """Join the summary of the next part."""
         self._add_bins(part.bins, part.widths)
         if self.total is None:
             self.total = part
@@ -187,6 +188,7 @@ class SummaryBuilder:
             self.bins[:, i] += new
 
     def result(self):
+        """Return the summary of all parts."""
         total, task = self.total, self.task
         used = int(np.flatnonzero(self.bins.any(axis=(0, 1))).max()) + 1
         with np.errstate(invalid="ignore", divide="ignore"):  # one trajectory has no variance: not a number

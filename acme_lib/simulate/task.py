@@ -8,7 +8,6 @@ import numpy as np
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
-from acme_lib.network.reaction_network import located
 from acme_lib.simulate.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
 
@@ -24,8 +23,8 @@ class Task:
     ----------
     network : ReactionNetwork
     run_range : callable
-        ``run_range(task, low, high, stop)`` simulates trajectories low … high-1 and returns a `Part`; a function of a module,
-        so that it can be sent by name. It releases the GIL and returns soon after ``stop[0]`` becomes 1.
+        ``run_range(task, low, high, stop)`` simulates trajectories low … high-1 and returns a `Part`; a function of a
+        module, so that it can be sent by name. It releases the GIL and returns soon after ``stop[0]`` becomes 1.
     starts : ndarray, shape (1 or size, species)
     times : ndarray, shape (time,)
     size : int
@@ -80,22 +79,14 @@ class Task:
             network = network.with_parameters(**{name: v[trajectory] for name, v in self.parameters.items()})
         if status == BAD_PROPENSITY:
             raise network.propensity_error(reaction, value, state)
+        if status == NEGATIVE_COUNT:
+            raise network.shortage_error(reaction, state)
         # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
-        if status == EVENT_LIMIT:
-            limit = self.options["max_events"]
-            raise PropensityError(
-                f"trajectory {trajectory} needs more than max_events={limit} events; it stood at t={value:g} with {at}. "
-                "Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
-            )
-        line = network.reactions[reaction]
-        raise located(
-            PropensityError(
-                f"the reaction fired in the state {at}, where its molecules are missing; its propensity must be 0 "
-                "there: multiply the rate by the count, or write '->' for mass action"
-            ),
-            line.line,
-            line.text,
+        raise PropensityError(
+            f"trajectory {trajectory} needs more than max_events={self.options['max_events']} events; it stood at "
+            f"t={value:g} with {at}. Does the network grow without bound? Otherwise ask for a shorter time or raise "
+            "max_events"
         )
 
 
@@ -170,16 +161,15 @@ def check_parameters(network, parameters, size, rng):
         parameters = parameters(rng, size)
     if not isinstance(parameters, Mapping):
         raise ParameterError(
-            "parameters maps names to one number a trajectory, or is a function (rng, size) that returns such a mapping; "
-            f"{parameters!r} came"
+            "parameters maps names to one number a trajectory, or is a function (rng, size) that returns such a "
+            f"mapping; {parameters!r} came"
         )
     rows = {}
     for name, values in parameters.items():
         if name not in network.given_parameters:
+            near = suggest(str(name), network.given_parameters)
             known = ", ".join(network.given_parameters) or "none"
-            raise ParameterError(
-                f"{name!r} is not a parameter of the network{suggest(str(name), network.given_parameters)}; it has {known}"
-            )
+            raise ParameterError(f"{name!r} is not a parameter of the network{near}; it has {known}")
         row = np.asarray(values, dtype=float)
         if row.shape != (size,) or not np.all(np.isfinite(row)):
             raise ParameterError(

@@ -218,7 +218,7 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
 
     A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this
     is held). The cell chooses `size` and the arguments such that the listed misconceptions are detected;
-    ``tests/grading`` measures how often.
+    ``tests/library/test_check.py`` measures how often.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ def test_a_wrong_answer_loses_its_cells_and_is_told_why(answer):
 
 def assert_no_hidden_values(message):
     first, *rest = message.split("\n")
-    assert re.fullmatch(r"✗ \d of \d hidden checks? fails?, on values that are not shown\.", first), first
+    assert re.fullmatch(r"✗ \d+ of \d+ hidden checks? fails?, on values that are not shown\.", first), first
     text = unwrapped(" ".join(rest))
     for slip in SLIPS.values():
         text = text.replace(unwrapped(slip.text), "").replace(unwrapped(slip.name), "")

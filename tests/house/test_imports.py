@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCIENCE = {"errors", "network", "sbml", "simulate", "master", "laws", "noise"}
+SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "laws", "noise"}
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
 MAY_IMPORT = {
     "errors": set(),
     "network": {"errors"},
+    "models": {"errors", "network"},
     "sbml": {"errors", "network"},
     "simulate": {"errors", "network"},
     "master": {"errors", "network"},
@@ -87,6 +88,7 @@ def test_imports_point_one_way(path):
         ("network", "from acme_lib.simulate import simulate_ssa"),
         ("simulate", "def f():\n    from acme_lib import master"),
         ("master", "from ..simulate.exact import step"),
+        ("models", "import acme_lib.laws"),
         ("laws", "import acme_lib.noise"),
         ("noise", "import importlib\nimportlib.import_module('acme_lib.network')"),
         ("plot", "from ..teach import Slider"),

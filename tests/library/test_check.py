@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import chdtri, xlogy
+from scipy.stats import power_divergence
 
 from acme_lib.teach import check_laws
 from acme_lib.teach.check import (
@@ -328,6 +329,17 @@ def test_hidden_checks_name_the_misconception_that_explains_all_findings():
     assert SLIPS["pairs-linear"].name not in message
 
 
+def test_a_right_answer_refutes_a_misconception():
+    def run():
+        with hidden_checks():
+            check_values(lambda: 4, {}, 2, slips={"pairs-ordered": 4, "pairs-squared": 4})
+            check_values(lambda: 1, {}, 1, slips={"pairs-ordered": 2})
+
+    message = message_of(run)
+    assert SLIPS["pairs-squared"].name in message
+    assert SLIPS["pairs-ordered"].name not in message
+
+
 def test_hidden_checks_show_the_type_of_an_error_and_not_its_text():
     def run():
         with hidden_checks():
@@ -432,6 +444,14 @@ def test_pooled_states_are_neighbours_and_full_enough():
         assert np.all(np.isin(np.diff(bins), [0, 1]))
         expected = SIZE * np.bincount(bins, weights=law)
         assert len(expected) == 1 or expected.min() >= MIN_EXPECTED
+
+
+@pytest.mark.parametrize("observed", [[5200, 4800], [2400, 2550, 2450, 2600], [900, 1100, 950, 1050, 1000]])
+def test_the_p_value_is_that_of_a_g_test_doubled(observed):
+    counts = np.repeat(np.arange(len(observed)), observed)
+    law = np.full(len(observed), 1 / len(observed))
+    g_test = power_divergence(observed, lambda_="log-likelihood").pvalue
+    assert compare_with_law(counts, law).p_value == pytest.approx(2 * g_test, rel=1e-9)
 
 
 def test_counts_are_judged_by_type_shape_and_law():

@@ -1,6 +1,7 @@
 """`acme build` makes a notebook that is executed, lasting and the same on every run; `acme check` and `acme lab`."""
 
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -203,3 +204,23 @@ def test_a_command_is_needed(capsys):
     with pytest.raises(SystemExit):
         cli.main([])
     assert "command" in capsys.readouterr().err
+
+
+@pytest.mark.nbgrader
+def test_build_releases_exercises_and_check_sees_an_edit(tmp_path, monkeypatch, root, capsys):
+    for name in ("solutions", "nbgrader_config.py"):
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        copy(root / name, tmp_path / name)
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "01_small.md").write_text(CHAPTER, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["build"]) == 0
+    released = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("exercises/*/*.ipynb"))
+    assert released == sorted(path.relative_to(root) for path in root.glob("exercises/*/*.ipynb")) != []
+    assert cli.main(["build", "--check"]) == 0
+    stale = tmp_path / released[0]
+    stale.write_text(stale.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    capsys.readouterr()
+    assert cli.main(["build", "--check"]) == 1
+    assert "differs from its text: run `acme build`" in capsys.readouterr().err
+    assert stale.read_text(encoding="utf-8").endswith("\n\n")  # looked at, not mended

@@ -157,6 +157,7 @@ def test_partition_is_binomial(share, scaled):
     observed = np.bincount(np.searchsorted(edges, first), minlength=len(expected))
     assert stats.power_divergence(observed, expected, lambda_="log-likelihood").pvalue > FALSE_POSITIVE
     np.testing.assert_allclose(tree.birth_volumes[size::2], 2 * share)
+    np.testing.assert_allclose(tree.birth_volumes[size + 1 :: 2], 2 * (1 - share))
 
 
 def test_odd_molecules_go_to_either_daughter(scaled):

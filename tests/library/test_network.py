@@ -2,6 +2,7 @@
 
 import copy
 import doctest
+import functools
 import math
 import pickle
 from fractions import Fraction
@@ -11,9 +12,12 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
+import acme_lib as acme
 from acme_lib.errors import AcmeError, NetworkSyntaxError, ParameterError, PropensityError
 from acme_lib.network import Reaction, ReactionNetwork, expression, rates, reaction_network
+from acme_lib.network.conservation import find_conservation_laws
 from acme_lib.network.expression import MAX_STACK, Expression
 from acme_lib.network.text import read_lines
 
@@ -496,3 +500,203 @@ def test_a_network_is_equal_to_the_same_text():
 def test_examples_in_the_docstrings():
     for module in (expression, rates, reaction_network):
         assert doctest.testmod(module).failed == 0
+
+
+def test_no_molecules_have_no_pairs_and_no_minus_zero():
+    propensities = ReactionNetwork.parse("2 S -> D : c", c=1.0).propensities({"S": 0})
+    assert not np.signbit(propensities).any()
+
+
+# --- conservation laws ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "laws"),
+    [
+        ("0 -> M : k\nM -> 0 : k", ()),
+        ("D_off <-> D_on : k, k\nD_on -> D_on + M : k", ("D_off + D_on = const",)),
+        ("2 S <-> D : k, k", ("S + 2 D = const",)),
+        ("E + S <-> C : k, k\nC -> E + P : k", ("E + C = const", "S + C + P = const")),
+        ("0 -> A + B : k", ("A - B = const",)),  # a sum without minus signs does not exist
+        ("0 -> 2 A + 3 B : k\nA + B -> 0 : k", ()),
+        ("A -> B : k\n2 C -> 3 D : k", ("A + B = const", "3 C + 2 D = const")),
+    ],
+)
+def test_conservation_laws_are_found_and_shown(text, laws):
+    network = acme.ReactionNetwork.parse(text, k=1)
+    assert network.conservation_law_texts == laws
+    assert network.conservation_laws.shape == (len(laws), len(network.species))
+    assert not network.conservation_laws.flags.writeable
+    for law in laws:
+        assert f"Conserved: {law}." in network._repr_html_()
+
+
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_conservation_laws_are_a_basis_of_all(changes):
+    laws = find_conservation_laws(changes)
+    assert not np.any(np.array(changes) @ laws.T)
+    rank = sympy.Matrix(changes).rank()  # exact
+    assert len(laws) == 4 - rank
+    assert len(laws) == 0 or sympy.Matrix(laws.tolist()).rank() == len(laws)
+    for law in laws:
+        assert np.gcd.reduce(law) == 1
+        assert law[np.flatnonzero(law)[0]] > 0
+
+
+def test_conservation_laws_of_many_species():
+    # More pairs of sums than are searched: any basis does then, and it is still exact.
+    n = 60
+    text = "\n".join(
+        f"{' + '.join(f'A{i}' for i in range(n))} -> {' + '.join(f'B{i}' for i in range(n))} : k" for _ in "1"
+    )
+    laws = acme.ReactionNetwork.parse(text, k=1).conservation_laws
+    assert laws.shape == (2 * n - 1, 2 * n)
+    assert not np.any(laws @ np.repeat([-1, 1], n))
+
+
+# --- Python functions as rates ----------------------------------------------------------------------------------------
+
+
+def making(m, p, k):
+    return k * m / (1.0 + p)
+
+
+def making_in_python_only(m, p, k):
+    return {"rate": k * m / (1.0 + p)}["rate"] + 0.0 * len(str(m))
+
+
+FUNCTION_TEXT = "0 -> M : r\nM -> 0 : g\n0 => P : making(M, P, 3*k)\nP -> 0 : g"
+RATES = {"r": 4.0, "g": 1.0, "k": 2.0}
+
+
+@pytest.mark.parametrize("function", [making, njit(making), making_in_python_only, functools.partial(making)])
+def test_a_function_gives_what_the_expression_gives(function):
+    by_hand = acme.ReactionNetwork.parse(FUNCTION_TEXT.replace("making(M, P, 3*k)", "3*k*M/(1 + P)"), **RATES)
+    network = acme.ReactionNetwork.parse(FUNCTION_TEXT, making=function, **RATES)
+    states = np.random.default_rng(1).integers(0, 30, (20, 2))
+    np.testing.assert_allclose(network.propensities(states), by_hand.propensities(states), rtol=1e-14)
+    assert network.functions == {"making": function}
+    runs = [
+        acme.simulate_ssa(n, {}, [0, 1, 3], size=6, rng=np.random.default_rng(2), threads=2).counts
+        for n in (network, by_hand)
+    ]
+    np.testing.assert_array_equal(*runs)
+    changed = network.with_parameters(k=0.5).propensities([8, 1])
+    np.testing.assert_allclose(changed, by_hand.with_parameters(k=0.5).propensities([8, 1]), rtol=1e-14)
+
+
+@pytest.mark.jit
+def test_a_function_compiles_no_kernel_anew():
+    network = acme.ReactionNetwork.parse(FUNCTION_TEXT, making=making, **RATES)
+    network.propensities([1, 2])
+    kernels = [rates.propensities_of_states, rates.propensity, rates.run_program]
+    compiled = [list(kernel.signatures) for kernel in kernels]
+    other = acme.ReactionNetwork.parse("0 => M : f(M) + h()", f=lambda m: 2 * m, h=lambda: 0.5)
+    assert other.propensities([4]) == [8.5]
+    assert [list(kernel.signatures) for kernel in kernels] == compiled
+
+
+def test_functions_take_time_and_mix_with_mass_action():
+    network = acme.ReactionNetwork.parse("2 S -> D : f(S, t)*c", f=lambda s, t: s + 10 * t, c=0.5)
+    assert network.uses_time
+    np.testing.assert_allclose(network.propensities([4, 0], t=2.0), [24 * 0.5 * 6])
+    constant = acme.ReactionNetwork.parse("K = f(2)\n0 -> A : f(K)", f=lambda x: x**2)
+    assert constant.propensities([0]) == [16]
+    assert constant.parameters["K"] == 4
+
+
+def raising(m):
+    return 1.0 / (m - 2.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            raising,
+            r"line 1, '0 => M : f\(M\)': .*not finite \(nan\) in the state M=2, where f\(2\) raised ZeroDivision",
+        ),
+        (lambda m: -1.0, r"is negative \(-1\) in the state M=2"),
+        (lambda m: float("inf"), r"not finite \(inf\)"),
+        (lambda m: "many", r"not finite \(nan\) in the state M=2, where f\(2\) raised ValueError"),
+    ],
+)
+def test_what_a_function_returns_is_checked(function, message):
+    network = acme.ReactionNetwork.parse("0 => M : f(M)", f=function)
+    with pytest.raises(acme.PropensityError, match=message):
+        network.propensities([2])
+    with pytest.raises(acme.PropensityError, match=message):
+        acme.simulate_ssa(network, {"M": 2}, 1.0, rng=np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "given_values", "error", "message"),
+    [
+        (
+            "0 => M : f(M, 1)",
+            {"f": lambda m: m},
+            acme.NetworkSyntaxError,
+            "line 1.*f cannot be called with 2 arguments",
+        ),
+        ("0 => M : f", {"f": lambda m: m}, acme.NetworkSyntaxError, "f is a function and needs its arguments"),
+        ("0 => M : f(M)", {"f": 3.0}, acme.NetworkSyntaxError, r"and yours: parse\(text, f=function\)"),
+        ("0 => M : k", {"k": 1, "f": lambda m: m}, acme.ParameterError, "the function f is called in no rate"),
+        (
+            "0 => M : exp(M)",
+            {"exp": lambda m: m},
+            acme.ParameterError,
+            "'exp' cannot name a function: it is a function",
+        ),
+        ("f => M : f(M)", {"f": lambda m: m}, acme.ParameterError, "f is a species and came as a function too"),
+        ("0 -> M : f(2)", {"f": raising}, acme.PropensityError, r"line 1, .*f\(2\) raised ZeroDivisionError"),
+        ("K = f(2)\n0 -> M : K", {"f": raising}, acme.PropensityError, r"line 1, 'K = f\(2\)': f\(2\) raised"),
+    ],
+)
+def test_functions_that_do_not_fit(text, given_values, error, message):
+    with pytest.raises(error, match=message):
+        acme.ReactionNetwork.parse(text, **given_values)
+
+
+def test_a_function_without_hash_is_refused():
+    class Rate:
+        __hash__ = None
+
+        def __call__(self, m):
+            return m
+
+    with pytest.raises(acme.ParameterError, match="cannot be hashed; wrap it"):
+        acme.ReactionNetwork.parse("0 => M : f(M)", f=Rate())
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+def test_equal_networks_have_equal_hashes_and_travel():
+    network = acme.ReactionNetwork.parse(FUNCTION_TEXT, making=making, **RATES)
+    same = acme.ReactionNetwork.parse(FUNCTION_TEXT, making=making, **RATES)
+    network.propensities([1, 1])  # computes the rate table, whose addresses hold in this process only
+    copies = [same, copy.copy(network), copy.deepcopy(network), pickle.loads(pickle.dumps(network))]
+    for other in copies:
+        assert other == network
+        assert hash(other) == hash(network)
+        assert "rate_table" not in vars(other)
+        np.testing.assert_array_equal(other.propensities([3, 1]), network.propensities([3, 1]))
+    others = [network.with_parameters(k=9), acme.ReactionNetwork.parse(FUNCTION_TEXT, making=raising_three, **RATES)]
+    assert all(other != network for other in others)
+    assert len({network, *copies, *others}) == 3
+
+
+def raising_three(m, p, k):
+    return 1.0
+
+
+def test_the_table_says_the_convention_of_each_rate():
+    text = "c = 2*k\nA -> 0 : k\n2 A -> B : c\n3 A -> B : c\n2 A + 2 B -> 0 : c\nA => 0 : k*A"
+    shown = acme.ReactionNetwork.parse(text, k=1)._repr_html_()
+    assert ">mass action<" in shown
+    assert r"the distinct pairs of molecules, $\frac{A\,(A - 1)}{2}$" in shown
+    assert r"the distinct triples of molecules, $\frac{A\,(A - 1)\,(A - 2)}{6}$" in shown
+    assert "the distinct sets of 4 molecules" in shown
+    assert "as given: the rate is the whole propensity" in shown
+    assert "Defined: $c = 2 k = 2$." in shown
+    assert "Parameters: k = 1." in shown

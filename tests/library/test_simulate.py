@@ -357,7 +357,9 @@ def test_a_propensity_that_is_not_finite_is_an_error():
 
 
 def test_a_reaction_without_its_molecules_is_an_error():
-    with pytest.raises(acme.PropensityError, match=r"line 1, 'M => 0 : k': the reaction fired in the state M=0"):
+    with pytest.raises(
+        acme.PropensityError, match=r"line 1, 'M => 0 : k': the propensity is not zero in the state M=0"
+    ):
         simulate("M => 0 : k", {"M": 2}, k=3)
 
 

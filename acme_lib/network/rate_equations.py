@@ -1,0 +1,191 @@
+"""The rate equations of a network and their steady states."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from acme_lib.errors import EquationError
+from acme_lib.network.symbolic import (
+    TIME,
+    Equations,
+    Printer,
+    convention_note,
+    fresh_name,
+    net_drift,
+    numeric,
+    propensity_expressions,
+    symbol,
+    values_of,
+)
+from acme_lib.network.text import located
+
+_MOST_DOUBLINGS = 60  # of the time span, on the way to a steady state
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RateEquations(Equations):
+    r"""The rate equations: what the counts would do without noise, :math:`d\phi/dt = \sum_j s_j\,a_j(\phi)`.
+
+    Get them from `ReactionNetwork.rate_equations`, which says what the two conventions are.
+
+    Attributes
+    ----------
+    network : ReactionNetwork
+    convention : {"macroscopic", "discrete"}
+    variables : tuple of sympy.Symbol
+        One φ a species, in molecules.
+    fluxes : tuple of sympy.Expr
+        The propensities of the reactions at φ.
+    """
+
+    network: object
+    convention: str
+    variables: tuple[sympy.Symbol, ...]
+    fluxes: tuple[sympy.Expr, ...]
+
+    @classmethod
+    def of(cls, network, convention="macroscopic"):
+        """Derive the rate equations of a network."""
+        variables = tuple(
+            symbol(fresh_name([f"phi_{name}", f"varphi_{name}", f"phi_{name}"], network)) for name in network.species
+        )
+        return cls(network, convention, variables, propensity_expressions(network, convention, variables))
+
+    @property
+    def drift(self):
+        """dφ/dt as expressions, one a species."""
+        return net_drift(self.network, self.fluxes)
+
+    @cached_property
+    def jacobian(self):
+        """Derivatives of `drift`: ``jacobian[i, k]`` is that of dφ_i/dt by φ_k.
+
+        Raises
+        ------
+        EquationError
+            If a rate has no derivative that SymPy can write, such as that of a Python function.
+        """
+        for reaction, a in zip(self.network.reactions, self.fluxes, strict=True):
+            if any(a.diff(variable).has(sympy.Derivative, sympy.Subs) for variable in self.variables):
+                raise located(
+                    EquationError("the derivative of this rate cannot be written; give it as a smooth expression"),
+                    reaction.line,
+                    reaction.text,
+                )
+        # SymPy writes the derivative of x^n as n x^n/x, which has no value at 0; n x^(n-1) has.
+        return sympy.ImmutableMatrix(
+            [[sympy.powsimp(rate.diff(variable)) for variable in self.variables] for rate in self.drift]
+        )
+
+    @cached_property
+    def _numeric(self):
+        return numeric(self.network, self.variables, self.drift)
+
+    @cached_property
+    def _numeric_jacobian(self):
+        return numeric(self.network, self.variables, list(self.jacobian))
+
+    def function(self, **parameters):
+        """Return ``f(t, x)``, the right-hand side as ``scipy.integrate.solve_ivp`` takes it."""
+        values = values_of(self.network, parameters)
+        return lambda t, x: self._numeric(x, t, values)
+
+    def evaluate(self, x, t=0.0, **parameters):
+        """Return dφ/dt at `x`, shape (…, species)."""
+        x = np.moveaxis(np.asarray(x, dtype=float), -1, 0)
+        return np.moveaxis(self._numeric(x, t, values_of(self.network, parameters)), 0, -1)
+
+    def evaluate_jacobian(self, x, t=0.0, **parameters):
+        """Return the Jacobian at one state `x`, shape (species, species)."""
+        n = len(self.variables)
+        return self._numeric_jacobian(x, t, values_of(self.network, parameters)).reshape(n, n)
+
+    def fixed_point(self, start=None, **parameters):
+        """Find the steady state that the rate equations reach from `start`.
+
+        Parameters
+        ----------
+        start : mapping, or array_like, shape (species,), optional
+            Counts; needed where a conservation law holds, whose sum it fixes. Default: all zero.
+        **parameters : float
+
+        Returns
+        -------
+        ndarray, shape (species,)
+
+        Raises
+        ------
+        EquationError
+            If a rate depends on time, or no steady state is reached.
+        """
+        from scipy.integrate import solve_ivp
+
+        refuse_time(self.network)
+        x0 = start_state(self.network, start)
+        f = self.function(**parameters)
+        laws = self.network.conservation_laws
+        throughput = numeric(self.network, self.variables, self.fluxes)
+        values = values_of(self.network, parameters)
+
+        def jacobian(t, x):
+            return self.evaluate_jacobian(x, **parameters)
+
+        x, span = x0, 1.0
+        for _ in range(_MOST_DOUBLINGS):
+            scale = np.abs(throughput(x, 0.0, values)).sum()
+            if np.abs(f(0.0, x)).max() <= 1e-6 * scale:
+                break
+            path = solve_ivp(f, (0.0, span), x, method="BDF", jac=jacobian, rtol=1e-8, atol=1e-8)
+            if not path.success or not np.all(np.isfinite(path.y[:, -1])):
+                break
+            x, span = path.y[:, -1], 2 * span
+        for _ in range(50):  # Newton's method, which keeps the conserved sums
+            residual = np.concatenate([f(0.0, x), laws @ (x - x0)])
+            step = np.linalg.lstsq(np.vstack([jacobian(0.0, x), laws]), residual)[0]
+            x = x - step
+            if np.abs(step).max() <= 1e-13 * max(1.0, np.abs(x).max()):
+                break
+        scale = np.abs(throughput(x, 0.0, values)).sum()
+        if not np.abs(f(0.0, x)).max() <= 1e-9 * scale:
+            raise EquationError("the rate equations reach no steady state from this start; try another")
+        return x
+
+    def _printer(self, latex):
+        return Printer(latex, [*self.variables, TIME], phi_names(self))
+
+    def _rows(self, printer):
+        for i, variable in enumerate(self.variables):
+            terms = [int(s) * a for s, a in zip(self.network.stoichiometry[:, i], self.fluxes, strict=True)]
+            name = printer(variable)
+            yield rf"\frac{{d {name}}}{{dt}}" if printer.is_latex else f"d/dt {name}", [printer.sum(terms)]
+
+    def _note(self):
+        return f"$\\phi$ in molecules. {convention_note(self.network, self.convention, 'phi')}"
+
+
+def phi_names(rates):
+    """Return the LaTeX of the variables φ."""
+    pairs = zip(rates.variables, rates.network.species, strict=True)
+    return {variable: rf"\phi_{{{sympy.latex(symbol(name))}}}" for variable, name in pairs}
+
+
+def refuse_time(network):
+    """Raise where a rate depends on time: then nothing stays."""
+    for reaction in network.reactions:
+        if reaction.rate.uses_time:
+            error = EquationError("this rate depends on the time t, so that there is no steady state")
+            raise located(error, reaction.line, reaction.text)
+
+
+def start_state(network, start):
+    """Return the start as floats; it may be left out where no conservation law needs it."""
+    if start is None:
+        if len(network.conservation_laws):
+            raise EquationError(
+                f"the start decides the conserved sum ({', '.join(network.conservation_law_texts)}): give one, "
+                f"for example start={{{network.species[int(np.argmax(network.conservation_laws[0]))]!r}: 1}}"
+            )
+        return np.zeros(len(network.species))
+    return network.state(start).astype(float)

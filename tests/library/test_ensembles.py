@@ -1,0 +1,284 @@
+"""Ensembles: parameters by trajectory, summaries that stream, files, tables, clusters."""
+
+import json
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import acme_lib as acme
+from acme_lib.simulate import run as run_module
+from acme_lib.simulate import summary as summary_module
+
+FALSE_POSITIVE = 1e-6
+
+
+def birth_death(k=10.0, g=1.0):
+    return acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
+
+
+def two_stage():
+    text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
+    return acme.ReactionNetwork.parse(text, k_m=5.0, k_p=3.0, g_m=1.0, g_p=0.5)
+
+
+def simulate(network, size, *, seed=1, t=(0.0, 0.5, 2.0), **options):
+    return acme.simulate_ssa(network, {}, np.array(t), size=size, rng=np.random.default_rng(seed), **options)
+
+
+# --- parameters by trajectory -----------------------------------------------------------------------------------------
+
+
+def test_each_trajectory_has_its_own_parameters(scaled):
+    size = scaled(6_000, 600)
+    k = np.repeat([2.0, 20.0, 0.0], size // 3)
+    ensemble = simulate(birth_death(), size, t=(0, 8), parameters={"k": k})
+    for value in (2.0, 20.0, 0.0):
+        counts = ensemble["M"][k == value, 1]
+        if value == 0.0:
+            assert counts.max() == 0
+        else:
+            z = stats.norm.isf(FALSE_POSITIVE / 2)
+            assert abs(counts.mean() - value) < z * np.sqrt(value / len(counts))
+    np.testing.assert_array_equal(ensemble.parameters["k"], k)
+
+
+def test_equal_parameters_give_the_same_counts_as_none():
+    size = 40
+    plain = simulate(two_stage(), size)
+    rows = simulate(two_stage(), size, parameters={"k_p": np.full(size, 3.0)})
+    np.testing.assert_array_equal(rows.counts, plain.counts)
+
+
+def test_parameters_reach_defined_ones_pairs_and_expressions():
+    text = "K = 2*k\n2 S -> 0 : c*K\n0 => S : r/(1 + S/K)\nS -> 0 : k"
+    network = acme.ReactionNetwork.parse(text, k=1.0, c=0.25, r=6.0)
+    k = np.array([0.5, 1.0, 2.0])
+    scale, values = network.rate_rows({"k": k}, 3)
+    for i in range(3):
+        alone = network.with_parameters(k=k[i])
+        np.testing.assert_allclose(scale[i], alone.rate_table.scale, rtol=1e-15)
+        np.testing.assert_allclose(values[i], alone.rate_table.parameters, rtol=1e-15)
+    mixed = simulate(network, 3, parameters={"k": k})
+    for i in range(3):
+        alone = simulate(network.with_parameters(k=k[i]), 3)
+        np.testing.assert_array_equal(mixed.counts[i], alone.counts[i])
+
+
+def test_a_sampler_gives_extrinsic_noise(scaled):
+    # k ~ Gamma(4, 2.5): the stationary counts are negative binomial, a Poisson law mixed over a gamma law.
+    size = scaled(20_000, 400)
+
+    def sample(rng, size):
+        return {"k": rng.gamma(4.0, 2.5, size)}
+
+    counts = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
+    law = stats.nbinom(4, 1 / (1 + 2.5))
+    edges = law.ppf([0.2, 0.4, 0.6, 0.8]).astype(int)
+    cells = np.searchsorted(edges, counts, side="left")
+    expected = np.diff(np.concatenate([[0], law.cdf(edges), [1]])) * size
+    assert stats.chisquare(np.bincount(cells, minlength=5), expected).pvalue > FALSE_POSITIVE
+    again = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
+    np.testing.assert_array_equal(again, counts)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"kk": np.ones(3)}, acme.ParameterError, r"'kk' is not a parameter of the network.*it has k, g"),
+        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\); an array of shape \(2,\) came"),
+        ({"k": np.array([1, np.nan, 2])}, acme.ParameterError, "not finite"),
+        ({"k": np.array([1.0, -1.0, 2.0])}, acme.PropensityError, r"line 1.*the rate is negative \(-1\)"),
+        ([1, 2, 3], acme.ParameterError, "parameters maps names to one number a trajectory"),
+    ],
+)
+def test_bad_parameters(parameters, error, message):
+    with pytest.raises(error, match=message):
+        simulate(birth_death(), 3, parameters=parameters)
+
+
+def test_an_error_names_the_values_of_its_trajectory():
+    network = acme.ReactionNetwork.parse("0 -> M : k\n0 => P : limit - M", k=5.0, limit=1000.0)
+    with pytest.raises(acme.PropensityError, match=r"negative \(-1\).*M=4"):
+        simulate(network, 2, t=(0, 50), parameters={"limit": np.array([1e6, 3.0])})
+
+
+# --- summaries --------------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_equals_the_counts_it_replaces(monkeypatch):
+    monkeypatch.setattr(run_module, "_MOST_PER_RANGE", 17)  # many parts, the last one shorter
+    ensemble = simulate(two_stage(), 211)
+    summary = simulate(two_stage(), 211, keep="summary")
+    m, p = ensemble["M"].astype(float), ensemble["P"].astype(float)
+    np.testing.assert_allclose(summary.mean("P"), p.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(summary.variance("P"), p.var(axis=0, ddof=1), rtol=1e-12, atol=1e-14)
+    cov = [np.cov(m[:, i], p[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(summary.covariance("M", "P"), cov, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(summary.skewness("P")[1:], stats.skew(p[:, 1:], axis=0), rtol=1e-10)
+    fourth = ((p - p.mean(axis=0)) ** 4).mean(axis=0)
+    np.testing.assert_allclose(summary.fourth_moments[:, 1], fourth, rtol=1e-10, atol=1e-12)
+    fano = m[:, 1:].var(axis=0, ddof=1) / m[:, 1:].mean(axis=0)
+    np.testing.assert_allclose(summary.fano_factor("M")[1:], fano, rtol=1e-12)
+    assert np.isnan(summary.fano_factor("M")[0]) and np.isnan(summary.skewness("M")[0])
+    edges, trajectories = summary.histogram("P")
+    for i in range(3):
+        np.testing.assert_array_equal(trajectories[i], np.bincount(ensemble["P"][:, i], minlength=len(edges) - 1))
+    assert summary.events == ensemble.events.sum() and summary.size == 211 and summary.seed == ensemble.seed
+    with pytest.raises(acme.ParameterError, match="'Q' is not a species of this summary; it has M, P"):
+        summary.mean("Q")
+
+
+def test_wide_counts_are_binned_in_powers_of_two(monkeypatch):
+    monkeypatch.setattr(summary_module, "_BINS", 16)
+    monkeypatch.setattr(run_module, "_MOST_PER_RANGE", 5)
+    network = acme.ReactionNetwork.parse("0 -> A : a\n0 -> B : b", a=20.0, b=1.0)
+    starts = np.array([[0, 0]] * 20 + [[300, 0]] * 20)  # later parts need wider bins than the first
+    options = {"size": 40, "t": np.array([0.0, 1.0])}
+
+    def run(keep):
+        rng = np.random.default_rng(5)
+        return acme.simulate_ssa(network, starts, options["t"], size=40, rng=rng, keep=keep)
+
+    edges, trajectories = run("summary").histogram("A")
+    width = edges[1] - edges[0]
+    assert width in (32, 64) and trajectories.sum(axis=1).tolist() == [40, 40]
+    for i in range(2):
+        expected = np.bincount(run("counts")["A"][:, i] // width, minlength=len(edges) - 1)
+        np.testing.assert_array_equal(trajectories[i], expected)
+    edges, _ = run("summary").histogram("B")
+    assert edges[1] - edges[0] == 1
+
+
+def test_summaries_do_not_depend_on_threads(scaled):
+    size = scaled(5_000, 60)
+    one = simulate(two_stage(), size, keep="summary", threads=1)
+    many = simulate(two_stage(), size, keep="summary", threads=5)
+    for name in ("means", "covariances", "third_moments", "fourth_moments", "counts_of_bins"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
+
+
+def test_keep_is_checked():
+    with pytest.raises(acme.ParameterError, match='keep is "counts", "summary" or "events"; \'all\' came'):
+        simulate(birth_death(), 2, keep="all")
+
+
+@pytest.mark.slow
+def test_ten_million_trajectories_fit_in_500_megabytes():
+    """Runs in a process of its own, whose largest size is measured; about three minutes on two cores."""
+    import subprocess
+
+    script = """
+import resource
+import numpy as np, acme_lib as acme
+network = acme.ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10, g=1)
+rng = np.random.default_rng(1)
+summary = acme.simulate_ssa(network, {}, np.linspace(0, 10, 11), size=10_000_000, rng=rng, keep="summary")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, summary.mean("M")[-1], summary.fano_factor("M")[-1])
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    megabytes, mean, fano = (float(word) for word in done.stdout.split())
+    assert megabytes < 500
+    exact = 10 * -np.expm1(-10)
+    assert abs(mean - exact) < 5 * np.sqrt(exact / 1e7)
+    assert abs(fano - 1) < 5 * np.sqrt(2 / 1e7)
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_progress_bar_counts_trajectories(capsys):
+    simulate(birth_death(), 50, progress=True)
+    assert "50/50" in capsys.readouterr().err
+    simulate(birth_death(), 50, progress=False)
+    simulate(birth_death(), 50)
+    assert capsys.readouterr().err == ""
+
+
+# --- files and tables -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_gives_the_ensemble_back(tmp_path):
+    text = "0 -> M : k/2  # half\nK = 2*g\nM <-> N : g, K\n"
+    network = acme.ReactionNetwork.parse(text, k=0.1 + 0.2, g=1.0)
+    ensemble = simulate(network, 5, parameters={"g": np.linspace(0.5, 1.5, 5)})
+    path = tmp_path / "ensemble.npz"
+    ensemble.save(path)
+    back = acme.Ensemble.load(path)
+    np.testing.assert_array_equal(back.counts, ensemble.counts)
+    np.testing.assert_array_equal(back.times, ensemble.times)
+    np.testing.assert_array_equal(back.parameters["g"], ensemble.parameters["g"])
+    assert back.seed == ensemble.seed and back.species == ("M", "N")
+    assert dict(back.network.parameters) == dict(network.parameters)
+    np.testing.assert_array_equal(back.network.propensities([3, 4]), network.propensities([3, 4]))
+    assert [p.name for p in tmp_path.iterdir()] == ["ensemble.npz"]
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "ensemble.npz"
+    simulate(birth_death(), 5).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(acme.ParameterError, match="is not a file that Ensemble.save wrote, or it is damaged"):
+        acme.Ensemble.load(path)
+    np.savez(path, counts=np.zeros(3))
+    with pytest.raises(acme.ParameterError, match="is not a file that Ensemble.save wrote"):
+        acme.Ensemble.load(path)
+    np.savez(path, about=np.array(json.dumps({"format": "acme-ensemble-0"})))
+    with pytest.raises(acme.ParameterError, match="another format"):
+        acme.Ensemble.load(path)
+    np.savez(path, about=np.array([{"a": 1}], dtype=object))  # what would need pickle is not read
+    with pytest.raises(acme.ParameterError, match="is not a file that Ensemble.save wrote"):
+        acme.Ensemble.load(path)
+    with pytest.raises(FileNotFoundError):
+        acme.Ensemble.load(tmp_path / "nothing.npz")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "ensemble.npz"
+    simulate(birth_death(), 5, seed=1).save(path)
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="no space"):
+        simulate(birth_death(), 5, seed=2).save(path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_functions_are_not_stored(tmp_path):
+    network = acme.ReactionNetwork.parse("0 => M : rate(M)\nM -> 0 : g", rate=lambda m: 2.0, g=1.0)
+    ensemble = simulate(network, 2)
+    with pytest.raises(acme.ParameterError, match="Python functions rate, and a file holds no code"):
+        ensemble.save(tmp_path / "ensemble.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables():
+    ensemble = simulate(two_stage(), 4, parameters={"k_m": np.arange(1.0, 5.0)})
+    frame = ensemble.to_pandas()
+    assert list(frame.columns) == ["M", "P"] and frame.index.names == ["trajectory", "time"]
+    assert frame.loc[(2, 0.5), "P"] == ensemble["P"][2, 1]
+    data = ensemble.to_xarray()
+    assert data["P"].dims == ("trajectory", "time")
+    assert data["P"].sel(time=2.0).isel(trajectory=3) == ensemble["P"][3, 2]
+    assert data["k_m"].dims == ("trajectory",)
+
+
+@pytest.mark.parametrize(("name", "method"), [("pandas", "to_pandas"), ("xarray", "to_xarray")])
+def test_a_missing_table_library_says_how_to_get_it(monkeypatch, name, method):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=rf'this needs {name}: install it with pip install "acme-course\[data\]"'):
+        getattr(simulate(birth_death(), 2), method)()
+
+
+def test_an_ensemble_can_be_sent_to_another_process():
+    ensemble = simulate(two_stage(), 3)
+    back = pickle.loads(pickle.dumps(ensemble))
+    np.testing.assert_array_equal(back.counts, ensemble.counts)
+    assert back.species == ensemble.species
