@@ -6,5 +6,6 @@ serves every network.
 
 from acme_lib.network.event import Event
 from acme_lib.network.reaction_network import Reaction, ReactionNetwork
+from acme_lib.network.reporters import dual_reporter
 
-__all__ = ["Event", "Reaction", "ReactionNetwork"]
+__all__ = ["Event", "Reaction", "ReactionNetwork", "dual_reporter"]

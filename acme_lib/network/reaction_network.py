@@ -298,6 +298,29 @@ class ReactionNetwork:
             self.species, self.reactions, self.definitions, {**given, **changes}, self.events, self.functions
         )
 
+    def replace_parameter(self, name, value, **parameters):
+        """Return the network with an expression in the place of a parameter, such as one that varies in time.
+
+        Parameters
+        ----------
+        name : str
+            A given parameter.
+        value : Expression
+            Of parameters, species and the time.
+        **parameters : float
+            Values of the names in `value` that are new.
+        """
+        swap = {name: value}
+        given = {p: v for p, v in self.parameters.items() if p in self.given_parameters and p != name}
+        return self.build(
+            self.species,
+            tuple(replace(reaction, rate=reaction.rate.substitute(swap)) for reaction in self.reactions),
+            tuple(replace(d, value=d.value.substitute(swap)) for d in self.definitions),
+            {**given, **parameters},
+            tuple(_substitute_event(event, swap) for event in self.events),
+            self.functions,
+        )
+
     @cached_property
     def reactant_counts(self):
         """Molecules that each reaction takes, shape (reaction, species)."""
@@ -520,10 +543,11 @@ class ReactionNetwork:
 
         return LinearNoise.of(self, convention)
 
-    def propensity_error(self, j, value, state):
-        """Return the error that says that reaction `j` has a bad propensity in `state`."""
+    def propensity_error(self, j, value, state, t=None):
+        """Return the error that says that reaction `j` has a bad propensity in `state`, at time `t` where given."""
         reaction = self.reactions[j]
         at = ", ".join(f"{name}={int(n)}" for name, n in zip(self.species, state, strict=False))
+        at += "" if t is None else f" at t={t:g}"
         what = "negative" if value < 0 else "not finite"
         return located(
             PropensityError(

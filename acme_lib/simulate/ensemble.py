@@ -9,6 +9,7 @@ from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.simulate import storage
+from acme_lib.simulate.stops import need_stop_times, summarise_stops
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,20 @@ class Ensemble:
     def species(self):
         """Names of the species, in the order of the last axis of `counts`."""
         return self.network.species
+
+    @property
+    def stop_times(self):
+        """When each trajectory met the stop condition, shape (trajectory,); not a number where it did not."""
+        return need_stop_times(self.extra.get("stop_times"))
+
+    @property
+    def censored(self):
+        """Whether each trajectory ended without meeting the stop condition, shape (trajectory,)."""
+        return np.isnan(self.stop_times)
+
+    def summarise_stops(self):
+        """Return the `StopSummary` of the stop times."""
+        return summarise_stops(self.stop_times, self.times[0], self.times[-1])
 
     def __getitem__(self, name):
         if name not in self.species:

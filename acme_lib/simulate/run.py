@@ -13,6 +13,7 @@ import numpy as np
 
 from acme_lib.errors import ParameterError
 from acme_lib.simulate.ensemble import Ensemble
+from acme_lib.simulate.record import RecordBuilder
 from acme_lib.simulate.summary import SummaryBuilder, summarise_part
 from acme_lib.simulate.task import check_whole
 
@@ -34,8 +35,9 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     Parameters
     ----------
     task : Task
-    keep : {"counts", "summary"}
-        All counts, or only their summary over trajectories: then memory does not grow with the ensemble.
+    keep : {"counts", "summary", "events"}
+        All counts, or only their summary over trajectories: then memory does not grow with the ensemble; or every
+        event, where the task records them.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -45,15 +47,15 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
 
     Returns
     -------
-    Ensemble or EnsembleSummary
+    Ensemble, EnsembleSummary or EventRecord
     """
-    if keep not in ("counts", "summary"):
-        raise ParameterError(f'keep is "counts" or "summary"; {keep!r} came')
+    if keep not in _COLLECTORS:
+        raise ParameterError(f'keep is "counts", "summary" or "events"; {keep!r} came')
     threads = available_threads() if threads is None else check_whole("threads", threads, 1)
     per_range = min(_MOST_PER_RANGE, -(-task.size // _RANGES))
     ranges = [(low, min(low + per_range, task.size)) for low in range(0, task.size, per_range)]
     finish = summarise_part if keep == "summary" else _keep_part
-    collector = SummaryBuilder(task) if keep == "summary" else _CountsBuilder(task)
+    collector = _COLLECTORS[keep](task)
     parts = _on_cluster(task, ranges, finish, client) if client else _in_threads(task, ranges, finish, threads)
     with _bar(progress, task.size) as bar:
         for (low, high), part in zip(ranges, parts, strict=True):
@@ -150,3 +152,6 @@ class _CountsBuilder:
         task = self.task
         seed = tuple(int(word) for word in task.key)
         return Ensemble(task.times, self.counts, task.network, self.events, seed, dict(task.parameters), self.extra)
+
+
+_COLLECTORS = {"counts": _CountsBuilder, "summary": SummaryBuilder, "events": RecordBuilder}

@@ -3,10 +3,10 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
-from acme_lib.network.reaction_network import located
+from acme_lib.simulate.general import general_options, needs_general_method, run_general_range
 from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import (
@@ -31,16 +31,21 @@ def simulate_ssa(
     size=1,
     rng,
     parameters=None,
+    stop=None,
     keep="counts",
     threads=None,
     client=None,
     progress=None,
     max_events=1_000_000_000,
 ):
-    r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_.
+    r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_, and by thinning [2]_ where rates vary in time.
 
     In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
     the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
+
+    Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is
+    kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
+    from false to true, at times that are known exactly; one that is true from the start has not turned true.
 
     Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional
     to the number of events.
@@ -60,8 +65,13 @@ def simulate_ssa(
     parameters : mapping of str to array_like, shape (size,), or callable, optional
         Parameters that differ between trajectories (extrinsic noise), one number each; or a sampler
         ``parameters(rng, size)`` that returns such a mapping.
-    keep : {"counts", "summary"}
-        Return all counts, or moments and histograms only (`EnsembleSummary`): then memory does not grow with `size`.
+    stop : str, optional
+        A condition on species, parameters and the time, such as ``"P >= 100"``. A trajectory ends as soon as it holds,
+        and keeps that state at all later times; ``ensemble.stop_times`` says when, and ``ensemble.censored`` which
+        trajectories never met it.
+    keep : {"counts", "summary", "events"}
+        Return all counts; or moments and histograms only (`EnsembleSummary`), so that memory does not grow with `size`;
+        or every single event between the first time and the last (`EventRecord`), for waiting times.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -73,13 +83,15 @@ def simulate_ssa(
 
     Returns
     -------
-    Ensemble or EnsembleSummary
-        ``counts[trajectory, time, species]``; ``ensemble["M"]`` by name.
+    Ensemble, EnsembleSummary or EventRecord
+        ``counts[trajectory, time, species]``; ``ensemble["M"]`` by name. ``ensemble.extra["event_firings"]``, shape
+        (trajectory, event), counts how often each event of the network happened.
 
     Raises
     ------
     ParameterError
-        If an argument has the wrong shape or type, or the network has events.
+        If an argument has the wrong shape or type, a condition is not linear in the time, or an event gives a count
+        that is not whole or negative.
     PropensityError
         If a propensity turns negative or not finite, a reaction would make a count negative, or a trajectory exceeds
         `max_events`; the message shows the line and the state.
@@ -87,6 +99,7 @@ def simulate_ssa(
     References
     ----------
     .. [1] D. T. Gillespie, J. Phys. Chem. 81, 2340 (1977). doi:10.1021/j100540a008
+    .. [2] P. A. W. Lewis & G. S. Shedler, Nav. Res. Logist. Q. 26, 403 (1979). doi:10.1002/nav.3800260304
 
     Examples
     --------
@@ -97,16 +110,12 @@ def simulate_ssa(
     >>> acme.simulate_ssa(network, {"M": 0}, np.linspace(0, 5, 11), size=3, rng=rng).counts.shape
     (3, 11, 1)
     """
-    max_events = check_whole("max_events", max_events, 1)
-    task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, max_events=max_events)
-    network.refuse_events("simulate_ssa")
-    if network.uses_time:
-        line = next(r for r in network.reactions if r.rate.uses_time)
-        raise located(
-            ParameterError("this rate depends on the time t, and the direct method takes rates as constant in time"),
-            line.line,
-            line.text,
-        )
+    options = {"max_events": check_whole("max_events", max_events, 1)}
+    run_range = _run_range
+    if isinstance(network, ReactionNetwork) and needs_general_method(network, stop, keep):
+        options |= general_options(network, stop, keep)
+        run_range = run_general_range
+    task = make_task(run_range, network, x0, t, size=size, rng=rng, parameters=parameters, **options)
     return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
 
 

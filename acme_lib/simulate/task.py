@@ -9,6 +9,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.simulate.random_stream import draw_key
+from acme_lib.simulate.record import PartRecord
 
 # How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.
 DONE, BAD_PROPENSITY, NEGATIVE_COUNT, EVENT_LIMIT, STOPPED = range(5)
@@ -101,6 +102,8 @@ class Part:
         Reactions that fired.
     extra : mapping of str to ndarray
         Further results of a method, a row a trajectory.
+    record : PartRecord or None
+        Every event of the range, where they are kept.
     """
 
     low: int
@@ -108,6 +111,7 @@ class Part:
     counts: np.ndarray
     events: np.ndarray
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    record: PartRecord | None = None
 
 
 def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **options):

@@ -161,7 +161,7 @@ def test_summaries_do_not_depend_on_threads(scaled):
 
 
 def test_keep_is_checked():
-    with pytest.raises(acme.ParameterError, match='keep is "counts" or "summary"; \'all\' came'):
+    with pytest.raises(acme.ParameterError, match='keep is "counts", "summary" or "events"; \'all\' came'):
         simulate(birth_death(), 2, keep="all")
 
 

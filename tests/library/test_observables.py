@@ -129,12 +129,6 @@ def test_bad_events(line, message):
         acme.ReactionNetwork.parse(f"0 -> P : k\n{line}", k=1)
 
 
-def test_simulation_refuses_events_by_name():
-    network = acme.ReactionNetwork.parse("0 -> P : 1\nat 5 : P = 0")
-    with pytest.raises(acme.ParameterError, match=r"line 2, 'at 5 : P = 0': simulate_ssa does not take.*event_1"):
-        acme.simulate_ssa(network, {}, 1.0, rng=np.random.default_rng(1))
-
-
 def test_the_generator_refuses_events_by_name():
     network = acme.ReactionNetwork.parse("0 -> P : 1\nat 5 : P = 0")
     with pytest.raises(acme.ParameterError, match=r"line 2, 'at 5 : P = 0': build_generator does not take.*event_1"):

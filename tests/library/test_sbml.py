@@ -417,7 +417,7 @@ def test_events(level, read):
     assert reset.assignments["Y"].evaluate({"X": 5, "Y": 8, "cell": 2}) == (3 * 8 / 2 + 5) * 2
     assert [other.trigger.evaluate({"Y": y, "cell": 2}) for y in (60, 61)] == [0, 1]
     with pytest.raises(acme.ParameterError, match="event 'reset'.*does not take events"):
-        acme.simulate_ssa(network, {"X": 1}, 1.0, rng=np.random.default_rng(1))
+        network.refuse_events("a method")
 
 
 def test_a_trigger_by_choice_and_an_event_without_effect(read):

@@ -366,8 +366,3 @@ def test_a_reaction_without_its_molecules_is_an_error():
 def test_growth_without_bound_ends():
     with pytest.raises(acme.PropensityError, match="needs more than max_events=500 events"):
         simulate("M -> 2 M : k", {"M": 5}, t=100.0, k=3, max_events=500)
-
-
-def test_rates_that_depend_on_time_are_refused_by_name():
-    with pytest.raises(acme.ParameterError, match=r"line 1, '0 => M : k\*t': this rate depends on the time t"):
-        simulate("0 => M : k*t", k=3)

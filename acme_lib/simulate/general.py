@@ -1,0 +1,485 @@
+"""Exact simulation with rates that depend on the time, events, stop conditions, and records of all that happens.
+
+Rates that depend on the time are thinned [1]_: candidates come at a constant rate that bounds the true one over a
+window of time, and each is kept with the probability true/bound [2]_. The bounds are rigorous
+(`acme_lib.network.bounds`).
+
+References
+----------
+.. [1] P. A. W. Lewis & G. S. Shedler, Naval Research Logistics Quarterly 26, 403 (1979). doi:10.1002/nav.3800260304
+.. [2] M. Voliotis, P. Thomas, R. Grima & C. G. Bowsher, PLOS Computational Biology 12, e1004923 (2016).
+   doi:10.1371/journal.pcbi.1004923
+"""
+
+import numpy as np
+from numba import njit
+
+from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.network.bounds import bound_program
+from acme_lib.network.expression import MAX_STACK, TIME
+from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.reaction_network import located
+from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
+from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.simulate.record import PartRecord
+from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
+
+# How `_general_method` may end besides what `Task.check` knows.
+UNBOUNDED, LOOSE_BOUND, BAD_ASSIGNMENT, EVENT_LOOP, RECORD_FULL = range(STOPPED + 1, STOPPED + 6)
+
+_FIRST_ROOM = 4096  # events of a range, before its record is given more room
+_CHECK_EVERY = 4096  # candidates between two looks at the stop flag
+_CASCADE = 1000  # rounds of events at one moment
+_WASTE = 2.0  # candidates in a window that a loose bound may cost
+
+
+def needs_general_method(network, stop, keep):
+    """Whether the direct method does not do."""
+    return network.uses_time or bool(network.events) or stop is not None or keep == "events"
+
+
+def general_options(network, stop, keep):
+    """Return what `run_general_range` needs as `Task.options`, besides ``max_events``."""
+    if stop is not None:
+        if keep == "summary":
+            raise ParameterError('keep="summary" keeps no stop times; use keep="counts" with a stop condition')
+        stop = parse_stop(network, stop)
+    table = network.rate_table
+    programs = zip(table.program_start[:-1], table.program_start[1:], strict=True)
+    timed = np.flatnonzero([bool(np.any(table.codes[a:b] == TIME)) for a, b in programs]).astype(np.int64)
+    conditions = lay_out_conditions(network, stop)
+    return {"conditions": conditions, "timed": timed, "stops": stop is not None, "record": keep == "events"}
+
+
+def run_general_range(task, low, high, stop):
+    """Simulate a range of trajectories; see `Task.run_range`.
+
+    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own; they may repeat at the
+    end.
+    """
+    rows, options = high - low, task.options
+    conditions = options["conditions"]
+    time_rows = options.get("time_rows")
+    time_rows = task.times[None, :].copy() if time_rows is None else time_rows[low:high].copy()
+    counts = np.empty((rows, time_rows.shape[1], len(task.network.species)), dtype=np.int64)
+    fired = np.zeros(rows, dtype=np.int64)
+    stop_times = np.full(rows, np.nan)
+    n_events = len(conditions.assignment_start) - 1
+    firings = np.zeros((rows, n_events), dtype=np.int64)
+    table, scale, values = task.rates_of(low, high)
+    starts = task.starts_of(low, high)
+    kept = PartRecord.empty(starts, _FIRST_ROOM if options["record"] else 0)
+    status, first_row = RECORD_FULL, 0
+    while status == RECORD_FULL:
+        *outcome, now = _general_method(
+            low,
+            starts,
+            time_rows,
+            table,
+            scale,
+            values,
+            task.key,
+            options["max_events"],
+            options["timed"],
+            conditions.arrays,
+            options["record"],
+            counts,
+            fired,
+            stop_times,
+            firings,
+            kept.times,
+            kept.reactions,
+            kept.jumps,
+            kept.offsets,
+            kept.jump_offsets,
+            first_row,
+            stop,
+        )
+        status, first_row = outcome[0], outcome[1] - low
+        if status == RECORD_FULL:
+            kept = kept.with_room(4 * len(kept.times))
+    _check(task, outcome, now)
+    extra = {"stop_times": stop_times} if options["stops"] else {}
+    if n_events:
+        extra["event_firings"] = firings
+    return Part(low, high, counts, fired, extra, kept.trimmed() if options["record"] else None)
+
+
+def _check(task, outcome, now):
+    """Raise what `_general_method` reports."""
+    status, trajectory, which, value, state = outcome
+    if status <= STOPPED and status != BAD_PROPENSITY:
+        return task.check(outcome)
+    network = task.network
+    if task.parameters:
+        network = network.with_parameters(**{name: v[trajectory] for name, v in task.parameters.items()})
+    at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
+    at = f"t={now:g} in the state {at}"
+    if status == BAD_PROPENSITY:
+        raise network.propensity_error(which, value, state, now if network.uses_time else None)
+    if status == UNBOUNDED:
+        line = network.reactions[which]
+        error = PropensityError(
+            f"the rate has no finite bound just after {at}; a rate may jump, but may not grow without limit: change "
+            "it, for example with min(…, highest)"
+        )
+        raise located(error, line.line, line.text)
+    if status == LOOSE_BOUND:
+        line = network.reactions[which]
+        raise RuntimeError(f"the bound of the rate in {line.text!r} does not hold at {at}: please report this")
+    if status == BAD_ASSIGNMENT:
+        conditions = task.options["conditions"]
+        event = network.events[int(np.searchsorted(conditions.assignment_start, which, side="right")) - 1]
+        name = network.species[conditions.assignment_species[which]]
+        error = ParameterError(
+            f"the event gives {name} the value {value:g} at {at}; a count is whole, zero or more, and at most 9e15: "
+            f"write for example floor({event.assignments[name].text}) or max(0, …)"
+        )
+        raise located(error, event.line, event.text)
+    raise ParameterError(  # EVENT_LOOP
+        f"events set each other off without end at {at}; make one of the triggers stay true, or false, "
+        f"after the assignments: {'; '.join(event.text or event.name for event in network.events)}"
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _general_method(
+    low,
+    starts,
+    time_rows,
+    table,
+    scale_rows,
+    value_rows,
+    key,
+    max_events,
+    timed,
+    conditions,
+    record,
+    counts,
+    fired,
+    stop_times,
+    firings,
+    kept_times,
+    kept_reactions,
+    kept_jumps,
+    kept_start,
+    jump_start,
+    first_row,
+    stop,
+):
+    """Simulate the trajectories low + first_row, …; returns an outcome (see `_check`) and the time that it concerns.
+
+    Fills `counts`, `fired`, `stop_times` and `firings`, and where `record` the arrays of a `PartRecord`. With the
+    status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
+    """
+    shift, first, second, special = table[1], table[2], table[3], table[4]
+    change_start, change_species, change_count = table[8], table[9], table[10]
+    affected_start, affected = table[15], table[16]
+    # each array by itself: handing over the whole tuple costs more than the call
+    codes, operands, start, truth, crossing_start, crossings = conditions[:6]
+    initially, watcher_start, watchers = conditions[6], conditions[7], conditions[8]
+    assignment_start, assignment_species, assignment_program = conditions[9], conditions[10], conditions[11]
+    n_reactions = table[0].shape[0]
+    n_species = starts.shape[1]
+    n_times = time_rows.shape[1]
+    n_conditions = initially.shape[0]
+    n_events = assignment_start.shape[0] - 1
+    stops = n_conditions > n_events
+    is_timed = np.zeros(n_reactions, dtype=np.bool_)
+    for j in timed:
+        is_timed[j] = True
+    x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
+    bound = np.empty(n_reactions)  # of each propensity over the window; itself where it does not depend on the time
+    cumulative = np.empty(n_reactions)
+    stack = np.empty(MAX_STACK)
+    stack_high = np.empty(MAX_STACK)
+    holds = np.zeros(n_conditions, dtype=np.bool_)
+    change = np.full(n_conditions, np.inf)
+    pending = np.zeros(n_events, dtype=np.bool_)
+    values = np.empty(assignment_species.shape[0])
+    n_kept = kept_start[first_row]
+    n_jumps = jump_start[first_row]
+    steps = 0
+    status = DONE
+    trajectory = low
+    which = 0
+    value = 0.0
+    now = 0.0
+    scale = scale_rows[0]
+    parameters = value_rows[0]
+    rates = with_row(table, scale, parameters)
+    for row in range(first_row, counts.shape[0]):
+        trajectory = low + row
+        stream = start_stream(key, trajectory)
+        for i in range(n_species):
+            x[i] = starts[row, i]
+        if scale_rows.shape[0] > 1:
+            scale = scale_rows[row]
+            parameters = value_rows[row]
+            rates = with_row(table, scale, parameters)
+        times = time_rows[row if time_rows.shape[0] > 1 else 0]
+        now = times[0]
+        end = times[n_times - 1]
+        recorded = 0
+        fired[row] = 0  # a trajectory may be run again, with more room for its record
+        firings[row] = 0
+        stop_times[row] = np.nan
+        width = end - now
+        window_end = np.inf
+        stale = True  # propensities are to be computed, and a window of time is to be opened
+        rounds = 0
+        n_pending = 0
+        horizon = np.inf  # when a condition may change next
+        for k in range(n_conditions):
+            holds[k], change[k] = look_at_condition(
+                k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+            )
+            horizon = min(horizon, change[k])
+            if k < n_events:
+                pending[k] = holds[k] and not initially[k]
+                n_pending += pending[k]
+        while True:
+            steps += 1
+            if steps % _CHECK_EVERY == 0 and stop[0] != 0:
+                status = STOPPED
+                break
+            if stops and holds[n_events]:
+                stop_times[row] = now
+                break
+            if n_pending > 0:
+                rounds += 1
+                if rounds > _CASCADE:
+                    status = EVENT_LOOP
+                    break
+                # the values of all come from the state before the first
+                for k in range(n_events):
+                    if pending[k]:
+                        which = evaluate_assignments(
+                            k,
+                            x,
+                            parameters,
+                            now,
+                            codes,
+                            operands,
+                            start,
+                            assignment_start,
+                            assignment_program,
+                            stack,
+                            values,
+                        )
+                        if which >= 0:
+                            value = values[which]
+                            status = BAD_ASSIGNMENT
+                            break
+                if status != DONE:
+                    break
+                for k in range(n_events):
+                    if pending[k]:
+                        firings[row, k] += 1
+                        if record:
+                            if n_kept == kept_times.shape[0] or n_jumps == kept_jumps.shape[0]:
+                                status = RECORD_FULL
+                                break
+                            kept_times[n_kept] = now
+                            kept_reactions[n_kept] = n_reactions + k
+                            n_kept += 1
+                            kept_jumps[n_jumps] = 0
+                        for i in range(assignment_start[k], assignment_start[k + 1]):
+                            s = assignment_species[i]
+                            if record:
+                                kept_jumps[n_jumps, s] = np.int64(values[i] - x[s])
+                            x[s] = values[i]
+                        n_jumps += record
+                        pending[k] = False
+                n_pending = 0
+                horizon = np.inf
+                for k in range(n_conditions):
+                    held = holds[k]
+                    holds[k], change[k] = look_at_condition(
+                        k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                    )
+                    horizon = min(horizon, change[k])
+                    if k < n_events and holds[k] and not held:
+                        pending[k] = True
+                        n_pending += 1
+                stale = True
+                continue
+            rounds = 0
+            if now >= end:
+                break
+            if stale:
+                for j in range(n_reactions):
+                    bound[j] = propensity(j, x, now, rates, stack)
+                    if not (bound[j] >= 0.0 and bound[j] < np.inf):
+                        status = BAD_PROPENSITY
+                        which = j
+                        value = bound[j]
+                        break
+                if status != DONE:
+                    break
+                stale = False
+                window_end = now
+            if timed.shape[0] > 0 and window_end <= now:
+                status, which, value, width, window_end = _open_window(
+                    x, now, min(horizon, end), width, rates, parameters, timed, bound, stack, stack_high
+                )
+                if status != DONE:
+                    break
+            limit = min(horizon, end)
+            if timed.shape[0] > 0:
+                limit = min(limit, window_end)
+            total = 0.0
+            for j in range(n_reactions):
+                total += bound[j]
+                cumulative[j] = total
+            candidate = np.inf
+            if total > 0.0:
+                waiting, stream = next_exponential(stream)
+                candidate = now + waiting / total
+            at_limit = not candidate < limit
+            if at_limit:
+                candidate = limit
+            while recorded < n_times and times[recorded] < candidate:
+                for i in range(n_species):
+                    counts[row, recorded, i] = np.int64(x[i])
+                recorded += 1
+            now = candidate
+            if at_limit:
+                if now == window_end and now < horizon:
+                    width *= 2.0  # nothing happened in the whole window
+                if now == horizon:
+                    horizon = np.inf
+                    for k in range(n_conditions):
+                        held = holds[k]
+                        if change[k] <= now:
+                            holds[k], change[k] = look_at_condition(
+                                k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                            )
+                        horizon = min(horizon, change[k])
+                        if k < n_events and holds[k] and not held:
+                            pending[k] = True
+                            n_pending += 1
+                continue
+            u, stream = next_uniform(stream)
+            target = u * total
+            chosen = 0
+            for j in range(n_reactions - 1):
+                chosen += cumulative[j] <= target
+            while bound[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
+                chosen -= 1
+            if is_timed[chosen]:
+                value = special_propensity(chosen, x, now, rates, stack)
+                which = chosen
+                if not (value >= 0.0 and value < np.inf):
+                    status = BAD_PROPENSITY
+                    break
+                if value > bound[chosen] * (1.0 + 1e-9):
+                    status = LOOSE_BOUND
+                    break
+                u, stream = next_uniform(stream)
+                if not u * bound[chosen] < value:
+                    continue
+            for i in range(change_start[chosen], change_start[chosen + 1]):
+                s = change_species[i]
+                x[s] += change_count[i]
+                if x[s] < 0.0:
+                    x[s] -= change_count[i]
+                    status = NEGATIVE_COUNT
+                    which = chosen
+                    break
+            if status != DONE:
+                break
+            for i in range(affected_start[chosen], affected_start[chosen + 1]):
+                j = affected[i]
+                if is_timed[j]:
+                    window_end = now  # its bound is to be found anew
+                    continue
+                if special[j]:
+                    value = special_propensity(j, x, now, rates, stack)
+                else:  # written out: by far the most frequent, and a call hands over the whole table
+                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+                if not (value >= 0.0 and value < np.inf):
+                    status = BAD_PROPENSITY
+                    which = j
+                    break
+                bound[j] = value
+            if status != DONE:
+                break
+            fired[row] += 1
+            if record:
+                if n_kept == kept_times.shape[0]:
+                    status = RECORD_FULL
+                    break
+                kept_times[n_kept] = now
+                kept_reactions[n_kept] = chosen
+                n_kept += 1
+            if fired[row] > max_events:
+                status = EVENT_LIMIT
+                value = now
+                break
+            if watcher_start[chosen] < watcher_start[chosen + 1]:
+                for i in range(watcher_start[chosen], watcher_start[chosen + 1]):
+                    k = watchers[i]
+                    held = holds[k]
+                    holds[k], change[k] = look_at_condition(
+                        k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
+                    )
+                    if k < n_events and holds[k] and not held:
+                        pending[k] = True
+                        n_pending += 1
+                horizon = np.inf
+                for k in range(n_conditions):
+                    horizon = min(horizon, change[k])
+        if status != DONE:
+            break
+        kept_start[row + 1] = n_kept
+        jump_start[row + 1] = n_jumps
+        while recorded < n_times:
+            for i in range(n_species):
+                counts[row, recorded, i] = np.int64(x[i])
+            recorded += 1
+    return status, trajectory, which, value, x, now
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _open_window(x, now, latest, width, rates, parameters, timed, bound, low, high):
+    """Fill `bound` for the rates that depend on the time, over a window from `now` up to `latest` at most.
+
+    A bound is good if it is at most twice the present value, or costs at most a candidate or two. Returns a status, the
+    reaction and value that it concerns, the width to try next and the window's end.
+    """
+    scale, p_start, codes, operands = rates[0], rates[11], rates[12], rates[13]
+    r_start, r_species, r_count = rates[5], rates[6], rates[7]
+    for j in timed:
+        bound[j] = 0.0
+    present = bound.sum()  # of the rates that are constant
+    constant = present
+    for j in timed:
+        value = special_propensity(j, x, now, rates, low)
+        if not (value >= 0.0 and value < np.inf):
+            return BAD_PROPENSITY, j, value, width, now
+        present += value
+    while True:
+        window_end = min(now + width, latest)
+        total = constant
+        worst = 0
+        for j in timed:
+            factor = scale[j]
+            for r in range(r_start[j], r_start[j + 1]):
+                n = x[r_species[r]]
+                for k in range(r_count[r]):
+                    factor *= (n - k) / (k + 1.0)
+            bound[j] = 0.0
+            if factor > 0.0:
+                _, upper = bound_program(
+                    codes, operands, p_start[j], p_start[j + 1], x, parameters, now, window_end, low, high
+                )
+                bound[j] = max(0.0, factor * upper)
+                if not bound[j] < np.inf:
+                    worst = j
+            total += bound[j]
+        if total < np.inf and (total <= 2.0 * present or total * (window_end - now) <= _WASTE):
+            return DONE, 0, 0.0, width, window_end
+        width = 0.5 * (window_end - now)
+        if not now < now + width < window_end:  # no shorter window can be told from this one
+            return UNBOUNDED, worst, 0.0, width, now

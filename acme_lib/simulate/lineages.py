@@ -1,0 +1,645 @@
+"""Growing and dividing cells: single lineages and whole trees.
+
+Between divisions a cell is a trajectory like any other, whose volume is a known function of time; a generation of cells
+is simulated at once. At division the molecules are partitioned between two daughters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from acme_lib.errors import ParameterError
+from acme_lib.network import ReactionNetwork
+from acme_lib.network.expression import Expression, suggest
+from acme_lib.network.reaction_network import located
+from acme_lib.simulate.general import general_options, run_general_range
+from acme_lib.simulate.random_stream import draw_key
+from acme_lib.simulate.run import run_task
+from acme_lib.simulate.task import Task, check_parameters, check_starts, check_times, check_whole
+
+_PARTITIONS = ("binomial", "equal", "copy")
+_REDRAWS = 1000  # of a division volume that is below the volume at birth
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A cell divides when it has lived for a given time.
+
+    Attributes
+    ----------
+    period : float
+        Mean time between divisions.
+    cv : float
+        Standard deviation over mean; each cell draws its own from a gamma law. Errors of the volume at division are
+        then not corrected by later generations: it wanders.
+    """
+
+    period: float
+    cv: float = 0.0
+
+    def __post_init__(self):
+        _check_rule(self, "period")
+
+
+@dataclass(frozen=True)
+class Sizer:
+    """A cell divides when it has reached a given volume.
+
+    Attributes
+    ----------
+    volume : float
+        Mean volume at division.
+    cv : float
+        Standard deviation over mean; each cell draws its own from a gamma law, above its volume at birth.
+    """
+
+    volume: float
+    cv: float = 0.0
+
+    def __post_init__(self):
+        _check_rule(self, "volume")
+
+
+@dataclass(frozen=True)
+class Adder:
+    """A cell divides when it has added a given volume since its birth [1]_.
+
+    Attributes
+    ----------
+    volume : float
+        Mean volume that is added; also the mean volume at birth, where daughters are of equal size.
+    cv : float
+        Standard deviation over mean; each cell draws its own from a gamma law.
+
+    References
+    ----------
+    .. [1] A. Amir, Phys. Rev. Lett. 112, 208102 (2014). doi:10.1103/PhysRevLett.112.208102
+    """
+
+    volume: float
+    cv: float = 0.0
+
+    def __post_init__(self):
+        _check_rule(self, "volume")
+
+
+def _check_rule(rule, what):
+    for name, least in ((what, 0.0), ("cv", None)):
+        value = getattr(rule, name)
+        _positive(f"{type(rule).__name__}.{name}", value, zero=least is None)
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """Cells, one a row; mothers stand before their daughters.
+
+    Attributes
+    ----------
+    network : ReactionNetwork
+    parent : ndarray of int64, shape (cell,)
+        Row of the mother, or -1.
+    founder : ndarray of int64, shape (cell,)
+        Which of the first cells it comes from.
+    generation : ndarray of int64, shape (cell,)
+        0 for the first cells.
+    birth_times, end_times : ndarray, shape (cell,)
+        A cell ends by its division, or because the simulation ends.
+    divided : ndarray of bool, shape (cell,)
+    birth_volumes, end_volumes : ndarray, shape (cell,)
+    birth_counts, end_counts : ndarray of int64, shape (cell, species)
+        Molecules at birth, and just before the division or at the end.
+    seed : tuple of int
+    """
+
+    network: ReactionNetwork = field(repr=False)
+    parent: np.ndarray = field(repr=False)
+    founder: np.ndarray = field(repr=False)
+    generation: np.ndarray = field(repr=False)
+    birth_times: np.ndarray = field(repr=False)
+    end_times: np.ndarray = field(repr=False)
+    divided: np.ndarray = field(repr=False)
+    birth_volumes: np.ndarray = field(repr=False)
+    end_volumes: np.ndarray = field(repr=False)
+    birth_counts: np.ndarray = field(repr=False)
+    end_counts: np.ndarray = field(repr=False)
+    seed: tuple[int, ...] = field(repr=False)
+
+    def __post_init__(self):
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def __len__(self):
+        return len(self.parent)
+
+    def __repr__(self):
+        founders = int((self.parent < 0).sum())
+        return (
+            f"CellTable of {len(self)} cells from {founders} (generations 0 … {self.generation.max()}; "
+            f"{int(self.divided.sum())} divided)"
+        )
+
+    @property
+    def species(self):
+        """Names of the species."""
+        return self.network.species
+
+    def at_birth(self, name):
+        """Return the counts of a species at birth, shape (cell,)."""
+        return self.birth_counts[:, self._index(name)]
+
+    def at_end(self, name):
+        """Return the counts of a species just before division, or at the end, shape (cell,)."""
+        return self.end_counts[:, self._index(name)]
+
+    def daughters(self, cell):
+        """Return the rows of the daughters of a cell that are in the table."""
+        return np.flatnonzero(self.parent == cell)
+
+    def alive_at(self, t):
+        """Return the rows of the cells that live at time `t`: from their birth until just before their end."""
+        lives_on = (t < self.end_times) | ((t == self.end_times) & ~self.divided)
+        return np.flatnonzero((self.birth_times <= t) & lives_on)
+
+    def _index(self, name):
+        return _species_index(self.network, name)
+
+
+@dataclass(frozen=True)
+class LineageEnsemble:
+    """Lineages: at each division one daughter is followed.
+
+    Attributes
+    ----------
+    times : ndarray, shape (time,)
+    counts : ndarray of int64, shape (lineage, time, species)
+        At the moment of a division those of the daughter.
+    volumes : ndarray, shape (lineage, time)
+    cells : CellTable
+        All cells of all lineages; ``cells.founder`` is the lineage.
+    """
+
+    times: np.ndarray
+    counts: np.ndarray = field(repr=False)
+    volumes: np.ndarray = field(repr=False)
+    cells: CellTable
+
+    def __post_init__(self):
+        for array in (self.times, self.counts, self.volumes):
+            array.flags.writeable = False
+
+    def __getitem__(self, name):
+        return self.counts[:, :, _species_index(self.cells.network, name)]
+
+    def __len__(self):
+        return len(self.counts)
+
+    @property
+    def species(self):
+        """Names of the species, in the order of the last axis of `counts`."""
+        return self.cells.species
+
+    def concentration(self, name):
+        """Return count over volume, shape (lineage, time)."""
+        return self[name] / self.volumes
+
+
+def _species_index(network, name):
+    if name not in network.species:
+        known = ", ".join(network.species)
+        raise ParameterError(f"{name!r} is not a species of these cells{suggest(str(name), network.species)}: {known}")
+    return network.species.index(name)
+
+
+def simulate_lineage(
+    network,
+    x0,
+    t,
+    *,
+    division,
+    growth_rate=None,
+    growth="exponential",
+    volume="V",
+    birth_volume=None,
+    partition="binomial",
+    share=0.5,
+    size=1,
+    rng,
+    parameters=None,
+    threads=None,
+    max_events=1_000_000_000,
+):
+    r"""Simulate lineages of growing and dividing cells exactly, following one daughter at each division.
+
+    The volume of a cell born at :math:`t_b` is :math:`V(t) = V_b e^{g (t - t_b)}`, or :math:`V_b + g (t - t_b)`.
+    At division each molecule goes to the first daughter with the probability `share`, independently of the others,
+    and so does this part of the volume. Which daughter is followed is drawn at random, each with probability 1/2.
+
+    Use for what a mother machine sees; `simulate_tree` keeps both daughters, as a growing population does.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+        Rates may use the volume by its name, such as ``0 => M : k*V``; its parameter `volume` then has the place of it,
+        and the value of it is the volume of the first cells, unless `birth_volume` gives another.
+    x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
+        Counts of the first cells, which are new-born.
+    t : array_like, shape (time,)
+        Times at which counts and volumes are recorded; a number means the two times 0 and t.
+    division : Timer, Sizer or Adder
+    growth_rate : float, optional
+        The g above. A `Timer` takes ln 2/period by default, at which a volume that grows exponentially keeps its size.
+    growth : {"exponential", "linear"}
+    volume : str
+        Name of the volume in the rates.
+    birth_volume : float or array_like, shape (size,), optional
+        Of the first cells; by default the network's parameter of that name, else the mean volume at birth that the
+        division rule leads to (1 for a `Timer`).
+    partition : str or mapping of str to str
+        ``"binomial"``; ``"equal"``: half of the molecules each, where a single one that is left over goes to either; or
+        ``"copy"``: all of them to both, as for a gene that is replicated. A mapping gives it by species; the others are
+        partitioned binomially.
+    share : float
+        The part of the first daughter, between 0 and 1.
+    size : int
+        Number of lineages.
+    rng : numpy.random.Generator
+        The same seed gives the same cells, whatever the number of threads.
+    parameters : mapping of str to array_like, shape (size,), or callable, optional
+        Parameters that differ between lineages and that daughters inherit; see `simulate_ssa`.
+    threads, max_events
+        As for `simulate_ssa`; `max_events` is for each cell.
+
+    Returns
+    -------
+    LineageEnsemble
+
+    Raises
+    ------
+    ParameterError
+        If an argument has the wrong shape or type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import acme_lib as acme
+    >>> network = acme.ReactionNetwork.parse("0 => P : k*V", k=20, V=1)
+    >>> rule = acme.Adder(1.0, cv=0.1)
+    >>> rng = np.random.default_rng(1)
+    >>> acme.simulate_lineage(network, {}, [0, 5, 9], division=rule, growth_rate=0.7, size=4, rng=rng).counts.shape
+    (4, 3, 1)
+    """
+    times = check_times(t)
+    colony = _Colony(
+        network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
+        parameters, threads, max_events,
+    )  # fmt: skip
+    counts = np.empty((colony.size, len(times), len(network.species)), dtype=np.int64)
+    volumes = np.empty((colony.size, len(times)))
+    cells = colony.founders()
+    while len(cells["founder"]):
+        cells = colony.grow(cells, times[-1], times)
+        for row, founder in enumerate(cells["founder"]):
+            inside = (times >= cells["birth_time"][row]) & (times < cells["end_time"][row])
+            inside |= (times == cells["end_time"][row]) & ~cells["divided"][row]
+            counts[founder, inside] = cells["counts"][row, 1 : 1 + inside.sum()]
+            volumes[founder, inside] = colony.volume_of(cells, row, times[inside])
+        cells = colony.divide(cells, both=False)
+    return LineageEnsemble(times, counts, volumes, colony.table())
+
+
+def simulate_tree(
+    network,
+    x0,
+    t=None,
+    *,
+    generations=None,
+    division,
+    growth_rate=None,
+    growth="exponential",
+    volume="V",
+    birth_volume=None,
+    partition="binomial",
+    share=0.5,
+    size=1,
+    rng,
+    parameters=None,
+    threads=None,
+    max_events=1_000_000_000,
+    max_cells=1_000_000,
+):
+    r"""Simulate whole trees of growing and dividing cells exactly, up to a time or for a number of generations.
+
+    Use where both daughters matter: for correlations between relatives, and for a population in which cells that divide
+    early have more descendants than a single lineage would show.
+
+    Parameters
+    ----------
+    network, x0, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng, parameters, threads, max_events
+        As for `simulate_lineage`; `size` trees are grown.
+    t : float or pair of float, optional
+        The end, or start and end, of the simulation; the cells that live then have it as their end.
+    generations : int, optional
+        Instead of `t`: all cells up to this generation are simulated until they divide, ``2**(generations + 1) - 1`` a tree.
+    max_cells : int
+        More cells are an error, not a full memory.
+
+    Returns
+    -------
+    CellTable
+
+    Raises
+    ------
+    ParameterError
+        If an argument has the wrong shape or type, or there are too many cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import acme_lib as acme
+    >>> network = acme.ReactionNetwork.parse("0 -> P : k", k=20)
+    >>> acme.simulate_tree(network, {}, generations=3, division=acme.Timer(1.0), rng=np.random.default_rng(1))
+    CellTable of 15 cells from 1 (generations 0 … 3; 15 divided)
+    """  # noqa: E501
+    if (t is None) == (generations is None):
+        raise ParameterError("give either t, the end of the simulation, or generations")
+    times = np.array([0.0, np.inf]) if t is None else check_times(t)
+    last = None if generations is None else check_whole("generations", generations, 0)
+    max_cells = check_whole("max_cells", max_cells, 1)
+    colony = _Colony(
+        network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
+        parameters, threads, max_events,
+    )  # fmt: skip
+    cells, generation = colony.founders(), 0
+    while len(cells["founder"]):
+        if colony.n_cells + len(cells["founder"]) > max_cells:
+            raise ParameterError(
+                f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
+                "generations, or raise max_cells"
+            )
+        cells = colony.grow(cells, times[-1])
+        if generation == last:
+            colony.divide(cells, both=True)
+            break
+        cells = colony.divide(cells, both=True)
+        generation += 1
+    return colony.table()
+
+
+class _Colony:
+    """The cells of a simulation, generation by generation.
+
+    A generation is a dictionary of arrays, a cell a row.
+    """
+
+    def __init__(
+        self, network, x0, start, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
+        parameters, threads, max_events,
+    ):  # fmt: skip
+        if not isinstance(network, ReactionNetwork):
+            raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
+        if not isinstance(division, Timer | Sizer | Adder):
+            raise ParameterError(f"division is a Timer, a Sizer or an Adder, such as Adder(1.0); {division!r} came")
+        if growth not in ("exponential", "linear"):
+            raise ParameterError(f'growth is "exponential" or "linear"; {growth!r} came')
+        if not isinstance(rng, np.random.Generator):
+            raise ParameterError(
+                f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)"
+            )
+        if growth_rate is None:
+            if not isinstance(division, Timer) or growth != "exponential":
+                raise ParameterError(
+                    "growth_rate is missing; only a Timer with exponential growth has a rate of its own"
+                )
+            growth_rate = np.log(2.0) / division.period
+        self.size = check_whole("size", size, 1)
+        self.growth_rate = _positive("growth_rate", growth_rate)
+        self.share = _positive("share", share)
+        if not self.share < 1:
+            raise ParameterError(f"share lies between 0 and 1, both excluded; {share!r} came")
+        self.network, self.start, self.division, self.growth = network, start, division, growth
+        self.partition = _check_partition(network, partition)
+        self.starts = np.broadcast_to(check_starts(network, x0, self.size), (self.size, len(network.species))).copy()
+        self.birth_volumes = self._first_volumes(volume, birth_volume)
+        self.rng, self.threads = rng, threads
+        key = draw_key(rng)
+        self.seed = tuple(int(word) for word in key)
+        self.rows = check_parameters(network, parameters, self.size, rng)
+        if volume in self.rows:
+            raise ParameterError(f"{volume} is the volume and cannot be a parameter by lineage; give birth_volume")
+        self.grown, self.birth_names = _with_volume(network, volume, self.growth_rate, growth)
+        self.options = {
+            "max_events": check_whole("max_events", max_events, 1),
+            **general_options(self.grown, None, "counts"),
+        }
+        self.done = []
+        self.n_cells = 0
+
+    def _first_volumes(self, volume, birth_volume):
+        if birth_volume is None:
+            if volume in self.network.parameters:
+                birth_volume = self.network.parameters[volume]
+            elif isinstance(self.division, Timer):
+                birth_volume = 1.0
+            else:
+                birth_volume = self.division.volume * (0.5 if isinstance(self.division, Sizer) else 1.0)
+        volumes = np.asarray(birth_volume, dtype=float)
+        if volumes.shape not in ((), (self.size,)) or not np.all((volumes > 0) & np.isfinite(volumes)):
+            raise ParameterError(
+                f"birth_volume is one positive number, or one for each of {self.size} cells; {birth_volume!r} came"
+            )
+        return np.broadcast_to(volumes, (self.size,)).copy()
+
+    def founders(self):
+        """Return generation 0."""
+        return {
+            "parent": np.full(self.size, -1, dtype=np.int64),
+            "founder": np.arange(self.size),
+            "generation": np.zeros(self.size, dtype=np.int64),
+            "birth_time": np.full(self.size, self.start),
+            "birth_volume": self.birth_volumes,
+            "birth_counts": self.starts,
+        }
+
+    def grow(self, cells, end, times=None):
+        """Simulate a generation until its cells divide or the simulation ends; `times` are recorded on the way."""
+        n = len(cells["founder"])
+        birth = cells["birth_time"]
+        division_time = birth + self._lifetimes(cells["birth_volume"])
+        divided = division_time <= end
+        end_time = np.where(divided, division_time, end)
+        # each cell's own times: its birth, the times to be recorded while it lives, and its end, as often as needed
+        rows = np.repeat(end_time[:, None], 2, axis=1)
+        if times is not None:
+            low, high = np.searchsorted(times, birth), np.searchsorted(times, end_time)
+            rows = np.repeat(end_time[:, None], 2 + (high - low).max(), axis=1)
+            for i in range(n):
+                rows[i, 1 : 1 + high[i] - low[i]] = times[low[i] : high[i]]
+        rows[:, 0] = birth
+        parameters = {name: values[cells["founder"]] for name, values in self.rows.items()}
+        if self.birth_names:
+            parameters |= dict(zip(self.birth_names, (cells["birth_volume"], birth), strict=True))
+        key = draw_key(self.rng)
+        options = {**self.options, "time_rows": rows}
+        task = Task(
+            self.grown,
+            run_general_range,
+            cells["birth_counts"],
+            np.arange(float(rows.shape[1])),
+            n,
+            key,
+            parameters,
+            options,
+        )
+        ensemble = run_task(task, threads=self.threads, progress=False)
+        return cells | {
+            "end_time": end_time,
+            "divided": divided,
+            "end_volume": self._grown(cells["birth_volume"], end_time - birth),
+            "end_counts": ensemble.counts[:, -1],
+            "counts": ensemble.counts,
+        }
+
+    def volume_of(self, cells, row, times):
+        """Return the volume of a cell at times."""
+        return self._grown(cells["birth_volume"][row], times - cells["birth_time"][row])
+
+    def divide(self, cells, both):
+        """Keep a generation, and return the next one: both daughters of each cell that divided, or either."""
+        self.done.append({name: values for name, values in cells.items() if name != "counts"})
+        mothers = np.flatnonzero(cells["divided"])
+        counts = cells["end_counts"][mothers]
+        first, second = self._partitioned(counts)
+        if both:
+            which = np.repeat(mothers, 2)
+            is_first = np.tile([True, False], len(mothers))
+            birth_counts = np.stack([first, second], axis=1).reshape(-1, counts.shape[1])
+        else:
+            which = mothers
+            is_first = self.rng.random(len(mothers)) < 0.5
+            birth_counts = np.where(is_first[:, None], first, second)
+        share = np.where(is_first, self.share, 1.0 - self.share)
+        parent = self.n_cells + which
+        self.n_cells += len(cells["founder"])
+        return {
+            "parent": parent,
+            "founder": cells["founder"][which],
+            "generation": cells["generation"][which] + 1,
+            "birth_time": cells["end_time"][which],
+            "birth_volume": cells["end_volume"][which] * share,
+            "birth_counts": birth_counts,
+        }
+
+    def table(self):
+        """Return all cells."""
+
+        def joined(name):
+            return np.concatenate([cells[name] for cells in self.done])
+
+        return CellTable(
+            self.network,
+            joined("parent"),
+            joined("founder"),
+            joined("generation"),
+            joined("birth_time"),
+            joined("end_time"),
+            joined("divided"),
+            joined("birth_volume"),
+            joined("end_volume"),
+            joined("birth_counts"),
+            joined("end_counts"),
+            self.seed,
+        )
+
+    def _lifetimes(self, birth_volumes):
+        if isinstance(self.division, Timer):
+            return self._draw(self.division.period, len(birth_volumes))
+        targets = self._draw(self.division.volume, len(birth_volumes))
+        if isinstance(self.division, Adder):
+            targets += birth_volumes
+        for _ in range(_REDRAWS):
+            small = np.flatnonzero(targets <= birth_volumes)
+            if len(small) == 0:
+                break
+            targets[small] = self._draw(self.division.volume, len(small))
+        else:
+            raise ParameterError(
+                f"a cell is born with the volume {birth_volumes[small[0]]:g}, larger than the volume at division "
+                f"{self.division.volume:g}; begin with smaller cells or take an Adder"
+            )
+        if self.growth == "exponential":
+            return np.log(targets / birth_volumes) / self.growth_rate
+        return (targets - birth_volumes) / self.growth_rate
+
+    def _draw(self, mean, n):
+        cv = self.division.cv
+        return self.rng.gamma(1 / cv**2, mean * cv**2, n) if cv > 0 else np.full(n, float(mean))
+
+    def _grown(self, volumes, ages):
+        if self.growth == "exponential":
+            return volumes * np.exp(self.growth_rate * ages)
+        return volumes + self.growth_rate * ages
+
+    def _partitioned(self, counts):
+        """Return the molecules of the first and of the second daughter."""
+        first = np.empty_like(counts)
+        for i, how in enumerate(self.partition):
+            if how == "binomial":
+                first[:, i] = self.rng.binomial(counts[:, i], self.share)
+            elif how == "equal":
+                first[:, i] = counts[:, i] // 2 + (counts[:, i] % 2) * self.rng.integers(0, 2, len(counts))
+            else:
+                first[:, i] = counts[:, i]
+        is_copied = np.array([how == "copy" for how in self.partition])
+        return first, np.where(is_copied, counts, counts - first)
+
+
+def _check_partition(network, partition):
+    if not isinstance(partition, Mapping):
+        partition = dict.fromkeys(network.species, partition)
+    for name, how in partition.items():
+        if name not in network.species:
+            near, known = suggest(str(name), network.species), ", ".join(network.species)
+            raise ParameterError(
+                f"partition names {name!r}, which is not a species of the network{near}; it has {known}"
+            )
+        if how not in _PARTITIONS:
+            raise ParameterError(f'a species is partitioned "binomial", "equal" or "copy"; {how!r} came for {name}')
+    return tuple(partition.get(name, "binomial") for name in network.species)
+
+
+def _positive(name, value, zero=False):
+    """Return a finite number above zero, or also zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value) or value < 0:
+        raise ParameterError(f"{name} is a {'number of zero or more' if zero else 'positive number'}; {value!r} came")
+    if value == 0 and not zero:
+        raise ParameterError(f"{name} is a positive number; {value!r} came")
+    return float(value)
+
+
+def _with_volume(network, volume, growth_rate, growth):
+    """Return the network with the volume as a function of time, and the names of volume and time of birth in it.
+
+    Where no rate uses the volume, the network stays as it is and there are no names.
+    """
+    for definition in network.definitions:
+        if volume in definition.value.names and definition.name not in network.observables:
+            error = ParameterError(
+                f"{definition.name} is a constant, and the volume {volume} grows; put the expression into the rates"
+            )
+            raise located(error, definition.number, definition.text)
+    expressions = [reaction.rate for reaction in network.reactions]
+    expressions += [expression for event in network.events for expression in event.expressions]
+    if not any(volume in expression.names for expression in expressions):
+        return network, ()
+    taken = {*network.species, *network.parameters, *network.observables}
+    names = []
+    for ending in ("birth", "time"):
+        name = f"{volume}_{ending}"
+        while name in taken:
+            name += "_"
+        names.append(name)
+    age = f"{growth_rate!r}*(t - {names[1]})"
+    grown = Expression.parse(f"{names[0]}*exp({age})" if growth == "exponential" else f"{names[0]} + {age}")
+    return network.replace_parameter(volume, grown, **{names[0]: 1.0, names[1]: 0.0}), tuple(names)
