@@ -204,7 +204,7 @@ def _lab_folders():
 
 def _check_threads():
     from acme_lib.simulate import simulate_ssa
-    from acme_lib.simulate.threads import available_threads
+    from acme_lib.simulate.run import available_threads
 
     runs = [
         simulate_ssa(_network(), {"M": 0}, 1.0, size=200, rng=np.random.default_rng(3), threads=threads).counts
