@@ -152,7 +152,12 @@ def test_the_tables_print(capsys, monkeypatch):
     coverage.print_tables(2, 4)
     text = capsys.readouterr().out
     assert [text.count(word) for word in ("mean", "intrinsic", "k_on, k_off, s = ")] == [26, 9, 6]
-    assert "nan" in text  # two samples of mean 0.1 and Fano factor 21: all counts equal, nothing to cover
+
+
+def test_samples_of_equal_counts_are_left_out():
+    shares, used = coverage.cover_measures(stats.poisson(1e-9), 20, 5, np.random.default_rng(30), ["F"])
+    assert used == 0
+    assert np.isnan(shares["F"]).all()
 
 
 @pytest.mark.slow
