@@ -271,6 +271,7 @@ def with_row(table, scale, parameters):
 @njit(cache=True, nogil=True, error_model="numpy")
 def propensities_of_states(states, t, table, out):
     """Fill ``out[state, reaction]`` with the propensities of many states, shape (n, species)."""
+    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
     n_species = states.shape[1]
     stack = np.empty(ex.MAX_STACK)
     x = np.ones(n_species + 1)
@@ -278,4 +279,7 @@ def propensities_of_states(states, t, table, out):
         for i in range(n_species):
             x[i] = states[s, i]
         for j in range(out.shape[1]):
-            out[s, j] = propensity(j, x, t, table, stack)
+            if special[j]:
+                out[s, j] = special_propensity(j, x, t, table, stack)
+            else:
+                out[s, j] = scale[j] * x[first[j]] * (x[second[j]] - shift[j])

@@ -16,8 +16,14 @@ from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.text import located, read_lines
 
 MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
+
+
+def _read_only(mapping):
+    return MappingProxyType(mapping)
+
+
 # Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
-copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 
 @dataclass(frozen=True)

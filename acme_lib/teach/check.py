@@ -253,9 +253,9 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         counts = counts.astype(np.int64)
         if compare_with_law(counts, law, error_rate).p_value >= error_rate / 2:
             return None
-        fits = {key: compare_with_law(counts, slip_law, error_rate).p_value for key, slip_law in slips.items()}
-        likely = [key for key, p_value in fits.items() if p_value > 1e-4]
-        slip = max(likely, key=fits.get) if likely else None
+        fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips.items()}
+        fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
+        slip = max(fits, key=fits.get) if fits else None
         if slip is None and len(np.unique(counts)) == 1 and law.max() < 0.5:
             slip = "fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded"
         states = np.arange(len(law))
@@ -464,7 +464,8 @@ def _describe_generator(numbers, expected, atol):
     wrong = np.flatnonzero(np.abs(numbers.sum(axis=0) - expected.sum(axis=0)) > 1e-9 * scale)
     if len(wrong):
         shown = _only_shown(f": column {wrong[0]} adds up to {numbers[:, wrong[0]].sum():.6g}")
-        return f"{len(wrong)} of {len(expected)} columns do not add up to what they should{shown}"
+        several = "columns do not all add up to what they should"
+        return several if _region.get() is not None else f"{len(wrong)} of {len(expected)} {several}{shown}"
     return None
 
 

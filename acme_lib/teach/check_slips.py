@@ -190,10 +190,6 @@ SLIPS = {
         "the variance in place of the Fano factor",
         "The Fano factor is a comparison of the variance with the mean.",
     ),
-    "std-for-variance": Slip(
-        "the standard deviation in place of the variance",
-        "For a Poisson law it is the variance that equals the mean.",
-    ),
     "second-moment": Slip(
         "the second moment in place of the variance",
         "The mean square is not the variance: the spread is measured around the mean.",
@@ -285,10 +281,5 @@ SLIPS = {
     "zero-vector": Slip(
         "the zero vector",
         "Zero does solve A p = 0, but it is no law. Which further equation has the answer to satisfy?",
-    ),
-    "not-stationary": Slip(
-        "not stationary yet",
-        "Your law still changes in time: A p is not zero. Is your final time long against the slowest process, or the wrong eigenvector "
-        "chosen?",
     ),
 }

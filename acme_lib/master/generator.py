@@ -1,0 +1,183 @@
+"""The generator of the chemical master equation on a state space."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.master.state_space import StateSpace
+from acme_lib.network.expression import MAX_STACK
+from acme_lib.network.rates import special_propensity
+
+BOUNDARIES = ("absorbing", "reflecting")
+
+# What the kernel reports, and where a reaction leads from a state.
+DONE, BAD_PROPENSITY, SHORTAGE = range(3)
+INSIDE, BEYOND, BELOW_ZERO = range(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """The matrix A of dp/dt = A p, and what it leaves out.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csc_array, shape (n_states, n_states)
+        ``matrix[to, from]`` in 1/time; the diagonal holds minus the rate of leaving.
+    space : StateSpace
+    boundary : {"absorbing", "reflecting"}
+    outflow : ndarray, shape (n_states,)
+        Rate of the reactions that lead from each state out of the box. They remove probability from an absorbing box
+        (columns sum to ``-outflow``) and do not happen in a reflecting one (columns sum to zero).
+    """
+
+    matrix: sparse.csc_array
+    space: StateSpace
+    boundary: str
+    outflow: np.ndarray
+
+
+def build_generator(network, space, *, boundary, t=None):
+    r"""Assemble the generator of the chemical master equation on a box.
+
+    .. math:: \frac{dp(x)}{dt} = \sum_j a_j(x - s_j)\,p(x - s_j) - \sum_j a_j(x)\,p(x)
+
+    with propensities :math:`a_j` and changes :math:`s_j`; as a matrix, ``dp/dt = A @ p`` with ``A[to, from]``.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+    space : StateSpace
+        Over the network's species, in its order.
+    boundary : {"absorbing", "reflecting"}
+        What becomes of a reaction that would leave the box. ``"absorbing"``: its probability leaves and is counted
+        (finite state projection [1]_: the error of a solution in time is then known). ``"reflecting"``: the reaction
+        does not happen, and probability is conserved (needed for a stationary law).
+    t : float, optional
+        The time at which rates that depend on time are taken.
+
+    Returns
+    -------
+    Generator
+
+    Raises
+    ------
+    ParameterError
+        If `boundary` is neither, or a rate depends on time and `t` is missing.
+    StateSpaceError
+        If the space is not one of the network's species.
+    PropensityError
+        If a propensity is negative or not finite, or a reaction would make a count negative.
+
+    References
+    ----------
+    .. [1] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
+    """
+    if boundary not in BOUNDARIES:
+        raise ParameterError(f"boundary is 'absorbing' or 'reflecting'; {boundary!r} came")
+    if space.species != network.species:
+        raise StateSpaceError(
+            f"the state space has the species {', '.join(space.species)} and the network has "
+            f"{', '.join(network.species)}; build it from this network: StateSpace.box(network, …)"
+        )
+    if network.uses_time and t is None:
+        reaction = next(reaction for reaction in network.reactions if reaction.rate.uses_time)
+        raise ParameterError(
+            f"line {reaction.line}, {reaction.text!r}: the rate depends on the time t; pass the time at which the "
+            "generator is wanted, as in build_generator(…, t=0.0)"
+        )
+    # Reactions that make the same change share a matrix entry. In the order of index offsets, columns come sorted.
+    changes, direction_of = np.unique(network.stoichiometry, axis=0, return_inverse=True)
+    strides = np.cumprod([1, *space.shape[:0:-1]], dtype=np.int64)[::-1]
+    offsets = changes @ strides
+    order = np.argsort(offsets, kind="stable")
+    direction_of = np.argsort(order)[direction_of.ravel()]
+    n_states, n_directions = len(space), len(changes)
+    capacity = n_states * (n_directions + 1)
+    index_type = np.int32 if capacity < 2**31 else np.int64
+    data, rows = np.empty(capacity), np.empty(capacity, dtype=index_type)
+    starts, outflow = np.zeros(n_states + 1, dtype=index_type), np.zeros(n_states)
+    with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
+        status, state, reaction, value = _fill_generator(
+            space.states,
+            np.array(space.shape),
+            changes[order],
+            offsets[order],
+            direction_of,
+            boundary == "absorbing",
+            0.0 if t is None else float(t),
+            network.rate_table.arrays,
+            data,
+            rows,
+            starts,
+            outflow,
+        )
+    if status == BAD_PROPENSITY:
+        raise network.propensity_error(reaction, value, space.states[state])
+    if status == SHORTAGE:
+        raise network.shortage_error(reaction, space.states[state])
+    n_entries = starts[-1]
+    matrix = sparse.csc_array((data[:n_entries], rows[:n_entries], starts), shape=(n_states, n_states))
+    matrix.has_canonical_format = True
+    matrix.data.flags.writeable = False
+    outflow.flags.writeable = False
+    return Generator(matrix, space, boundary, outflow)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_generator(states, shape, changes, offsets, direction_of, absorbing, t, table, data, rows, starts, outflow):
+    """Fill the columns of the generator; return (status, state, reaction, propensity)."""
+    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
+    n_states, n_species = states.shape
+    n_directions = len(offsets)
+    stack = np.empty(MAX_STACK)
+    x = np.ones(n_species + 1)
+    rates = np.empty(n_directions)
+    leads = np.empty(n_directions, dtype=np.int64)
+    n_below = 0  # directions whose entries stand above the diagonal: the index falls
+    while n_below < n_directions and offsets[n_below] < 0:
+        n_below += 1
+    end = 0
+    for s in range(n_states):
+        for i in range(n_species):
+            x[i] = states[s, i]
+        for d in range(n_directions):
+            rates[d] = 0.0
+            leads[d] = INSIDE
+            for i in range(n_species):
+                n = states[s, i] + changes[d, i]
+                if n < 0:
+                    leads[d] = BELOW_ZERO
+                    break
+                if n >= shape[i]:
+                    leads[d] = BEYOND
+        for j in range(len(direction_of)):
+            if special[j]:
+                a = special_propensity(j, x, t, table, stack)
+            else:
+                a = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+            if not (a >= 0.0 and a < np.inf):
+                return BAD_PROPENSITY, s, j, a
+            if a > 0.0:
+                if leads[direction_of[j]] == BELOW_ZERO:
+                    return SHORTAGE, s, j, a
+                rates[direction_of[j]] += a
+        leaving = 0.0
+        for d in range(n_directions):
+            if leads[d] == BEYOND:
+                outflow[s] += rates[d]
+            else:
+                leaving += rates[d]
+        for d in range(n_directions + 1):
+            if d == n_below:  # the diagonal, in its place between the entries above and below
+                data[end] = -(leaving + outflow[s]) if absorbing else -leaving
+                rows[end] = s
+                end += 1
+            if d < n_directions and rates[d] > 0.0 and leads[d] == INSIDE:
+                data[end] = rates[d]
+                rows[end] = s + offsets[d]
+                end += 1
+        starts[s + 1] = end
+    return DONE, 0, 0, 0.0
