@@ -3,10 +3,8 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
-from acme_lib.network.reaction_network import located
 from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import (
@@ -18,6 +16,7 @@ from acme_lib.simulate.task import (
     Part,
     check_whole,
     make_task,
+    refuse_time,
 )
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
@@ -99,13 +98,7 @@ def simulate_ssa(
     """
     max_events = check_whole("max_events", max_events, 1)
     task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, max_events=max_events)
-    if network.uses_time:
-        line = next(r for r in network.reactions if r.rate.uses_time)
-        raise located(
-            ParameterError("this rate depends on the time t, and the direct method takes rates as constant in time"),
-            line.line,
-            line.text,
-        )
+    refuse_time(network, "the direct method")
     return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
 
 

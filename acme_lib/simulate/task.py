@@ -82,10 +82,11 @@ class Task:
         # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
         if status == EVENT_LIMIT:
-            limit = self.options["max_events"]
+            name = "max_events" if "max_events" in self.options else "max_steps"
+            limit, what = self.options[name], name.removeprefix("max_")
             raise PropensityError(
-                f"trajectory {trajectory} needs more than max_events={limit} events; it stood at t={value:g} with {at}. "
-                "Does the network grow without bound? Otherwise ask for a shorter time or raise max_events"
+                f"trajectory {trajectory} needs more than {name}={limit} {what}; it stood at t={value:g} with {at}. "
+                f"Does the network grow without bound? Otherwise ask for a shorter time or raise {name}"
             )
         line = network.reactions[reaction]
         raise located(
@@ -131,6 +132,17 @@ def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **option
     key = draw_key(rng)
     rows = check_parameters(network, parameters, size, rng)
     return Task(network, run_range, starts, times, size, key, rows, options)
+
+
+def refuse_time(network, method):
+    """Raise an error that shows the first rate that depends on the time, where `method` takes rates as constant."""
+    if network.uses_time:
+        line = next(r for r in network.reactions if r.rate.uses_time)
+        raise located(
+            ParameterError(f"this rate depends on the time t, and {method} takes rates as constant in time"),
+            line.line,
+            line.text,
+        )
 
 
 def check_times(t):
