@@ -1,7 +1,7 @@
-"""acme: stochastic gene expression, from reactions to distributions.
+r"""acme: stochastic gene expression, from reactions to distributions.
 
 >>> import acme_lib as acme
->>> network = acme.ReactionNetwork.parse("0 -> M : k\\nM -> 0 : g", k=10.0, g=1.0)
+>>> network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=10.0, g=1.0)
 
 Names are loaded when they are first used, so that the import itself is fast.
 """
@@ -13,7 +13,19 @@ __version__ = "0.1.0"
 _HOMES = {
     "acme_lib.errors": ["AcmeError", "NetworkSyntaxError", "ParameterError", "PropensityError", "StateSpaceError"],
     "acme_lib.network": ["ReactionNetwork", "Reaction"],
-    "acme_lib.simulate": ["simulate_ssa", "Ensemble"],
+    "acme_lib.simulate": [
+        "simulate_ssa",
+        "simulate_next_reaction",
+        "simulate_tau_leap",
+        "simulate_langevin",
+        "simulate_slow_scale",
+        "solve_rate_equations",
+        "compare_ensembles",
+        "compare_with_exact",
+        "Ensemble",
+        "EnsembleComparison",
+        "RateEquationSolution",
+    ],
     "acme_lib.master": [
         "StateSpace",
         "Generator",

@@ -39,17 +39,18 @@ def simulate_next_reaction(
     r"""Simulate an ensemble exactly, by the next-reaction method [1]_.
 
     Every reaction :math:`j` has the time :math:`\tau_j` at which it would fire next. The earliest fires; only the
-    propensities that it changes are computed anew, and the times of the others that they concern are kept and stretched,
+    propensities that it changes are computed anew, and the times of the others that they concern are kept and
+    stretched,
 
     .. math:: \tau_j \leftarrow t + \frac{a_j}{a_j'} (\tau_j - t),
 
-    so that an event costs one random number. A reaction whose propensity is 0 waits at :math:`\tau_j = \infty`; when it can
-    fire again it draws a new exponential time, which is exact because the exponential law has no memory. The times stand
-    in a binary heap that knows where each reaction is.
+    so that an event costs one random number. A reaction whose propensity is 0 waits at :math:`\tau_j = \infty`; when it
+    can fire again it draws a new exponential time, which is exact because the exponential law has no memory. The times
+    stand in a binary heap that knows where each reaction is.
 
-    Use when the network has many reactions and each event changes few propensities: the cost of an event then grows as the
-    logarithm of the number of reactions. `simulate_ssa` gives the same law and, with a tree of partial sums, grows in the
-    same way; it is the faster of the two for small networks.
+    Use when the network has many reactions and each event changes few propensities: the cost of an event then grows as
+    the logarithm of the number of reactions. `simulate_ssa` gives the same law and, with a tree of partial sums, grows
+    in the same way; it is the faster of the two for small networks.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Running a task: cut into ranges of trajectories, in threads or on a cluster, joined in order.
 
-The ranges do not depend on how many threads or workers there are, and each trajectory has a random stream of its own; so
-the result is the same, bit for bit, wherever its ranges were computed.
+The ranges do not depend on how many threads or workers there are, and each trajectory has a random stream of its own;
+so the result is the same, bit for bit, wherever its ranges were computed.
 """
 
 import os

@@ -39,11 +39,11 @@ def simulate_ssa(
 ):
     r"""Simulate an ensemble exactly, by Gillespie's direct method [1]_.
 
-    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and the
-    event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
+    In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
+    the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
 
-    Use when every event matters. The cost is proportional to the number of events, and an event costs little more when the
-    network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
+    Use when every event matters. The cost is proportional to the number of events, and an event costs little more when
+    the network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def simulate_ssa(
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Start counts; species left out of a mapping start at 0. One row a trajectory is allowed.
     t : array_like, shape (time,)
-        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two times
-        0 and t.
+        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two
+        times 0 and t.
     size : int
         Number of trajectories.
     rng : numpy.random.Generator

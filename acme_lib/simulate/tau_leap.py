@@ -44,27 +44,28 @@ def simulate_tau_leap(
     r"""Simulate an ensemble approximately, many events at a time [1]_.
 
     Over a step :math:`\tau` in which no propensity changes by more than about a fraction :math:`\epsilon`, reaction
-    :math:`j` fires a Poisson number of times with mean :math:`a_j(x)\,\tau`. The step is the largest for which the mean and
-    the standard deviation of the change of each reactant :math:`i` are expected to stay below
-    :math:`\max(\epsilon x_i/g_i, 1)`,
+    :math:`j` fires a Poisson number of times with mean :math:`a_j(x)\,\tau`. The step is the largest for which the mean
+    and the standard deviation of the change of each reactant :math:`i` are expected to stay below :math:`\max(\epsilon
+    x_i/g_i, 1)`,
 
     .. math:: \tau = \min_i \left\{ \frac{\max(\epsilon x_i/g_i, 1)}{|\sum_j \nu_{ij} a_j|},
               \frac{\max(\epsilon x_i/g_i, 1)^2}{\sum_j \nu_{ij}^2 a_j} \right\},
 
-    where :math:`g_i` bounds the relative sensitivity of the propensities to :math:`x_i`: for mass action it follows from the
-    highest order in which the species reacts (1; 2 or :math:`2 + 1/(x_i-1)`; …), for a rate given as an expression it is
-    measured at the present state. One bound is added to the published ones, which let net changes pass that are small because
-    gain and loss balance: the molecules lost in a step stay below :math:`\max(2 \epsilon x_i/g_i, 1)`. Without it a step
-    near a stationary state may be many lifetimes long, and fluctuations grow instead of decaying (for birth and death, the
-    Fano factor of a leap that loses a fraction :math:`\gamma\tau` is :math:`1/(1 - \gamma\tau/2)`). Reactions that fewer than 10 firings would exhaust fire one at a time, at their own
-    exponential times [2]_. A leap that would still make a count negative is tried again with half the step. Where a step
-    would hold fewer than 10 events, 100 exact steps are made instead. Counts are never negative.
+    where :math:`g_i` bounds the relative sensitivity of the propensities to :math:`x_i`: for mass action it follows
+    from the highest order in which the species reacts (1; 2 or :math:`2 + 1/(x_i-1)`; …), for a rate given as an
+    expression it is measured at the present state. One bound is added to the published ones, which let net changes pass
+    that are small because gain and loss balance: the molecules lost in a step stay below :math:`\max(2 \epsilon
+    x_i/g_i, 1)`. Without it a step near a stationary state may be many lifetimes long, and fluctuations grow instead of
+    decaying (for birth and death, the Fano factor of a leap that loses a fraction :math:`\gamma\tau` is :math:`1/(1 -
+    \gamma\tau/2)`). Reactions that fewer than 10 firings would exhaust fire one at a time, at their own exponential
+    times [2]_. A leap that would still make a count negative is tried again with half the step. Where a step would hold
+    fewer than 10 events, 100 exact steps are made instead. Counts are never negative.
 
-    Use when every reactant has thousands of molecules, so that a step holds hundreds of events. Measured on one core with
-    ε = 0.03, in times the speed of `simulate_ssa`: birth and death around 10³ molecules 2.8, 10⁴ 24, 10⁵ 190; the two-stage
-    model with 1,000 mRNAs and 50,000 proteins 15, with 100 and 5,000 1.3. With 10 mRNAs, as in a cell, or for birth and death
-    around 100, nearly every step is exact, and the run takes 1.4 to 1.6 times *as long*: use `simulate_ssa` there. See
-    `compare_with_exact` for the error on a network of yours.
+    Use when every reactant has thousands of molecules, so that a step holds hundreds of events. Measured on one core
+    with ε = 0.03, in times the speed of `simulate_ssa`: birth and death around 10³ molecules 2.8, 10⁴ 24, 10⁵ 190; the
+    two-stage model with 1,000 mRNAs and 50,000 proteins 15, with 100 and 5,000 1.3. With 10 mRNAs, as in a cell, or for
+    birth and death around 100, nearly every step is exact, and the run takes 1.4 to 1.6 times *as long*: use
+    `simulate_ssa` there. See `compare_with_exact` for the error on a network of yours.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ def simulate_tau_leap(
     Returns
     -------
     Ensemble or EnsembleSummary
-        ``ensemble.events`` are the reactions that fired; ``ensemble.extra["leaps"]`` and ``ensemble.extra["exact_steps"]``,
-        shape (trajectory,), say how the time was spent.
+        ``ensemble.events`` are the reactions that fired; ``ensemble.extra["leaps"]`` and
+        ``ensemble.extra["exact_steps"]``, shape (trajectory,), say how the time was spent.
 
     Raises
     ------
@@ -224,7 +225,9 @@ def _tau_leap(
                     if looked > max_steps:
                         return EVENT_LIMIT, trajectory, 0, now, x
                 _mark_critical(critical, a, x, rates)
-                tau = _choose_step(a, critical, x, now, rates, sensitivities, epsilon, drift, spread, turnover, g, stack)
+                tau = _choose_step(
+                    a, critical, x, now, rates, sensitivities, epsilon, drift, spread, turnover, g, stack
+                )
                 total_critical = 0.0
                 for j in range(n_reactions):
                     if critical[j]:
