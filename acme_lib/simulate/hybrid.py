@@ -7,7 +7,7 @@ from numba import njit
 
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK, suggest
-from acme_lib.network.rates import propensity, with_row
+from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import located
 from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
@@ -313,6 +313,7 @@ def _slow_scale(
     low, starts, times, table, scale_rows, value_rows, key, split, max_events, counts, events, activity, stop
 ):
     """Simulate the trajectories low, low + 1, …; fills `counts`, `events` and `activity`, returns an outcome."""
+    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
     change_start, change_species, change_count = table[8], table[9], table[10]
     fast, conversions, component, closed, slow, gain, takes, moves_rates, concerns = split
     n_species = starts.shape[1]
@@ -332,7 +333,8 @@ def _slow_scale(
         trajectory = low + row
         stream = start_stream(key, trajectory)
         if row == 0 or scale_rows.shape[0] > 1:
-            rates = with_row(table, scale_rows[row], value_rows[row])
+            scale = scale_rows[row]
+            rates = with_row(table, scale, value_rows[row])
         kept[:] = 0.0
         for i in range(n_species):
             x[i] = starts[row, i]
@@ -353,9 +355,17 @@ def _slow_scale(
             total = 0.0
             concerned = 0.0
             for s in range(n_slow):
-                a[s] = _averaged(s, slow[s], x, now, rates, fast, component, closed, takes, kept, law, stack)
+                j = slow[s]
+                a[s] = _average_of_sets(takes[s], component, closed, kept, law)
+                if a[s] > 0.0:
+                    for f in range(n_fast):  # with just the fast molecules that it takes, there is one set of them
+                        x[fast[f]] = takes[s, f]
+                    if special[j]:
+                        a[s] *= special_propensity(j, x, now, rates, stack)
+                    else:
+                        a[s] *= scale[j] * x[first[j]] * (x[second[j]] - shift[j])
                 if not (a[s] >= 0.0 and a[s] < np.inf):
-                    return BAD_PROPENSITY, trajectory, slow[s], a[s], x
+                    return BAD_PROPENSITY, trajectory, j, a[s], x
                 total += a[s]
                 if concerns[s]:
                     concerned += a[s]
@@ -471,27 +481,22 @@ def _solve_law(matrix, law, component, closed):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _averaged(s, j, x, now, rates, fast, component, closed, takes, kept, law, stack):
-    """Return the mean propensity of slow reaction `j`, number `s` among the slow, over the law of the fast species.
+def _average_of_sets(takes, component, closed, kept, law):
+    """Return the mean number of sets of the fast molecules that a reaction takes, over the law of the fast species.
 
-    With exactly the fast molecules that it takes, their binomials are 1; the average of the binomials is known from the
-    factorial moments: N(N-1)… of a multinomial, times shares, and powers of a Poisson mean.
+    It follows from factorial moments: N(N-1)… of a multinomial times shares, and powers of a Poisson mean.
     """
-    factor = 1.0
+    average = 1.0
     for c in range(kept.shape[0]):
         left = kept[c]
-        for f in range(fast.shape[0]):
+        for f in range(takes.shape[0]):
             if component[f] == c:
-                for k in range(takes[s, f]):
-                    factor *= law[f] / (k + 1.0)
+                for k in range(takes[f]):
+                    average *= law[f] / (k + 1.0)
                     if closed[c]:
-                        factor *= left
+                        average *= left
                         left -= 1.0
-    if factor == 0.0:
-        return 0.0
-    for f in range(fast.shape[0]):
-        x[fast[f]] = takes[s, f]
-    return factor * propensity(j, x, now, rates, stack)
+    return average
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
