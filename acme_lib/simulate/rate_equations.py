@@ -14,6 +14,8 @@ from acme_lib.network.rates import run_program
 from acme_lib.simulate.task import check_times
 
 _METHODS = ("LSODA", "BDF", "Radau", "RK45", "DOP853")
+_IMPLICIT = ("LSODA", "BDF", "Radau")
+_STALL_AFTER, _STALL = 2000, 1e-12  # evaluations that get on less than this share of the time: a blow-up
 _STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, relative
 
 
@@ -124,23 +126,43 @@ def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8
     start = _check_amounts(network, x0)
     changes = network.stoichiometry.T.astype(float)
 
+    evaluations, passed = 0, times[0]
+
     def velocity(now, x):
+        nonlocal evaluations, passed
+        evaluations += 1
+        if evaluations % _STALL_AFTER == 0:  # near a time of blow-up LSODA would go on in ever smaller steps
+            if now - passed <= _STALL * max(abs(now), times[-1] - times[0]):
+                raise _Stalled(now)
+            passed = now
         return changes @ real_propensities(network, x, now, discrete)
 
-    options = {"jac": lambda now, x: rate_jacobian(network, x, now, discrete)} if method in _METHODS[:3] else {}
+    def jacobian(now, x):
+        return rate_jacobian(network, x, now, discrete)
+
     if len(times) == 1:
         return RateEquationSolution(times, start[None, :], network, 0)
+    options = {"rtol": rtol, "atol": atol, "max_step": max_step} | ({"jac": jacobian} if method in _IMPLICIT else {})
+    message, last = "its values are not finite", times[-1]
     with warnings.catch_warnings(), np.errstate(all="ignore"):  # what goes wrong is raised below
         warnings.simplefilter("ignore")
-        span = (times[0], times[-1])
-        found = solve_ivp(velocity, span, start, method, times, rtol=rtol, atol=atol, max_step=max_step, **options)
-    if not found.success or not np.all(np.isfinite(found.y)):
-        last = found.t[-1] if len(found.t) else times[0]
+        try:
+            found = solve_ivp(velocity, (times[0], times[-1]), start, method, times, **options)
+            amounts = found.y.T.copy()
+            if not found.success:
+                message, last = found.message, found.t[-1] if len(found.t) else times[0]
+        except _Stalled as stalled:
+            amounts, message, last = np.full(1, np.inf), "its steps shrink to nothing", stalled.args[0]
+    if len(amounts) < len(times) or not np.all(np.isfinite(amounts)):
         raise AcmeError(
-            f"the rate equations could not be solved beyond about t={last:g} ({found.message}); does the network grow "
+            f"the rate equations could not be solved beyond about t={last:g} ({message}); does the network grow "
             "without bound, or does a rate divide by zero?"
         )
-    return RateEquationSolution(times, found.y.T.copy(), network, int(found.nfev))
+    return RateEquationSolution(times, amounts, network, evaluations)
+
+
+class _Stalled(Exception):
+    """The integrator does not get on."""
 
 
 def real_propensities(network, x, t, discrete):
@@ -162,8 +184,9 @@ def rate_jacobian(network, x, t, discrete=False):
         up, down = x.copy(), x.copy()
         up[i] += step
         down[i] = max(x[i] - step, min(x[i], 0.0))  # rates need not be defined below zero
-        difference = real_propensities(network, up, t, discrete) - real_propensities(network, down, t, discrete)
-        columns[:, i] = network.stoichiometry.T @ (difference / (up[i] - down[i]))
+        with np.errstate(invalid="ignore"):  # where rates are not finite, their slopes are not either
+            difference = real_propensities(network, up, t, discrete) - real_propensities(network, down, t, discrete)
+            columns[:, i] = network.stoichiometry.T @ (difference / (up[i] - down[i]))
     return columns
 
 

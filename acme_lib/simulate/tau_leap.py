@@ -3,9 +3,10 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.reaction_network import MAX_COUNT
 from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import (
@@ -23,6 +24,7 @@ from acme_lib.simulate.task import (
 _CRITICAL = 10  # a reaction that could fire fewer times than this before a species runs out is critical
 _LEAST_EVENTS = 10.0  # that a leap must be expected to hold; else exact steps are cheaper
 _EXACT_EVENTS = 100  # in a row, before the next attempt to leap
+_TOO_MANY = 64  # a status beside those of `Task.check`
 _CHECK_EVERY = 256  # steps between two looks at the stop flag
 
 
@@ -133,6 +135,13 @@ def _run_range(task, low, high, stop):
         steps,
         stop,
     )
+    status, trajectory, _, now, x = outcome
+    if status == _TOO_MANY:
+        at = ", ".join(f"{name}={n:.3g}" for name, n in zip(task.network.species, x, strict=False))
+        raise PropensityError(
+            f"trajectory {trajectory} went beyond {MAX_COUNT:.0e}, where counts are no longer whole, at t={now:g} with "
+            f"{at}. Does the network grow without bound? Otherwise ask for a shorter time"
+        )
     task.check(outcome)
     return Part(low, high, counts, events, {"leaps": steps[:, 0].copy(), "exact_steps": steps[:, 1].copy()})
 
@@ -267,6 +276,8 @@ def _tau_leap(
                     x[:] = before
                     tau *= 0.5
                 if leapt:
+                    if x.max() > MAX_COUNT:
+                        return _TOO_MANY, trajectory, 0, now, x
                     bad = _fill(a, x, now, rates, stack)
                     if bad >= 0:
                         return BAD_PROPENSITY, trajectory, bad, a[bad], x
