@@ -1,21 +1,36 @@
-"""Exact simulation of ensembles, of growing and dividing cells, and of all that happens on the way."""
+"""Simulation of ensembles and lineages: exact, leaping, Langevin, averaged over fast species; rate equations beside."""
 
+from acme_lib.simulate.compare import EnsembleComparison, compare_ensembles, compare_with_exact
 from acme_lib.simulate.ensemble import Ensemble
+from acme_lib.simulate.hybrid import simulate_slow_scale
+from acme_lib.simulate.langevin import simulate_langevin
 from acme_lib.simulate.lineages import Adder, CellTable, LineageEnsemble, Sizer, Timer, simulate_lineage, simulate_tree
+from acme_lib.simulate.next_reaction import simulate_next_reaction
+from acme_lib.simulate.rate_equations import RateEquationSolution, solve_rate_equations
 from acme_lib.simulate.record import EventRecord
 from acme_lib.simulate.ssa import simulate_ssa
 from acme_lib.simulate.stops import StopSummary
+from acme_lib.simulate.tau_leap import simulate_tau_leap
 
 __all__ = [
     "Adder",
     "CellTable",
     "Ensemble",
+    "EnsembleComparison",
     "EventRecord",
     "LineageEnsemble",
+    "RateEquationSolution",
     "Sizer",
     "StopSummary",
     "Timer",
+    "compare_ensembles",
+    "compare_with_exact",
+    "simulate_langevin",
     "simulate_lineage",
+    "simulate_next_reaction",
+    "simulate_slow_scale",
     "simulate_ssa",
+    "simulate_tau_leap",
     "simulate_tree",
+    "solve_rate_equations",
 ]

@@ -21,7 +21,7 @@ class Ensemble:
     times : ndarray, shape (time,)
         In the network's unit of time.
     counts : ndarray of int64, shape (trajectory, time, species)
-        Molecules. Read-only.
+        Molecules; floats from `simulate_langevin`. Read-only.
     network : ReactionNetwork
     events : ndarray of int64, shape (trajectory,)
         Reactions that fired up to the last time.

@@ -136,11 +136,13 @@ class _CountsBuilder:
 
     def __init__(self, task):
         self.task = task
-        self.counts = np.empty((task.size, len(task.times), len(task.network.species)), dtype=np.int64)
+        self.counts = None
         self.events = np.empty(task.size, dtype=np.int64)
         self.extra = {}
 
     def add(self, part):
+        if self.counts is None:  # whole numbers, or floats from a method that does not count
+            self.counts = np.empty((self.task.size, *part.counts.shape[1:]), dtype=part.counts.dtype)
         self.counts[part.low : part.high] = part.counts
         self.events[part.low : part.high] = part.events
         for name, values in part.extra.items():

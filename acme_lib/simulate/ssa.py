@@ -21,6 +21,7 @@ from acme_lib.simulate.task import (
 )
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
+_TREE_FROM = 128  # reactions: below, adding up all propensities is faster than keeping a tree of partial sums
 
 
 def simulate_ssa(
@@ -47,8 +48,8 @@ def simulate_ssa(
     kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
     from false to true, at times that are known exactly; one that is true from the start has not turned true.
 
-    Use when the network is small (up to some hundreds of reactions) and every event matters. The cost is proportional
-    to the number of events.
+    Use when every event matters. The cost is proportional to the number of events, and an event costs little more when
+    the network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
 
     Parameters
     ----------
@@ -142,6 +143,12 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
     x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
     a = np.empty(n_reactions)
     cumulative = np.empty(n_reactions)
+    leaves = 0
+    if n_reactions >= _TREE_FROM:
+        leaves = 1
+        while leaves < n_reactions:
+            leaves *= 2
+    tree = np.zeros(2 * leaves)  # node i is the sum of its children 2i and 2i + 1; reaction j is the leaf leaves + j
     stack = np.empty(MAX_STACK)
     for row in range(counts.shape[0]):
         trajectory = low + row
@@ -156,13 +163,20 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
             a[j] = propensity(j, x, now, rates, stack)
             if not (a[j] >= 0.0 and a[j] < np.inf):
                 return BAD_PROPENSITY, trajectory, j, a[j], x
+        if leaves > 0:
+            tree[leaves : leaves + n_reactions] = a
+            for i in range(leaves - 1, 0, -1):
+                tree[i] = tree[2 * i] + tree[2 * i + 1]
         fired = 0
         recorded = 0
         while True:
-            total = 0.0
-            for j in range(n_reactions):
-                total += a[j]
-                cumulative[j] = total
+            if leaves > 0:
+                total = tree[1]
+            else:
+                total = 0.0
+                for j in range(n_reactions):
+                    total += a[j]
+                    cumulative[j] = total
             if total > 0.0:
                 waiting, stream = next_exponential(stream)
                 now += waiting / total
@@ -177,11 +191,14 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                     break
             u, stream = next_uniform(stream)
             target = u * total
-            chosen = 0
-            for j in range(n_reactions - 1):  # counting has no branch to mispredict
-                chosen += cumulative[j] <= target
-            while a[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
-                chosen -= 1
+            if leaves > 0:
+                chosen = _descend(tree, leaves, target)
+            else:
+                chosen = 0
+                for j in range(n_reactions - 1):  # counting has no branch to mispredict
+                    chosen += cumulative[j] <= target
+                while a[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
+                    chosen -= 1
             for i in range(change_start[chosen], change_start[chosen + 1]):
                 s = change_species[i]
                 x[s] += change_count[i]
@@ -196,6 +213,8 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                     value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
                 if not (value >= 0.0 and value < np.inf):
                     return BAD_PROPENSITY, trajectory, j, value, x
+                if leaves > 0 and value != a[j]:
+                    _ascend(tree, leaves + j, value)
                 a[j] = value
             fired += 1
             if fired % _CHECK_EVERY == 0 and stop[0] != 0:
@@ -204,3 +223,24 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                 return EVENT_LIMIT, trajectory, 0, now, x
         events[row] = fired
     return DONE, 0, 0, 0.0, x
+
+
+@njit(cache=True, nogil=True)
+def _ascend(tree, i, value):
+    """Put `value` into leaf `i` and add up anew on the way to the root: no rounding error stays behind."""
+    tree[i] = value
+    while i > 1:
+        i >>= 1
+        tree[i] = tree[2 * i] + tree[2 * i + 1]
+
+
+@njit(cache=True, nogil=True)
+def _descend(tree, leaves, target):
+    """Return the reaction in whose share of the total `target` lies; never one that cannot fire."""
+    i = 1
+    while i < leaves:
+        i *= 2
+        if target >= tree[i] and tree[i + 1] > 0.0:
+            target -= tree[i]
+            i += 1
+    return i - leaves

@@ -8,6 +8,7 @@ import numpy as np
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
+from acme_lib.network.text import located
 from acme_lib.simulate.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
 
@@ -83,10 +84,11 @@ class Task:
             raise network.shortage_error(reaction, state)
         # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
+        name = "max_events" if "max_events" in self.options else "max_steps"
+        limit, what = self.options[name], name.removeprefix("max_")
         raise PropensityError(
-            f"trajectory {trajectory} needs more than max_events={self.options['max_events']} events; it stood at "
-            f"t={value:g} with {at}. Does the network grow without bound? Otherwise ask for a shorter time or raise "
-            "max_events"
+            f"trajectory {trajectory} needs more than {name}={limit} {what}; it stood at t={value:g} with {at}. "
+            f"Does the network grow without bound? Otherwise ask for a shorter time or raise {name}"
         )
 
 
@@ -126,6 +128,18 @@ def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **option
     key = draw_key(rng)
     rows = check_parameters(network, parameters, size, rng)
     return Task(network, run_range, starts, times, size, key, rows, options)
+
+
+def refuse_time(network, method):
+    """Raise an error that shows the first event, or the first rate that depends on the time: `method` takes neither."""
+    network.refuse_events(method)
+    if network.uses_time:
+        line = next(r for r in network.reactions if r.rate.uses_time)
+        raise located(
+            ParameterError(f"this rate depends on the time t, and {method} takes rates as constant in time"),
+            line.line,
+            line.text,
+        )
 
 
 def check_times(t):

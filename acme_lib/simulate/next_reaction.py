@@ -1,0 +1,232 @@
+"""The next-reaction method of Gibson and Bruck."""
+
+import numpy as np
+from numba import njit
+
+from acme_lib.network.expression import MAX_STACK
+from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.simulate.random_stream import next_exponential, start_stream
+from acme_lib.simulate.run import run_task
+from acme_lib.simulate.task import (
+    BAD_PROPENSITY,
+    DONE,
+    EVENT_LIMIT,
+    NEGATIVE_COUNT,
+    STOPPED,
+    Part,
+    check_whole,
+    make_task,
+    refuse_time,
+)
+
+_CHECK_EVERY = 4096  # events between two looks at the stop flag
+
+
+def simulate_next_reaction(
+    network,
+    x0,
+    t,
+    *,
+    size=1,
+    rng,
+    parameters=None,
+    keep="counts",
+    threads=None,
+    client=None,
+    progress=None,
+    max_events=1_000_000_000,
+):
+    r"""Simulate an ensemble exactly, by the next-reaction method [1]_.
+
+    Every reaction :math:`j` has the time :math:`\tau_j` at which it would fire next. The earliest fires; only the
+    propensities that it changes are computed anew, and the times of the others that they concern are kept and
+    stretched,
+
+    .. math:: \tau_j \leftarrow t + \frac{a_j}{a_j'} (\tau_j - t),
+
+    so that an event costs one random number. A reaction whose propensity is 0 waits at :math:`\tau_j = \infty`; when it
+    can fire again it draws a new exponential time, which is exact because the exponential law has no memory. The times
+    stand in a binary heap that knows where each reaction is.
+
+    Use when the network has many reactions and each event changes few propensities: the cost of an event then grows as
+    the logarithm of the number of reactions. `simulate_ssa` gives the same law and, with a tree of partial sums, grows
+    in the same way; it is the faster of the two for small networks.
+
+    Parameters
+    ----------
+    network, x0, t, size, rng, parameters, keep, threads, client, progress, max_events
+        As in `simulate_ssa`.
+
+    Returns
+    -------
+    Ensemble or EnsembleSummary
+        The same law as that of `simulate_ssa`; the trajectories of a seed are others.
+
+    Raises
+    ------
+    ParameterError, PropensityError
+        As `simulate_ssa`.
+
+    References
+    ----------
+    .. [1] M. A. Gibson, J. Bruck, J. Phys. Chem. A 104, 1876 (2000). doi:10.1021/jp993732q
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import acme_lib as acme
+    >>> network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=10, g=1)
+    >>> rng = np.random.default_rng(1)
+    >>> acme.simulate_next_reaction(network, {"M": 0}, np.linspace(0, 5, 11), size=3, rng=rng).counts.shape
+    (3, 11, 1)
+    """
+    max_events = check_whole("max_events", max_events, 1)
+    task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, max_events=max_events)
+    refuse_time(network, "the next-reaction method")
+    return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
+
+
+def _run_range(task, low, high, stop):
+    counts = np.empty((high - low, len(task.times), len(task.network.species)), dtype=np.int64)
+    events = np.zeros(high - low, dtype=np.int64)
+    table, scale, values = task.rates_of(low, high)
+    limit = task.options["max_events"]
+    starts = task.starts_of(low, high)
+    outcome = _next_reaction(low, starts, task.times, table, scale, values, task.key, limit, counts, events, stop)
+    task.check(outcome)
+    return Part(low, high, counts, events)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_events, counts, events, stop):
+    """Simulate the trajectories low, low + 1, … into `counts` and `events`; returns an outcome, see `Task.check`."""
+    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]
+    change_start, change_species, change_count = table[8], table[9], table[10]
+    affected_start, affected = table[15], table[16]
+    n_reactions = scale.shape[0]
+    n_species = starts.shape[1]
+    n_times = times.shape[0]
+    x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
+    a = np.empty(n_reactions)
+    stack = np.empty(MAX_STACK)
+    heap_time = np.empty(n_reactions)
+    heap_reaction = np.empty(n_reactions, dtype=np.int64)
+    place = np.empty(n_reactions, dtype=np.int64)
+    for row in range(counts.shape[0]):
+        trajectory = low + row
+        stream = start_stream(key, trajectory)
+        for i in range(n_species):
+            x[i] = starts[row, i]
+        if row == 0 or scale_rows.shape[0] > 1:
+            scale = scale_rows[row]
+            rates = with_row(table, scale, value_rows[row])
+        now = times[0]
+        for j in range(n_reactions):
+            a[j] = propensity(j, x, now, rates, stack)
+            if not (a[j] >= 0.0 and a[j] < np.inf):
+                return BAD_PROPENSITY, trajectory, j, a[j], x
+            time = np.inf
+            if a[j] > 0.0:
+                waiting, stream = next_exponential(stream)
+                time = now + waiting / a[j]
+            heap_reaction[j] = j
+            heap_time[j] = time
+            _rise(j, time, j, heap_time, heap_reaction, place)
+        fired = 0
+        recorded = 0
+        while True:
+            now = heap_time[0]  # infinite when nothing can happen any more
+            if times[recorded] < now:
+                while recorded < n_times and times[recorded] < now:
+                    for i in range(n_species):
+                        counts[row, recorded, i] = np.int64(x[i])
+                    recorded += 1
+                if recorded == n_times:
+                    break
+            chosen = heap_reaction[0]
+            for i in range(change_start[chosen], change_start[chosen + 1]):
+                s = change_species[i]
+                x[s] += change_count[i]
+                if x[s] < 0.0:
+                    x[s] -= change_count[i]
+                    return NEGATIVE_COUNT, trajectory, chosen, now, x
+            for i in range(affected_start[chosen], affected_start[chosen + 1]):
+                j = affected[i]
+                if special[j]:
+                    value = special_propensity(j, x, now, rates, stack)
+                else:
+                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+                if not (value >= 0.0 and value < np.inf):
+                    return BAD_PROPENSITY, trajectory, j, value, x
+                old = a[j]
+                a[j] = value
+                if j == chosen or value == old:
+                    continue
+                time = heap_time[place[j]]
+                if value == 0.0:
+                    time = np.inf
+                elif time < np.inf:
+                    time = now + (old / value) * (time - now)
+                else:
+                    waiting, stream = next_exponential(stream)
+                    time = now + waiting / value
+                _move(place[j], time, j, heap_time, heap_reaction, place)
+            time = np.inf
+            if a[chosen] > 0.0:
+                waiting, stream = next_exponential(stream)
+                time = now + waiting / a[chosen]
+            _sink(place[chosen], time, chosen, heap_time, heap_reaction, place)
+            fired += 1
+            if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+                return STOPPED, trajectory, 0, now, x
+            if fired > max_events:
+                return EVENT_LIMIT, trajectory, 0, now, x
+        events[row] = fired
+    return DONE, 0, 0, 0.0, x
+
+
+# The heap: heap_time[h] <= heap_time of the children 2h + 1 and 2h + 2; place[heap_reaction[h]] = h.
+
+
+@njit(cache=True, nogil=True)
+def _move(h, time, reaction, heap_time, heap_reaction, place):
+    """Give the reaction at place `h` a new time and put it where it belongs."""
+    if h > 0 and time < heap_time[(h - 1) >> 1]:
+        _rise(h, time, reaction, heap_time, heap_reaction, place)
+    else:
+        _sink(h, time, reaction, heap_time, heap_reaction, place)
+
+
+@njit(cache=True, nogil=True)
+def _rise(h, time, reaction, heap_time, heap_reaction, place):
+    while h > 0:
+        parent = (h - 1) >> 1
+        if heap_time[parent] <= time:
+            break
+        heap_time[h] = heap_time[parent]
+        heap_reaction[h] = heap_reaction[parent]
+        place[heap_reaction[h]] = h
+        h = parent
+    heap_time[h] = time
+    heap_reaction[h] = reaction
+    place[reaction] = h
+
+
+@njit(cache=True, nogil=True)
+def _sink(h, time, reaction, heap_time, heap_reaction, place):
+    n = heap_time.shape[0]
+    while True:
+        child = 2 * h + 1
+        if child >= n:
+            break
+        if child + 1 < n and heap_time[child + 1] < heap_time[child]:
+            child += 1
+        if heap_time[child] >= time:
+            break
+        heap_time[h] = heap_time[child]
+        heap_reaction[h] = heap_reaction[child]
+        place[heap_reaction[h]] = h
+        h = child
+    heap_time[h] = time
+    heap_reaction[h] = reaction
+    place[reaction] = h

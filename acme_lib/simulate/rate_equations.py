@@ -1,0 +1,224 @@
+"""The rate equations: what the mean would do if there were no fluctuations."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import njit
+
+from acme_lib.errors import AcmeError, ParameterError
+from acme_lib.network import ReactionNetwork
+from acme_lib.network.expression import MAX_STACK, suggest
+from acme_lib.network.rates import run_program
+from acme_lib.simulate.task import check_times
+
+_METHODS = ("LSODA", "BDF", "Radau", "RK45", "DOP853")
+_IMPLICIT = ("LSODA", "BDF", "Radau")
+_STALL_AFTER, _STALL = 2000, 1e-12  # evaluations that get on less than this share of the time: a blow-up
+_STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, relative
+
+
+@dataclass(frozen=True)
+class RateEquationSolution:
+    """A solution of the rate equations.
+
+    Attributes
+    ----------
+    times : ndarray, shape (time,)
+    amounts : ndarray, shape (time, species)
+        Molecules, as real numbers. Read-only.
+    network : ReactionNetwork
+    evaluations : int
+        Of the right-hand side.
+
+    Examples
+    --------
+    ``solution["P"]`` is the amount of protein, shape (time,).
+    """
+
+    times: np.ndarray
+    amounts: np.ndarray = field(repr=False)
+    network: ReactionNetwork = field(repr=False)
+    evaluations: int
+
+    def __post_init__(self):
+        for array in (self.times, self.amounts):
+            array.flags.writeable = False
+
+    @property
+    def species(self):
+        """Names of the species, in the order of the last axis of `amounts`."""
+        return self.network.species
+
+    def __getitem__(self, name):
+        if name not in self.species:
+            known = ", ".join(self.species)
+            raise ParameterError(
+                f"{name!r} is not a species of this solution{suggest(str(name), self.species)}: {known}"
+            )
+        return self.amounts[:, self.species.index(name)]
+
+
+def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8, method="LSODA", max_step=np.inf):
+    r"""Solve the deterministic rate equations.
+
+    .. math:: \frac{d\varphi}{dt} = \sum_j \nu_j\, a_j(\varphi, t).
+
+    For linear propensities :math:`\varphi` is the mean of the stochastic process; else it is the limit of large
+    systems, and the difference is an effect of noise. Mass action is taken in its macroscopic form by default,
+
+    .. math:: a_j(\varphi) = c_j \prod_i \frac{\varphi_i^{\nu_{ij}}}{\nu_{ij}!},
+
+    so that ``2 P -> D : c`` goes at :math:`c\,\varphi^2/2`, with the same :math:`c` as in a simulation. Rates given
+    with ``=>`` are taken as they stand, also where they depend on the time.
+
+    Use when counts are large, for a first look at a network, and beside a simulation to see what noise changes.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+    x0 : mapping of str to float or array_like, shape (species,)
+        Start amounts, zero or more, not necessarily whole; species left out of a mapping start at 0.
+    t : array_like, shape (time,)
+        Times of the solution, increasing; it starts at ``t[0]``. A number means the two times 0 and t.
+    discrete : bool
+        Evaluate mass action with :math:`\binom{\varphi_i}{\nu_{ij}}` instead, as the propensities of a simulation do:
+        :math:`c\,\varphi(\varphi-1)/2`. The two differ where counts are small.
+    rtol, atol : float
+        Tolerances of the integrator; `atol` in molecules.
+    method : {"LSODA", "BDF", "Radau", "RK45", "DOP853"}
+        Of `scipy.integrate.solve_ivp`; LSODA turns to a stiff method by itself [1]_.
+    max_step : float
+        The longest step; give it where a rate changes suddenly at a time, such as a pulse that would be stepped over.
+
+    Returns
+    -------
+    RateEquationSolution
+        ``solution.amounts[time, species]``; ``solution["P"]`` by name.
+
+    Raises
+    ------
+    ParameterError
+        If an argument has the wrong shape or type.
+    AcmeError
+        If the solution cannot be continued to the last time, for instance because it grows without bound.
+
+    References
+    ----------
+    .. [1] L. R. Petzold, SIAM J. Sci. Stat. Comput. 4, 136 (1983). doi:10.1137/0904010
+
+    Examples
+    --------
+    >>> import acme_lib as acme
+    >>> network = acme.ReactionNetwork.parse("2 P -> 0 : c", c=2.0)
+    >>> solution = acme.solve_rate_equations(network, {"P": 10}, [0, 1])  # 1/(1/10 + c t)
+    >>> print(f"{solution['P'][-1]:.6f}")
+    0.476190
+    """
+    from scipy.integrate import solve_ivp
+
+    if not isinstance(network, ReactionNetwork):
+        raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
+    if method not in _METHODS:
+        raise ParameterError(f"method is one of {', '.join(_METHODS)}; {method!r} came")
+    times = check_times(t)
+    network.refuse_events("solve_rate_equations")
+    start = _check_amounts(network, x0)
+    changes = network.stoichiometry.T.astype(float)
+
+    evaluations, passed = 0, times[0]
+
+    def velocity(now, x):
+        nonlocal evaluations, passed
+        evaluations += 1
+        if evaluations % _STALL_AFTER == 0:  # near a time of blow-up LSODA would go on in ever smaller steps
+            if now - passed <= _STALL * max(abs(now), times[-1] - times[0]):
+                raise _Stalled(now)
+            passed = now
+        return changes @ real_propensities(network, x, now, discrete)
+
+    def jacobian(now, x):
+        return rate_jacobian(network, x, now, discrete)
+
+    if len(times) == 1:
+        return RateEquationSolution(times, start[None, :], network, 0)
+    options = {"rtol": rtol, "atol": atol, "max_step": max_step} | ({"jac": jacobian} if method in _IMPLICIT else {})
+    message, last = "its values are not finite", times[-1]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # what goes wrong is raised below
+        warnings.simplefilter("ignore")
+        try:
+            found = solve_ivp(velocity, (times[0], times[-1]), start, method, times, **options)
+            amounts = found.y.T.copy()
+            if not found.success:
+                message, last = found.message, found.t[-1] if len(found.t) else times[0]
+        except _Stalled as stalled:
+            amounts, message, last = np.full(1, np.inf), "its steps shrink to nothing", stalled.args[0]
+    if len(amounts) < len(times) or not np.all(np.isfinite(amounts)):
+        raise AcmeError(
+            f"the rate equations could not be solved beyond about t={last:g} ({message}); does the network grow "
+            "without bound, or does a rate divide by zero?"
+        )
+    return RateEquationSolution(times, amounts, network, evaluations)
+
+
+class _Stalled(Exception):
+    """The integrator does not get on."""
+
+
+def real_propensities(network, x, t, discrete):
+    """Return the propensities at real amounts, shape (reaction,); see `solve_rate_equations`."""
+    a = np.empty(len(network.reactions))
+    _propensities_at(np.append(np.asarray(x, dtype=float), 1.0), float(t), discrete, network.rate_table.arrays, a)
+    return a
+
+
+def rate_jacobian(network, x, t, discrete=False):
+    """Return the Jacobian of the rate equations by differences, shape (species, species).
+
+    Mass action up to second order is a quadratic function, of which central differences are exact but for rounding.
+    """
+    x = np.asarray(x, dtype=float)
+    columns = np.empty((len(x), len(x)))
+    for i in range(len(x)):
+        step = _STEP * max(1.0, abs(x[i]))
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] = max(x[i] - step, min(x[i], 0.0))  # rates need not be defined below zero
+        with np.errstate(invalid="ignore"):  # where rates are not finite, their slopes are not either
+            difference = real_propensities(network, up, t, discrete) - real_propensities(network, down, t, discrete)
+            columns[:, i] = network.stoichiometry.T @ (difference / (up[i] - down[i]))
+    return columns
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _propensities_at(x, t, discrete, table, out):
+    """Fill `out` with the propensities at real amounts `x`, which holds 1 behind them."""
+    scale, shift, reactant_start, reactant_species, reactant_count = table[0], table[1], table[5], table[6], table[7]
+    program_start, codes, operands, parameters = table[11], table[12], table[13], table[14]
+    stack = np.empty(MAX_STACK)
+    for j in range(out.shape[0]):
+        a = scale[j] * (1.0 + shift[j])  # the table counts a pair once already: see RateTable
+        for i in range(reactant_start[j], reactant_start[j + 1]):
+            for k in range(reactant_count[i]):
+                a *= (x[reactant_species[i]] - (k if discrete else 0)) / (k + 1.0)
+        if program_start[j] != program_start[j + 1]:
+            a *= run_program(codes, operands, program_start[j], program_start[j + 1], x, parameters, t, stack)
+        out[j] = a
+
+
+def _check_amounts(network, x0):
+    """Return start amounts as floats, in the order of the network's species."""
+    if isinstance(x0, Mapping):
+        network.state(dict.fromkeys(x0, 0))  # refuses unknown names
+        x0 = [x0.get(name, 0.0) for name in network.species]
+    try:
+        amounts = np.array(x0, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(f"x0 is one amount a species; {x0!r} came") from None
+    if amounts.shape != (len(network.species),):
+        known = ", ".join(network.species)
+        raise ParameterError(f"x0 has shape {amounts.shape}; the network has {len(network.species)} species ({known})")
+    if not np.all(np.isfinite(amounts)) or np.any(amounts < 0):
+        raise ParameterError(f"x0 holds finite amounts of zero or more; {x0!r} came")
+    return amounts
