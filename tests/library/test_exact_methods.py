@@ -267,6 +267,17 @@ def fill_normal(key, _, out):
 
 
 @njit
+def fill_normal_tail(key, least, out):
+    stream = random_stream.start_stream(key, 0)
+    filled = 0
+    while filled < len(out):
+        x, stream = random_stream.next_normal(stream)
+        if abs(x) > least:
+            out[filled] = x
+            filled += 1
+
+
+@njit
 def fill_poisson(key, mean, out):
     stream = random_stream.start_stream(key, 0)
     for i in range(len(out)):
@@ -283,13 +294,18 @@ def filled(fill, seed, mean, size):
 def test_normal_numbers_follow_their_law(scaled):
     values = filled(fill_normal, 1, 0.0, scaled(2_000_000, 4_000))
     assert stats.kstest(values, "norm").pvalue > FALSE_POSITIVE
-    beyond = values[np.abs(values) > random_stream._NORMAL_TAIL]  # the tail has a code of its own
-    expected = 2 * stats.norm.sf(random_stream._NORMAL_TAIL)
-    assert stats.binomtest(len(beyond), len(values), expected).pvalue > FALSE_POSITIVE
-    if len(beyond) > 20:
-        assert stats.kstest(2 * stats.norm.sf(np.abs(beyond)) / expected, "uniform").pvalue > FALSE_POSITIVE
+    # how often the tail is met, which has a code of its own
+    beyond = int((np.abs(values) > random_stream._NORMAL_TAIL).sum())
+    assert stats.binomtest(beyond, len(values), 2 * stats.norm.sf(random_stream._NORMAL_TAIL)).pvalue > FALSE_POSITIVE
     # sign and size are drawn from bits of one word: they must not know of each other
     assert abs(np.corrcoef(np.sign(values), np.abs(values))[0, 1]) < stats.norm.isf(FALSE_POSITIVE) / len(values) ** 0.5
+
+
+@pytest.mark.jit
+def test_the_tail_of_normal_numbers_has_its_shape():
+    least = random_stream._NORMAL_TAIL
+    beyond = np.abs(filled(fill_normal_tail, 2, least, 50_000))  # out of two hundred million
+    assert stats.kstest(stats.norm.sf(beyond) / stats.norm.sf(least), "uniform").pvalue > FALSE_POSITIVE
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-3, 0.7, 4.0, 9.999, 10.0, 15.5, 60.0, 1234.5])
