@@ -246,8 +246,8 @@ def load_kernel(network):
 
     Raises
     ------
-    OSError
-        If it can be written nowhere.
+    OSError, RuntimeError
+        If it, or numba's files, can be written nowhere.
     """
     source = write_source(network)
     with _LOADING:
@@ -356,7 +356,7 @@ class KernelChoice:
             try:
                 if self._kernel is None and (self._wanted or self._pays()):
                     self._kernel = load_kernel(self._network)
-            except OSError:
+            except (OSError, RuntimeError):
                 if self._wanted:
                     raise
                 self._wanted = False
