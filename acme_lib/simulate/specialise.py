@@ -332,9 +332,7 @@ class KernelChoice:
     def __init__(self, network, wanted, size, lanes):
         objection = why_not(network)
         if wanted and objection:
-            raise ParameterError(
-                f"compile=True writes code for the network, which it cannot: {objection}; leave it out"
-            )
+            raise ParameterError(f"compile=True is not possible for this network: {objection}; leave it out")
         self._given = network, wanted, size, lanes
         self._network, self._size, self._lanes = network, size, lanes
         self._wanted = False if objection or (wanted is None and numba.config.DISABLE_JIT) else wanted
