@@ -39,7 +39,8 @@ PROPENSITIES = {"two-stage": two_stage, "telegraph": telegraph, "dimerisation": 
 
 def make(name, model):
     species = list(model["start"])
-    changes = np.array([[r.count(s) - l.count(s) for s in species] for _, l, r in model["reactions"]], dtype=int)
+    sides = [(left, right) for _, left, right in model["reactions"]]
+    changes = np.array([[right.count(s) - left.count(s) for s in species] for left, right in sides], dtype=int)
     start = np.array(list(model["start"].values()), dtype=int)
     constants = tuple(float(constant) for constant, *_ in model["reactions"])
 
