@@ -2,7 +2,8 @@
 
 All tools simulate 1,000 trajectories to t = 100 and record 101 times; the rounds alternate. The seconds are CPU
 seconds, which other work on the machine disturbs least; only the speed of two threads is of the clock. Compilation is
-not in the figures, but first calls in fresh processes are measured by themselves. Each tool's mean is compared with the exact one.
+not in the figures, but first calls in fresh processes are measured by themselves. Each tool's mean is compared with the
+exact one.
 """
 
 import functools
