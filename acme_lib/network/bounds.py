@@ -17,7 +17,7 @@ from numba import njit
 
 from acme_lib.network import expression as ex
 from acme_lib.network.functions import FIRST_ADDRESS, call_function
-from acme_lib.network.rates import _apply_function, _apply_operator
+from acme_lib.network.rates import apply_function, apply_operator
 
 # Sums and products round monotonically, so that their ends bound what is computed inside; functions of the mathematical
 # library are off by a unit in the last place or so, and their results are widened by this much, relatively.
@@ -74,7 +74,7 @@ def bound_program(codes, operands, start, stop, x, parameters, t0, t1, low, high
             high[top] = low[top]
         elif code >= ex.EXP:
             if low[top] == high[top]:
-                low[top] = _apply_function(code, low[top])
+                low[top] = apply_function(code, low[top])
                 high[top] = low[top]
             else:
                 low[top], high[top] = _bound_function(code, low[top], high[top])
@@ -90,7 +90,7 @@ def bound_program(codes, operands, start, stop, x, parameters, t0, t1, low, high
         else:
             top -= 1
             if low[top] == high[top] and low[top + 1] == high[top + 1]:
-                low[top] = _apply_operator(code, low[top], low[top + 1])
+                low[top] = apply_operator(code, low[top], low[top + 1])
                 high[top] = low[top]
             else:
                 low[top], high[top] = _bound_operator(code, low[top], high[top], low[top + 1], high[top + 1])
@@ -159,8 +159,8 @@ def _bound_power(a0, a1, b0, b1):
         return -np.inf, np.inf  # roots of negative numbers
     if a0 <= 0.0 <= a1 and b0 < 0.0:
         return -np.inf, np.inf
-    c00, c01 = _apply_operator(ex.POWER, a0, b0), _apply_operator(ex.POWER, a0, b1)
-    c10, c11 = _apply_operator(ex.POWER, a1, b0), _apply_operator(ex.POWER, a1, b1)
+    c00, c01 = apply_operator(ex.POWER, a0, b0), apply_operator(ex.POWER, a0, b1)
+    c10, c11 = apply_operator(ex.POWER, a1, b0), apply_operator(ex.POWER, a1, b1)
     low, high = _hull(c00, c01, c10, c11)  # monotone in base and exponent, except for even powers across 0
     if a0 < 0.0 < a1 and b0 > 0.0 and b0 == 2.0 * np.floor(0.5 * b0):
         low = 0.0
@@ -187,7 +187,7 @@ def _bound_function(code, a0, a1):
     if (code == ex.LOG or code == ex.SQRT) and a0 < 0.0:
         return -np.inf, np.inf
     if code == ex.EXP or code == ex.LOG or code == ex.SQRT or code == ex.TANH:  # they increase
-        return _widened(_apply_function(code, a0), _apply_function(code, a1))
+        return _widened(apply_function(code, a0), apply_function(code, a1))
     return -np.inf, np.inf
 
 

@@ -220,7 +220,7 @@ class Expression:
         instructions = []
         _emit(self.tree, index, instructions)
         codes, operands = zip(*instructions, strict=True)
-        growth = [1 if code <= TIME else 1 - _arguments(code, operand) for code, operand in instructions]
+        growth = [1 if code <= TIME else 1 - count_arguments(code, operand) for code, operand in instructions]
         if np.cumsum(growth).max() > MAX_STACK:
             raise NetworkSyntaxError(
                 f"{_shorten(self.text)!r} is nested more than {MAX_STACK} deep; define its parts by name"
@@ -255,7 +255,7 @@ class Expression:
                 elif code == TIME:
                     stack.append(np.asarray(values["t"], dtype=float))
                 else:
-                    count = _arguments(code, operand)
+                    count = count_arguments(code, operand)
                     arguments = stack[len(stack) - count :]
                     del stack[len(stack) - count :]
                     if code >= FIRST_ADDRESS:
@@ -279,7 +279,8 @@ class Expression:
         return sympy.latex(self.sympy(), order="none")
 
 
-def _arguments(code, operand):
+def count_arguments(code, operand=0):
+    """Return how many values an instruction takes."""
     return int(operand) if code >= FIRST_ADDRESS else _MEANING[code][0]
 
 

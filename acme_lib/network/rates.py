@@ -170,18 +170,19 @@ def run_program(codes, operands, start, stop, x, parameters, t, stack):
             top -= int(operands[i]) - 1
             stack[top] = call_function(code, stack, top)
         elif code >= ex.EXP:
-            stack[top] = _apply_function(code, stack[top])
+            stack[top] = apply_function(code, stack[top])
         elif code == ex.SELECT:
             top -= 2
             stack[top] = stack[top + 1] if stack[top] != 0.0 else stack[top + 2]
         else:
             top -= 1
-            stack[top] = _apply_operator(code, stack[top], stack[top + 1])
+            stack[top] = apply_operator(code, stack[top], stack[top + 1])
     return stack[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _apply_operator(code, a, b):
+def apply_operator(code, a, b):
+    """Return what the instruction `code` of two values makes of them."""
     if code == ex.ADD:
         return a + b
     if code == ex.SUBTRACT:
@@ -218,7 +219,8 @@ def _apply_operator(code, a, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _apply_function(code, a):
+def apply_function(code, a):
+    """Return what the instruction `code`, a function of one value, makes of it."""
     if code == ex.EXP:
         return np.exp(a)
     if code == ex.LOG:

@@ -7,7 +7,8 @@ import sys
 from tests.benchmarks.table import print_table, write_json
 
 BENCHMARKS = {
-    "ssa": "exact simulation beside biocircuits and GillesPy2",
+    "ssa": "exact simulation beside five peers and a limit in C++",
+    "ssa-scaling": "cost and memory of exact simulation against reactions and trajectories, with a plot",
     "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
 }
 
@@ -18,7 +19,7 @@ def main(arguments=None):
     parser.add_argument("name", choices=BENCHMARKS, help="; ".join(f"{k}: {v}" for k, v in BENCHMARKS.items()))
     parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
     options = parser.parse_args(arguments)
-    rows = importlib.import_module(f"tests.benchmarks.{options.name}").run()
+    rows = importlib.import_module(f"tests.benchmarks.{options.name.replace('-', '_')}").run()
     print_table(rows)
     if options.json:
         write_json(rows, options.json)

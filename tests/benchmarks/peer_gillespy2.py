@@ -1,44 +1,35 @@
-"""GillesPy2's C++ solver on the two-stage model; runs in its own environment."""
-
-import json
-import sys
-import time
+"""GillesPy2's C++ solver; runs in its own environment."""
 
 import gillespy2
-import numpy as np
-
-SIZE = 1000
+from peer import TIMES, serve
 
 
-def build():
-    model = gillespy2.Model(name="two_stage")
-    values = {"k_m": 10.0, "k_p": 5.0, "g_m": 1.0, "g_p": 0.1}
-    model.add_parameter([gillespy2.Parameter(name=name, expression=str(value)) for name, value in values.items()])
-    model.add_species([gillespy2.Species(name=name, initial_value=0, mode="discrete") for name in ("M", "P")])
-    model.add_reaction(
-        [
-            gillespy2.Reaction(name="r1", reactants={}, products={"M": 1}, rate="k_m"),
-            gillespy2.Reaction(name="r2", reactants={"M": 1}, products={"M": 1, "P": 1}, rate="k_p"),
-            gillespy2.Reaction(name="r3", reactants={"M": 1}, products={}, rate="g_m"),
-            gillespy2.Reaction(name="r4", reactants={"P": 1}, products={}, rate="g_p"),
-        ]
-    )
-    model.timespan(gillespy2.TimeSpan(np.linspace(0, 100, 101)))
-    return model
+def make(name, model):
+    built = gillespy2.Model(name=name.replace("-", "_"))
+    for j, (constant, *_) in enumerate(model["reactions"]):
+        built.add_parameter(gillespy2.Parameter(name=f"c{j}", expression=str(constant)))
+    for species, count in model["start"].items():
+        built.add_species(gillespy2.Species(name=species, initial_value=count, mode="discrete"))
+    for j, (_, left, right) in enumerate(model["reactions"]):
+        sides = ({species: side.count(species) for species in side} for side in (left, right))
+        reactants, products = sides
+        built.add_reaction(gillespy2.Reaction(name=f"r{j}", reactants=reactants, products=products, **rate(j, left)))
+    built.timespan(gillespy2.TimeSpan(TIMES))
+    solver = gillespy2.SSACSolver(built)
+    last = list(model["start"])[-1]
+    seeds = iter(range(1, 1000))
+
+    def run(size):
+        return [one[last] for one in solver.run(number_of_trajectories=size, seed=next(seeds))]
+
+    return run
 
 
-model = build()
-solver = gillespy2.SSACSolver(model)
+def rate(j, reactants):
+    if len(reactants) == 2 and reactants[0] == reactants[1]:  # its mass action of pairs is c S (S - 1)
+        s = reactants[0]
+        return {"propensity_function": f"c{j}*{s}*({s} - 1)/2"}
+    return {"rate": f"c{j}"}
 
 
-def run(size=SIZE):
-    start = time.perf_counter()
-    results = solver.run(number_of_trajectories=size, seed=1)
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "mean": float(np.mean([trajectory["P"][50:] for trajectory in results]))}
-
-
-run(2)  # compiles
-print(json.dumps({"version": gillespy2.__version__}), flush=True)
-for _ in sys.stdin:
-    print(json.dumps(run()), flush=True)
+serve(gillespy2.__version__, make)

@@ -1,4 +1,8 @@
-"""Peers: each is installed from PyPI into an environment of its own and measured by a script that runs there."""
+"""Peers: each is installed from PyPI into an environment of its own and measured by a script that runs there.
+
+A program reads the name of a case from each line of its input and answers with a line of JSON, so that rounds of
+several tools alternate; before, it says in a first line what version it is.
+"""
 
 import json
 import os
@@ -11,24 +15,12 @@ HOME = Path(__file__).resolve().parents[2] / ".benchmarks"
 
 
 class PeerProcess:
-    """A peer's script running in its own environment; each call of `measure` returns the seconds of one run.
+    """A program that measures."""
 
-    The script reads a line for each run and answers with a line of JSON, so that rounds of several tools alternate.
-    """
-
-    def __init__(self, name, requirements, script, arguments=()):
-        python = _environment(name, requirements)
-        environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
-        environment |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        # GillesPy2 calls its build tool by the interpreter behind the environment, which does not see its packages
-        environment["PYTHONPATH"] = str(next((HOME / name).glob("[Ll]ib*/**/site-packages")))
+    def __init__(self, name, command, environment=None):
         self.name = name
         self.process = subprocess.Popen(
-            [python, Path(__file__).parent / script, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self.ready = self._answer()
 
@@ -38,9 +30,9 @@ class PeerProcess:
                 return json.loads(line)
         raise RuntimeError(f"{self.name} ended without an answer (exit code {self.process.wait()})")
 
-    def measure(self):
-        """Run once and return what the script reports, with the key ``seconds``."""
-        self.process.stdin.write("run\n")
+    def measure(self, case):
+        """Run a case once and return what the program reports, with the key ``seconds``."""
+        self.process.stdin.write(f"{case}\n")
         self.process.stdin.flush()
         return self._answer()
 
@@ -48,6 +40,28 @@ class PeerProcess:
         """End the process."""
         self.process.stdin.close()
         self.process.wait(timeout=60)
+
+
+def start_peer(name, requirements, script, *arguments):
+    """Start a peer's script in its own environment, which is made where it is missing."""
+    python = _environment(name, requirements)
+    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    environment |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # GillesPy2 calls its build tool by the interpreter behind the environment, which does not see its packages
+    environment["PYTHONPATH"] = str(next((HOME / name).glob("[Ll]ib*/**/site-packages")))
+    return PeerProcess(name, [python, Path(__file__).parent / script, *arguments], environment)
+
+
+def start_compiled(name, source):
+    """Compile a C++ file of this folder for this machine and start it."""
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise RuntimeError("no C++ compiler found (g++, clang++ or the environment variable CXX)")
+    HOME.mkdir(exist_ok=True)
+    program = HOME / name
+    flags = ["-O3", "-march=native", "-std=c++17"]
+    subprocess.run([compiler, *flags, "-o", program, Path(__file__).parent / source], check=True)
+    return PeerProcess(name, [program])
 
 
 def _environment(name, requirements):
