@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import acme_lib as acme
+from acme_lib.network import rates
+from acme_lib.network.expression import MAX_STACK
 from acme_lib.simulate import specialise, ssa
+from acme_lib.simulate.task import make_task
 
 TWO_STAGE = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
 VALUES = {"k_m": 10.0, "k_p": 5.0, "g_m": 1.0, "g_p": 0.5}
@@ -94,12 +97,25 @@ def test_counts_are_the_same_bit_for_bit(name, scaled):
     assert table.events.sum() > 0
 
 
-def test_a_search_that_rounding_carries_too_far_ends_the_same():
-    # the first rate is so large that the others vanish from the sum: the target reaches the total
-    text = "0 -> A : big\n0 -> B : small\nA -> 0 : z"
-    network = acme.ReactionNetwork.parse(text, big=1e17, small=1e-3, z=0.0)
-    table = assert_same_bits(network, {}, t=2e-15, size=4)
-    assert table["B"].max() == 0
+@pytest.mark.parametrize("name", NETWORKS)
+def test_propensities_are_the_same_bit_for_bit(name):
+    text, values, _ = NETWORKS[name]
+    network = acme.ReactionNetwork.parse(text, **values)
+    table, n = network.rate_table, len(network.species)
+    assert specialise.write_source(network).isascii()
+    known = {f"c{j}": value for j, value in enumerate(table.scale)}
+    known |= {f"p{i}": value for i, value in enumerate(table.parameters)}
+    known |= {f"q{i}": value for i, value in enumerate(table.operands)}
+    known |= {"apply_function": rates.apply_function, "apply_operator": rates.apply_operator}
+    stack = np.empty(MAX_STACK)
+    for state in np.random.default_rng(1).integers(0, 30, size=(50, n)):
+        x = np.append(state, 1).astype(float)
+        for j in range(len(table.scale)):
+            local = known | {f"s{i}": x[i] for i in range(n)}
+            with np.errstate(all="ignore"):
+                exec("\n".join(specialise._propensity(table, j, n)), local)
+                expected = rates.propensity(j, x, 0.0, table.arrays, stack)
+            assert float(local[f"a{j}"]).hex() == float(expected).hex()
 
 
 @st.composite
@@ -142,6 +158,14 @@ def test_parameters_and_starts_of_each_trajectory(scaled):
     starts = np.arange(2 * size).reshape(size, 2) % 11
     table = assert_same_bits(two_stage(), starts, t=1.0, size=size, parameters=rows)
     assert len(np.unique(table.counts[:, -1, 1])) > 2
+    # all in one range
+    network, rng, stop = two_stage(), np.random.default_rng(5), np.zeros(1, dtype=np.int64)
+    options = dict(max_events=1000, choice=specialise.KernelChoice(network, True, size, 1))
+    times = table.times.copy()
+    task = make_task(ssa._run_range, network, starts, times, size=size, rng=rng, parameters=rows, **options)
+    with np.errstate(all="ignore"):
+        part = ssa._run_range(task, 0, size, stop)
+    np.testing.assert_array_equal(part.counts, table.counts)
 
 
 def test_summaries_and_threads(scaled):
@@ -175,6 +199,15 @@ def test_errors_are_the_same(text, values, start):
             )
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
+
+
+def test_the_limit_of_events_is_the_same():
+    network = acme.ReactionNetwork.parse("M -> 0 : g", g=1.0)
+    for compiled in (False, True):
+        options = dict(rng=np.random.default_rng(1), compile=compiled)
+        assert acme.simulate_ssa(network, {"M": 9}, 1e9, max_events=9, **options).events.tolist() == [9]
+        with pytest.raises(acme.PropensityError, match="more than max_events=8"):
+            acme.simulate_ssa(network, {"M": 9}, 1e9, max_events=8, **options)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +367,7 @@ def test_what_is_loaded_is_used_at_once(loads, monkeypatch):
 
 def test_the_end_of_a_run_is_not_worth_it(loads, monkeypatch):
     made = choice(size=30)
-    assert run_ranges(made, 1.0, monkeypatch, ranges=3) == [False, False, False]
+    assert run_ranges(made, 100.0, monkeypatch, ranges=3) == [False, False, False]
 
 
 def test_without_a_place_to_write_the_table_goes_on(loads, monkeypatch):
@@ -406,7 +439,7 @@ def test_a_long_run_is_specialised_and_a_short_one_is_not(monkeypatch):
 def test_an_interrupt_reaches_the_specialised_kernel():
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=1e7, g=1.0)
     options = dict(max_events=10**9, choice=specialise.KernelChoice(network, True, 1, 1))
-    task = ssa.make_task(ssa._run_range, network, {}, [0, 1e3], size=1, rng=np.random.default_rng(1), **options)
+    task = make_task(ssa._run_range, network, {}, [0, 1e3], size=1, rng=np.random.default_rng(1), **options)
     stop = np.zeros(1, dtype=np.int64)
     thread = threading.Thread(target=ssa._run_range, args=(task, 0, 1, stop))
     thread.start()
