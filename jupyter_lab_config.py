@@ -12,6 +12,11 @@ asks_for_another_place = any(not arg.startswith("-") and Path(arg).exists() for 
     option in arg for arg in sys.argv[1:] for option in ("root_dir", "root-dir", "notebook_dir", "notebook-dir")
 )
 
-if Path(WELCOME).is_file() and not asks_for_another_place:
+if Path(WELCOME).is_file():
     c = get_config()  # noqa: F821  (Jupyter provides it)
-    c.LabApp.default_url = f"/lab/tree/{WELCOME}"
+    c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+    # In a container everyone is root, and the two commands of the README must do there too. The server still listens to
+    # this machine only and asks for its token.
+    c.ServerApp.allow_root = True
+    if not asks_for_another_place:
+        c.LabApp.default_url = f"/lab/tree/{WELCOME}"

@@ -1,7 +1,7 @@
 """nbgrader for the course, from the command line and from JupyterLab (formgrader), started in this directory.
 
-``solutions/`` is the source and ``exercises/`` its release. Learners' work comes into ``submitted/``; the gradebook and all that is
-made while grading stay beside it and out of git.
+``solutions/`` is the source and ``exercises/`` its release. Learners' work comes into ``submitted/``; the gradebook
+and all that is made while grading stay beside it and out of git.
 """
 
 import os

@@ -3,8 +3,10 @@
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -23,20 +25,21 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="acme", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    lab = commands.add_parser("lab", help="open the course in JupyterLab")
-    lab.add_argument("options", nargs=argparse.REMAINDER, help="passed on to jupyter lab")
-    lab.set_defaults(run=lambda options: open_lab(options.options))
+    lab = commands.add_parser("lab", help="open the course in JupyterLab; what follows is passed on to it")
+    lab.set_defaults(run=lambda options: open_lab(options.rest))
 
     check = commands.add_parser("check", help="say whether the installation is sound, and what to do if not")
     check.set_defaults(run=lambda options: print_check())
 
-    build = commands.add_parser("build", help="execute chapters from their text sources into notebooks")
-    build.add_argument("sources", nargs="*", type=Path, help="text sources (.md); default: all in course/")
+    build = commands.add_parser("build", help="execute chapters, and release exercises, from their text sources")
+    build.add_argument("sources", nargs="*", type=Path, help="text sources of chapters (.md); default: everything")
     build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
 
-    options = parser.parse_args(arguments)
+    options, options.rest = parser.parse_known_args(arguments)
+    if options.rest and options.command != "lab":
+        parser.error(f"{options.command} does not know {' '.join(options.rest)}")
     return options.run(options)
 
 
@@ -72,11 +75,11 @@ def print_check():
 
 
 def build_all(sources, check, timeout):
-    """Build or compare chapters; 1 when one fails or is out of step."""
+    """Build or compare chapters and, where none is named, the exercises; 1 when one fails or is out of step."""
+    failed = 0 if sources else build_exercises(course_folder().parent, check)
     sources = sources or sorted(course_folder().glob("[0-9][0-9]_*.md"))
     if not sources:
         raise SystemExit("acme build: no text sources; name them, or put NN_name.md into course/")
-    failed = 0
     for source in sources:
         if source.suffix != ".md" or not source.is_file():
             raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
@@ -87,6 +90,27 @@ def build_all(sources, check, timeout):
         if not problems:
             print(f"{source.with_suffix('.ipynb').name}: {'in step with its text' if check else 'built'}")
     return 1 if failed else 0
+
+
+def build_exercises(root, check):
+    """Build `solutions/` and `exercises/` from their text sources, or compare; return how many are out of step."""
+    from acme_lib.teach.assignments import build_assignments
+
+    if not (root / "solutions").is_dir():
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch).resolve() if check else root
+        stale = 0
+        for path in build_assignments(root, out=out):
+            name = path.relative_to(out)
+            old = root / name
+            same = not check or (old.is_file() and old.read_text("utf-8") == path.read_text("utf-8"))
+            stale += not same
+            if same:
+                print(f"{name.as_posix()}: {'in step with its text' if check else 'built'}")
+            else:
+                print(f"{name.as_posix()}: differs from its text: run `acme build`", file=sys.stderr)
+    return stale
 
 
 def read_source(source):
@@ -123,13 +147,15 @@ def build(source, timeout=300):
         timeout=timeout,
         kernel_name=_KERNEL["name"],
         record_timing=False,
+        coalesce_streams=True,
         store_widget_state=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(source.resolve().parent)}},
     )
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [str(error)]
+        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
     notebook = _settle(notebook)
     nbformat.validate(notebook)
     nbformat.write(notebook, source.with_suffix(".ipynb"))

@@ -88,12 +88,12 @@ def build_generator(network, space, *, boundary, t=None):
             f"line {reaction.line}, {reaction.text!r}: the rate depends on the time t; pass the time at which the "
             "generator is wanted, as in build_generator(…, t=0.0)"
         )
-    # Reactions that make the same change share a matrix entry. In the order of index offsets, columns come sorted.
+    # Reactions that make the same change share a matrix entry. The changes come in lexicographic order, and so do the
+    # states of a box: the entries of a column come sorted, first those of the changes that lead to a smaller index.
     changes, direction_of = np.unique(network.stoichiometry, axis=0, return_inverse=True)
+    leading = changes[np.arange(len(changes)), np.argmax(changes != 0, axis=1)]
+    n_below = np.count_nonzero(leading < 0)
     strides = np.cumprod([1, *space.shape[:0:-1]], dtype=np.int64)[::-1]
-    offsets = changes @ strides
-    order = np.argsort(offsets, kind="stable")
-    direction_of = np.argsort(order)[direction_of.ravel()]
     n_states, n_directions = len(space), len(changes)
     capacity = n_states * (n_directions + 1)
     index_type = np.int32 if capacity < 2**31 else np.int64
@@ -103,9 +103,10 @@ def build_generator(network, space, *, boundary, t=None):
         status, state, reaction, value = _fill_generator(
             space.states,
             np.array(space.shape),
-            changes[order],
-            offsets[order],
-            direction_of,
+            changes,
+            changes @ strides,
+            direction_of.ravel(),
+            n_below,
             boundary == "absorbing",
             0.0 if t is None else float(t),
             network.rate_table.arrays,
@@ -127,7 +128,9 @@ def build_generator(network, space, *, boundary, t=None):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_generator(states, shape, changes, offsets, direction_of, absorbing, t, table, data, rows, starts, outflow):
+def _fill_generator(
+    states, shape, changes, offsets, direction_of, n_below, absorbing, t, table, data, rows, starts, outflow
+):
     """Fill the columns of the generator; return (status, state, reaction, propensity)."""
     scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
     n_states, n_species = states.shape
@@ -136,9 +139,6 @@ def _fill_generator(states, shape, changes, offsets, direction_of, absorbing, t,
     x = np.ones(n_species + 1)
     rates = np.empty(n_directions)
     leads = np.empty(n_directions, dtype=np.int64)
-    n_below = 0  # directions whose entries stand above the diagonal: the index falls
-    while n_below < n_directions and offsets[n_below] < 0:
-        n_below += 1
     end = 0
     for s in range(n_states):
         for i in range(n_species):
@@ -171,7 +171,7 @@ def _fill_generator(states, shape, changes, offsets, direction_of, absorbing, t,
             else:
                 leaving += rates[d]
         for d in range(n_directions + 1):
-            if d == n_below:  # the diagonal, in its place between the entries above and below
+            if d == n_below:  # the diagonal, in its place between the smaller indices and the larger
                 data[end] = -(leaving + outflow[s]) if absorbing else -leaving
                 rows[end] = s
                 end += 1

@@ -141,7 +141,7 @@ def _solve_irreducible(matrix):
     )
     for _ in range(_MAX_SOLVES):
         previous, p = p, factors.solve(p)
-        p = p / p.sum()
-        if np.abs(p - previous).sum() < 1e-14:
+        p /= p.sum()
+        if np.all(np.abs(p - previous) <= 1e-12 * p):  # relative to each, so that far tails are right too
             break
     return p

@@ -108,7 +108,8 @@ _MEANING = {
 
 def suggest(name, known):
     """Return ``" (did you mean 'x'?)"`` for the known name nearest to `name`, or an empty string."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    other_case = [candidate for candidate in known if candidate.casefold() == name.casefold()]
+    near = other_case or difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

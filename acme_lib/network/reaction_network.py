@@ -362,6 +362,7 @@ class ReactionNetwork:
         if len(bad):
             s, j = bad[0]
             raise self.propensity_error(j, values[s, j], table[s])
+        values += 0.0  # the pairs of no molecule, 0 · (0 - 1), would show as -0.0
         return values[0] if single else values
 
     def propensity_error(self, j, value, state):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from acme_lib.errors import ParameterError
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -46,7 +48,7 @@ class Estimate:
         low, high : float or ndarray
         """
         if not 0.0 < level < 1.0:
-            raise ValueError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
+            raise ParameterError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
         margin = float(ndtri(0.5 + 0.5 * level)) * self.stderr
         return self.value - margin, self.value + margin
 

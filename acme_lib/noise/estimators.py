@@ -119,7 +119,8 @@ def _estimate(samples, axis, name, measure):
     deviation = x - mean
     # Rounding of the mean must not turn constant data into noise.
     deviation[:, np.all(x == x[0], axis=0)] = 0.0
-    mu2, mu3, mu4 = (np.mean(deviation**k, axis=0) for k in (2, 3, 4))
+    squares = deviation * deviation
+    mu2, mu3, mu4 = (np.mean(power, axis=0) for power in (squares, squares * deviation, squares * squares))
     if x.ndim == 1 and not mean > 0:
         raise ParameterError(
             f"the {name} divides by the mean, which is {mean:g} for these {n} samples: it is not defined; "

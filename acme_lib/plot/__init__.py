@@ -4,9 +4,10 @@
 on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 """
 
-from acme_lib.plot.display import Picture, png, show, subplots
+from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
     FILL,
+    draw_cells,
     draw_distribution,
     draw_generator,
     draw_joint_distribution,
@@ -18,6 +19,7 @@ from acme_lib.plot.draw import (
 __all__ = [
     "FILL",
     "Picture",
+    "draw_cells",
     "draw_distribution",
     "draw_generator",
     "draw_joint_distribution",
@@ -26,5 +28,6 @@ __all__ = [
     "label_line",
     "png",
     "show",
+    "style",
     "subplots",
 ]

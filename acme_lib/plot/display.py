@@ -1,19 +1,46 @@
 """Making figures in the style of the course and displaying them with a caption and a description in words."""
 
 import base64
+import functools
 import html
 import io
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib.style
+import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from acme_lib.errors import ParameterError
 
 STYLE = Path(__file__).with_name("acme.mplstyle")
+_PARAMETERS = matplotlib.rc_params_from_file(STYLE, use_default_template=False)
+
+
+def style():
+    """Return a context in which Matplotlib draws in the style of the course."""
+    return matplotlib.rc_context(_PARAMETERS)
+
+
+def _in_style(method):
+    @functools.wraps(method)
+    def draw(*args, **options):
+        with style():
+            return method(*args, **options)
+
+    return draw
+
+
+class StyledAxes(Axes):
+    """Axes that stay in the style of the course: these methods read the style when they are called."""
+
+    annotate = _in_style(Axes.annotate)
+    errorbar = _in_style(Axes.errorbar)
+    legend = _in_style(Axes.legend)
+    set_title = _in_style(Axes.set_title)
+    text = _in_style(Axes.text)
 
 
 def subplots(rows=1, columns=1, *, size=None, **options):
@@ -34,7 +61,8 @@ def subplots(rows=1, columns=1, *, size=None, **options):
     figure : matplotlib.figure.Figure
     axes : matplotlib.axes.Axes or ndarray of Axes
     """
-    with matplotlib.style.context(STYLE):
+    options["subplot_kw"] = {"axes_class": StyledAxes, **options.get("subplot_kw", {})}
+    with style():
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, **options)
@@ -56,7 +84,7 @@ def png(figure, *, dpi=None):
         A PNG file.
     """
     stream = io.BytesIO()
-    with matplotlib.style.context(STYLE):
+    with style():
         # Without the field that names the software the bytes do not depend on its version.
         figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return stream.getvalue()

@@ -2,8 +2,11 @@
 
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 
 from acme_lib.errors import ParameterError
+from acme_lib.plot.display import style
 
 FILL = "#BBCCDD"  # light grey blue for measured frequencies: what was sampled is filled, what was computed is a line
 
@@ -29,7 +32,33 @@ def draw_trajectories(axes, ensemble, species, *, many=5, label=None):
     lines = [axes.plot(ensemble.times, row, drawstyle="steps-post", linewidth=1.6)[0] for row in counts]
     axes.set(xlabel="time", ylabel=label or f"{species} (molecules)", xlim=(ensemble.times[0], ensemble.times[-1]))
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     return lines
+
+
+def draw_cells(axes, counts, *, rng, columns=8):
+    """Draw rod-shaped cells, a dot for each molecule, and the count below.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    counts : sequence of int
+        Molecules of each cell.
+    rng : numpy.random.Generator
+        Scatters the dots.
+    columns : int
+        Cells in a row.
+    """
+    for i, count in enumerate(counts):
+        x, y = 1.25 * (i % columns), -0.85 * (i // columns)
+        rod = FancyBboxPatch((x + 0.22, y + 0.22), 0.56, 0.01, boxstyle="round,pad=0.22", facecolor="#F3F6F9")
+        axes.add_patch(rod)
+        dots = rng.uniform([x + 0.1, y + 0.09], [x + 0.9, y + 0.36], size=(count, 2))
+        axes.plot(*dots.T, "o", color="#D55E00", markersize=4)
+        axes.text(x + 0.5, y - 0.06, str(count), ha="center", va="top")
+    axes.set(aspect="equal", xlim=(-0.1, 1.25 * columns - 0.15), ylim=(y - 0.3, 0.5))
+    axes.set_axis_off()
 
 
 def draw_samples(axes, samples, *, label=None, horizontal=False):
@@ -79,8 +108,9 @@ def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
     if kind not in styles:
         raise ParameterError(f"kind is 'steps' or 'dots'; {kind!r} came")
     p = np.asarray(p, dtype=float)
+    top = axes.get_ylim()[1] if axes.lines or axes.patches else 0.0
     (line,) = axes.plot(start + np.arange(p.size), p, label=label, **{**styles[kind], **options})
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(top, 1.08 * p.max(initial=0.0)) or 1.0)
     return line
 
 
@@ -102,8 +132,10 @@ def draw_joint_distribution(axes, p, *, labels, floor=1e-6):
     """
     p = np.asarray(p, dtype=float)
     edges = [np.arange(n + 1) - 0.5 for n in p.shape]
-    mesh = axes.pcolormesh(*edges, np.ma.masked_less(p.T, floor), norm=LogNorm(floor, p.max()), rasterized=True)
-    axes.figure.colorbar(mesh, ax=axes, label="probability")
+    visible = np.ma.masked_less(p.T, floor)
+    mesh = axes.pcolormesh(*edges, visible, norm=LogNorm(floor, p.max()), cmap="cividis", rasterized=True)
+    with style():
+        axes.figure.colorbar(mesh, ax=axes, label="probability")
     axes.set(xlabel=labels[0], ylabel=labels[1])
     return mesh
 

@@ -1,12 +1,15 @@
 """Build the assignments: text source → nbgrader source → release.
 
-``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell ids that
-follow from the content's place) and, through nbgrader's own ``generate_assignment``, ``exercises/NAME/*.ipynb``. The same
-source gives the same bytes.
+``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell
+ids that follow from the content's place) and, through nbgrader's own ``generate_assignment``,
+``exercises/NAME/*.ipynb``. The same source gives the same bytes.
 """
 
+import contextlib
 import logging
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -82,8 +85,20 @@ def _release(root, source, release):
         coursedir = CourseDirectory(config=config)
         converter = GenerateAssignment(coursedir=coursedir, config=config)
         converter.log.setLevel(logging.ERROR)
-        converter.start()
+        with _programs_of_this_python():
+            converter.start()
         if release.exists():
             shutil.rmtree(release)
         shutil.copytree(scratch / coursedir.release_directory / source.name, release)
     return sorted(release.rglob("*.ipynb"))
+
+
+@contextlib.contextmanager
+def _programs_of_this_python():
+    """Let nbgrader find the programs it calls by name (alembic) also where the environment is not activated."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before

@@ -7,14 +7,14 @@ A check cell of an assignment calls these functions and nothing else::
     check_values(propensities, {"counts": [3, 1], "rates": [5.0, 1.0, 0.2]}, [5.0, 3.0, 0.6],
                  slips={"pairs-squared": [5.0, 3.0, 1.8]})
 
-The learner's function is only ever *called*, with plain data, through the door in `acme_lib.teach.check_door`; what comes back is
-judged by exact types and copied before it is compared. The same cell therefore runs in the learner's kernel, under stock
-nbgrader, and with the function in another process.
+The learner's function is only ever *called*, with plain data, through the door in `acme_lib.teach.check_door`; what
+comes back is judged by exact types and copied before it is compared. The same cell therefore runs in the learner's
+kernel, under stock nbgrader, and with the function in another process.
 
-A right answer leaves no output (stock nbgrader then gives full marks). A wrong one raises `CheckFailed`, whose message says what
-was asked, what came, and, where the answer is one that a documented misconception gives, what to think about
-(`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no value: only how
-many failed and the misconceptions.
+A right answer leaves no output (stock nbgrader then gives full marks). A wrong one raises `CheckFailed`, whose
+message says what was asked, what came, and, where the answer is one that a documented misconception gives, what to
+think about (`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no
+value: only how many failed and the misconceptions.
 """
 
 import contextlib
@@ -43,11 +43,11 @@ __all__ = [
     "use_door",
 ]
 
-WIDTH = 88  # nbgrader's validator cuts lines at 90
+WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
-    "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, run that cell and then this "
-    "one."
+    "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, "
+    "run that cell and then this one."
 )
 
 
@@ -61,17 +61,18 @@ class CheckFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong: for a hidden check only `slip` and `general` are shown."""
+    """What is wrong, and the misconceptions that explain it; of a hidden check, `details` are not shown."""
 
     general: str
     details: str = ""
-    slip: str | None = None
+    slips: tuple = ()
 
 
 @dataclass
 class _HiddenRegion:
     checks: int = 0
     findings: list = field(default_factory=list)
+    refuted: set = field(default_factory=set)  # misconceptions that would have given another answer than came
 
 
 _region = contextvars.ContextVar("acme_hidden_region", default=None)
@@ -136,14 +137,14 @@ def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1
     slips = _known(slips)
 
     def judge(answer):
+        found = _match_slips(answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, parts)
         if general is None:
             return None
-        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
         details = f"Your answer: {show(answer)}"
         if reveal:
             details += f"\nExpected:    {show(_displayed(expected))}"
-        return Finding(general, details, slip)
+        return Finding(general, details, found)
 
     _check(function, arguments, judge, what)
 
@@ -151,21 +152,22 @@ def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1
 def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
     """Check a vector of probabilities: shape, sign, sum and values.
 
-    The slips ``not-normalised``, ``squared-weights`` (unit length), ``wrong-sign``, ``zero-vector`` and ``left-vector`` (all
-    states alike) are found without being listed. Parameters and errors are those of `check_values`.
+    The slips ``not-normalised``, ``squared-weights`` (unit length), ``wrong-sign``, ``zero-vector`` and
+    ``left-vector`` (all states alike) are found without being listed. Parameters and errors are those of
+    `check_values`.
     """
     expected = np.asarray(expected, dtype=float)
     slips = _known(slips)
 
     def judge(answer):
+        found = _match_slips(answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, ())
         if general is None:
             return None
-        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
         with contextlib.suppress(NotPlain):
             numbers = as_numbers(answer).astype(float)
             if numbers.shape == expected.shape and np.all(np.isfinite(numbers)):
-                slip = slip or _find_distribution_slip(numbers, expected, rtol, atol)
+                found = found or _find_distribution_slip(numbers, expected, rtol, atol)
                 if np.any(numbers < -atol):
                     general = "there are negative values, and probabilities are zero or more"
                 elif abs(numbers.sum() - 1) > max(1e-6, rtol):
@@ -173,7 +175,7 @@ def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, 
         details = f"Your answer: {show(answer)}"
         if reveal:
             details += f"\nExpected:    {show(expected)}"
-        return Finding(general, details, slip)
+        return Finding(general, details, found)
 
     _check(function, arguments, judge, what)
 
@@ -181,8 +183,8 @@ def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, 
 def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", reveal=True):
     """Check a generator A[to, from]: shape, signs, columns and values.
 
-    The slips ``transposed``, ``no-diagonal``, ``positive-diagonal`` and ``truncation-off-by-one`` are found without being listed.
-    Parameters and errors are those of `check_values`.
+    The slips ``transposed``, ``no-diagonal``, ``positive-diagonal`` and ``truncation-off-by-one`` are found without
+    being listed. Parameters and errors are those of `check_values`.
     """
     expected = np.asarray(expected, dtype=float)
     diagonal = np.diag(np.diag(expected))
@@ -193,20 +195,20 @@ def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, ato
     }
 
     def judge(answer):
+        found = _match_slips(answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, ())
         if general is None:
             return None
-        slip = next((key for key, value in slips.items() if _matches(answer, value, expected, rtol, atol)), None)
         with contextlib.suppress(NotPlain):
             numbers = as_numbers(answer)
             if numbers.ndim == 2 and numbers.shape in _neighbouring_shapes(expected.shape):
-                slip = slip or "truncation-off-by-one"
+                found = found or ("truncation-off-by-one",)
             elif numbers.shape == expected.shape and np.all(np.isfinite(numbers)):
                 general = _describe_generator(numbers, expected, atol) or general
         details = f"Your answer:\n{show(answer, 12)}"
         if reveal:
             details += f"\nExpected (A[to, from]):\n{show(expected, 12)}"
-        return Finding(general, details, slip)
+        return Finding(general, details, found)
 
     _check(function, arguments, judge, what)
 
@@ -214,8 +216,9 @@ def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, ato
 def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RATE, what=""):
     """Check a random answer, `size` counts, against the exact law.
 
-    A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this is held). The
-    cell chooses `size` and the arguments such that the listed misconceptions are detected; ``tests/grading`` measures how often.
+    A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this
+    is held). The cell chooses `size` and the arguments such that the listed misconceptions are detected;
+    ``tests/library/test_check.py`` measures how often.
 
     Parameters
     ----------
@@ -226,8 +229,8 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
     size : int
         How many counts are asked for.
     slips : dict, optional
-        Misconceptions and the laws, shape (n,), that they give. One is named when the answer contradicts `law` and agrees
-        with it.
+        Misconceptions and the laws, shape (n,), that they give. One is named when the answer contradicts `law` and
+        agrees with it.
     error_rate : float
         The accepted rate of false alarms of this check.
 
@@ -249,15 +252,17 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         if not np.all(np.isfinite(counts)):
             return Finding("there are values that are not finite (nan or inf)")
         if np.any(counts < 0) or np.any(counts != np.floor(counts)):
-            return Finding("the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", "returns-times")
+            return Finding(
+                "the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", ("returns-times",)
+            )
         counts = counts.astype(np.int64)
         if compare_with_law(counts, law, error_rate).p_value >= error_rate / 2:
             return None
         fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips.items()}
         fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
-        slip = max(fits, key=fits.get) if fits else None
-        if slip is None and len(np.unique(counts)) == 1 and law.max() < 0.5:
-            slip = "fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded"
+        found = (max(fits, key=fits.get),) if fits else ()
+        if not found and len(np.unique(counts)) == 1 and law.max() < 0.5:
+            found = ("fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded",)
         states = np.arange(len(law))
         mean = law @ states
         details = (
@@ -268,7 +273,7 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
             "the counts do not follow the law that they should "
             f"(a right answer is taken for a wrong one once in {1 / error_rate:,.0f} times)",
             details,
-            slip,
+            found,
         )
 
     _check(function, arguments, judge, what)
@@ -282,8 +287,8 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
     function, what
         As in `check_values`.
     arguments : dict
-        Among them a Generator. It is replaced by two of equal seed, then by one of another seed; the answers must be equal, then
-        different. Ask for enough random numbers that equality by chance is out of the question.
+        Among them a Generator. It is replaced by two of equal seed, then by one of another seed; the answers must be
+        equal, then different. Ask for enough random numbers that equality by chance is out of the question.
     """
     first, second = (int(seed) for seed in fresh_rng().integers(2**63, size=2))
 
@@ -299,9 +304,9 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
         if problem or other_problem:
             return problem or other_problem
         if not _equal(answer, again):
-            return Finding("the same generator gave two different answers", slip="global-generator")
+            return Finding("the same generator gave two different answers", slips=("global-generator",))
         if _equal(answer, other):
-            return Finding("two different generators gave the same answer", slip="fixed-seed")
+            return Finding("two different generators gave the same answer", slips=("fixed-seed",))
         return None
 
     _check(function, seeded(first), judge, what)
@@ -331,10 +336,11 @@ def _ask(function, arguments):
     if reply.printed and _region.get() is None:  # what is printed in a hidden check could show its arguments
         print(reply.printed, end="" if reply.printed.endswith("\n") else "\n")
     if reply.error == "NotImplementedError":
-        return None, Finding(NOT_WRITTEN, slip=None)
+        return None, Finding(NOT_WRITTEN)
     if reply.error is not None:
         text = f"{reply.error}: {reply.error_text}" if reply.error_text else reply.error
-        return None, Finding(f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, [text, reply.where])))
+        lines = [*_wrap(text), reply.where[:WIDTH]]
+        return None, Finding(f"your function stopped with {_article(reply.error)}", "\n".join(filter(None, lines)))
     if reply.value is None:
         return None, Finding("your function returned nothing (None): is there a return?")
     return reply.value, None
@@ -410,19 +416,20 @@ def _displayed(expected):
     return expected if expected.ndim else expected[()].item()
 
 
-def _matches(answer, slip, expected, rtol, atol):
-    """Whether the answer is what the slip gives, and the slip's answer differs from the right one."""
-    if isinstance(expected, tuple):
-        if not (isinstance(slip, tuple) and len(slip) == len(expected)):
-            raise ValueError("a slip has as many parts as the expected answer")
-        slip = tuple(ANYTHING if part is ANYTHING else given for given, part in zip(slip, expected, strict=True))
-        same = all(
-            part is ANYTHING or given is ANYTHING or _compare_quietly(given, part, rtol, atol)
-            for given, part in zip(slip, expected, strict=True)
-        )
-    else:
-        same = _compare_quietly(slip, expected, rtol, atol)
-    return not same and _compare_quietly(answer, slip, rtol, atol)
+def _match_slips(answer, slips, expected, rtol, atol):
+    """Return the misconceptions whose answer came; in a hidden region note those that would have given another."""
+    found = []
+    for key, given in slips.items():
+        if isinstance(expected, tuple):
+            if not (isinstance(given, tuple) and len(given) == len(expected)):
+                raise ValueError("a slip has as many parts as the expected answer")
+            given = tuple(ANYTHING if right is ANYTHING else part for part, right in zip(given, expected, strict=True))
+        if not _compare_quietly(answer, given, rtol, atol):
+            if _region.get() is not None:
+                _region.get().refuted.add(key)
+        elif _compare(answer, expected, rtol, atol, ()) is not None:
+            found.append(key)
+    return tuple(found)
 
 
 def _compare_quietly(answer, expected, rtol, atol):
@@ -439,17 +446,17 @@ def _equal(one, other):
 def _find_distribution_slip(numbers, expected, rtol, atol):
     scale = np.abs(numbers).max()
     if scale <= atol:
-        return "zero-vector"
+        return ("zero-vector",)
     if np.allclose(-numbers, expected, rtol=rtol, atol=atol):
-        return "wrong-sign"
+        return ("wrong-sign",)
     if np.allclose(np.abs(numbers), expected / np.linalg.norm(expected), rtol=rtol, atol=atol):
-        return "wrong-sign" if numbers.sum() < 0 else "squared-weights"
+        return ("wrong-sign" if numbers.sum() < 0 else "squared-weights",)
     if len(numbers) > 1 and np.ptp(numbers) <= 1e-9 * scale:
-        return "left-vector"
+        return ("left-vector",)
     total = numbers.sum()
     if abs(total) > atol and np.allclose(numbers / total, expected, rtol=rtol, atol=atol):
-        return "not-normalised"
-    return None
+        return ("not-normalised",)
+    return ()
 
 
 def _neighbouring_shapes(shape):
@@ -474,11 +481,13 @@ def _explain(finding, arguments, what):
     if finding.general is NOT_WRITTEN:
         return "\n".join([*lines, *_wrap(NOT_WRITTEN)])
     lines += _wrap(finding.general[:1].upper() + finding.general[1:] + ".")
-    if finding.slip:
-        lines += _name_slip(finding.slip)
+    if finding.slips:
+        lines += _name_slip(finding.slips[0])
     lines.append("")
     lines.append("Called with:")
-    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split("\n")
+    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split(
+        "\n"
+    )
     lines += finding.details.split("\n") if finding.details else []
     return "\n".join(lines)
 
@@ -487,16 +496,30 @@ def _summarise(region):
     failed, total = len(region.findings), region.checks
     if all(finding.general is NOT_WRITTEN for finding in region.findings):
         return "\n".join(["✗ Hidden checks", *_wrap(NOT_WRITTEN)])
-    lines = [f"✗ {failed} of {total} hidden {'check fails' if total == 1 else 'checks fail'}, on values that are not shown."]
-    slips = list(dict.fromkeys(finding.slip for finding in region.findings if finding.slip))
+    lines = [
+        f"✗ {failed} of {total} hidden {'check fails' if total == 1 else 'checks fail'}, on values that are not shown."
+    ]
+    slips = _explain_together(region)
     if slips:
         for slip in slips[:2]:
             lines += _name_slip(slip)
     else:
         for general in list(dict.fromkeys(finding.general for finding in region.findings))[:2]:
             lines += _wrap(general[:1].upper() + general[1:] + ".")
-        lines += _wrap("Try your function on cases of your own: very small ones, and ones that you can work out by hand.")
+        lines += _wrap(
+            "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
+        )
     return "\n".join(lines)
+
+
+def _explain_together(region):
+    """Choose the misconceptions that explain most of the findings and that no other check refutes."""
+    open_findings = [set(finding.slips) - region.refuted for finding in region.findings]
+    chosen = []
+    while candidates := [key for keys in open_findings for key in sorted(keys)]:
+        chosen.append(max(candidates, key=candidates.count))
+        open_findings = [keys for keys in open_findings if chosen[-1] not in keys]
+    return chosen
 
 
 def _name_slip(key):

@@ -1,15 +1,15 @@
 """The door between a check and the learner's function: plain data goes through it, nothing else.
 
-A check never touches the learner's function itself. It hands the function and plain data to `call` and judges the plain data
-that comes back. What stands behind the door is replaceable in one place, `use_door`: `LocalDoor` runs the function
-in this process (the learner's kernel, and stock nbgrader); a grading engine puts in a door of its own, which sends the same
-data to another process. A door is any object with two methods::
+A check never touches the learner's function itself. It hands the function and plain data to `call` and judges the
+plain data that comes back. What stands behind the door is replaceable in one place, `use_door`: `LocalDoor` runs the
+function in this process (the learner's kernel, and stock nbgrader); a grading engine puts in a door of its own, which
+sends the same data to another process. A door is any object with two methods::
 
     door.call(function, arguments) -> Reply     # arguments: a tuple of plain data and numpy Generators
     door.entropy() -> int                       # fresh entropy for the parameters of hidden checks; may be recorded
 
-Plain data are numbers, strings, truth values, None, NumPy arrays of numbers, and lists, tuples and dicts of those. A NumPy
-Generator in the arguments stands for a seed: on the far side a new Generator is made from a seed drawn here.
+Plain data are numbers, strings, truth values, None, NumPy arrays of numbers, and lists, tuples and dicts of those. A
+NumPy Generator in the arguments stands for a seed: on the far side a new Generator is made from a seed drawn here.
 """
 
 import contextlib
@@ -148,6 +148,8 @@ def _read(value, budget, depth):
     if kind in _NUMPY_SCALARS:
         return _read_array(np.array(value))[()].item()
     if kind is list or kind is tuple:
+        if len(value) > budget[0]:
+            _spend(budget, len(value))
         return kind(_read(item, budget, depth + 1) for item in value)
     if kind is dict:
         if not all(type(key) is str for key in value):
@@ -241,7 +243,7 @@ def show(value, limit=8):
     if isinstance(value, np.random.Generator):
         return "a random generator"
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=6, threshold=40, max_line_width=90, suppress_small=False)
+        text = np.array2string(value, precision=6, threshold=40, max_line_width=66, suppress_small=False)
     elif isinstance(value, tuple):
         text = "(" + ", ".join(show(item) for item in value) + ")"
     elif isinstance(value, list):

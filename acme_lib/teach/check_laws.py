@@ -1,10 +1,10 @@
 """Is a random answer right? A test against the exact law, with a stated rate of false alarms.
 
 `compare_with_law` splits the stated rate. Half is spent on states that a right answer visits with a total probability
-below that half (a union bound, exact). A quarter is spent on the number of samples in rare states (its binomial law is exact). The
-last quarter is spent on a G-test of the other states, pooled in neighbouring bins of at least `MIN_EXPECTED` expected samples, where
-the chi-square law of G holds far into the tail. The false alarms are measured, not trusted:
-``pytest tests/library/test_check.py -m slow -k false_alarms -s``.
+below that half (a union bound, exact). A quarter is spent on the number of samples in rare states (its binomial law
+is exact). The last quarter is spent on a G-test of the other states, pooled in neighbouring bins of at least
+`MIN_EXPECTED` expected samples, where the chi-square law of G holds far into the tail. The false alarms are measured,
+not trusted: ``pytest tests/library/test_check.py -m slow -k false_alarms -s``.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MIN_EXPECTED = 50
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome: the p-value, 0 where states came that the law all but excludes, and the log-likelihood of the counts."""
+    """The p-value, which is 0 where states came that the law all but excludes, and the log-likelihood of the counts."""
 
     p_value: float
     log_likelihood: float
@@ -30,7 +30,8 @@ def birth_death_law(births, deaths, start, t):
     Parameters
     ----------
     births, deaths : array_like, shape (n,)
-        Rates out of the states 0 … n-1. Births out of the last state are left out, so choose n where the law has died away.
+        Rates out of the states 0 … n-1. Births out of the last state are left out, so choose n where the law has died
+        away.
     start : int or array_like, shape (n,)
         The state, or its law, at time 0.
     t : float
@@ -53,7 +54,7 @@ def birth_death_law(births, deaths, start, t):
 
 
 def birth_death_laws(k, gamma, start, t):
-    """Return the law at time `t` of births at `k` and decays at `gamma` per molecule, and the laws that misconceptions give.
+    """Return the law at time `t` of births at `k` and decays at `gamma` per molecule, and those of misconceptions.
 
     Returns
     -------
@@ -103,7 +104,8 @@ def pool_states(law, size, max_bins=MAX_BINS, min_expected=MIN_EXPECTED):
     Returns
     -------
     ndarray of int, shape (n,)
-        The bin of each state; every bin has at least `min_expected` expected samples of `size`, as long as there are two.
+        The bin of each state; every bin has at least `min_expected` expected samples of `size`, as long as there are
+        two.
     """
     law = np.asarray(law, dtype=float)
     least = max(1.0 / max_bins, min_expected / max(size, 1))

@@ -1,7 +1,7 @@
 """The catalogue of misconceptions: what a learner reads when an answer is wrong in a known way.
 
-A text says why the idea is wrong and what to think about next. It gives neither the answer's formula nor its value, so that the
-same text can stand under a hidden check.
+A text says why the idea is wrong and what to think about next. It gives neither the answer's formula nor its value,
+so that the same text can stand under a hidden check.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,18 @@ SLIPS = {
     # propensities
     "pairs-squared": Slip(
         "the square for the number of pairs",
-        "The square counts each molecule as a partner of itself. Take two molecules and list the encounters between different "
-        "ones; then take one molecule: can it dimerise?",
+        "The square counts each molecule as a partner of itself. Take two molecules and list the encounters "
+        "between different ones; then take one molecule: can it dimerise?",
     ),
     "pairs-ordered": Slip(
         "ordered pairs",
-        "Each pair is counted twice, once from each side. Are 'molecule 1 meets 2' and 'molecule 2 meets 1' two encounters?",
+        "Each pair is counted twice, once from each side. Are 'molecule 1 meets 2' and 'molecule 2 meets 1' two "
+        "encounters?",
     ),
     "pairs-squared-half": Slip(
         "half the square for the number of pairs",
-        "Halving mends the double count, yet each molecule still counts as a partner of itself. What should one single molecule "
-        "give?",
+        "Halving mends the double count, yet each molecule still counts as a partner of itself. What should one "
+        "single molecule give?",
     ),
     "pairs-linear": Slip(
         "dimerisation as a first-order reaction",
@@ -37,8 +38,8 @@ SLIPS = {
     ),
     "sum-of-reactants": Slip(
         "adding reactants",
-        "Two species that have to meet offer one encounter for each choice of one molecule of either. Think of 0 molecules of one "
-        "species and many of the other: can the reaction happen?",
+        "Two species that have to meet offer one encounter for each choice of one molecule of either. Think of 0 "
+        "molecules of one species and many of the other: can the reaction happen?",
     ),
     "zeroth-times-count": Slip(
         "a count in a reaction without reactants",
@@ -46,8 +47,8 @@ SLIPS = {
     ),
     "count-ignored": Slip(
         "rate constants for propensities",
-        "A rate constant belongs to one molecule (or one pair). The propensity belongs to the whole cell: how many molecules are "
-        "ready to react?",
+        "A rate constant belongs to one molecule (or one pair). The propensity belongs to the whole cell: how "
+        "many molecules are ready to react?",
     ),
     "species-swapped": Slip(
         "the species exchanged",
@@ -56,13 +57,13 @@ SLIPS = {
     # waiting and choosing
     "rate-for-time": Slip(
         "a rate in place of a time",
-        "A rate has the unit 1/time. The more often something happens, the shorter is the wait: check the unit of your answer, and "
-        "what becomes of it when every propensity doubles.",
+        "A rate has the unit 1/time. The more often something happens, the shorter is the wait: check the unit of"
+        " your answer, and what becomes of it when every propensity doubles.",
     ),
     "time-for-rate": Slip(
         "a time in place of a rate",
-        "The waiting time has the unit of a time: check what becomes of your answer when every propensity doubles. NumPy's "
-        "exponential takes the mean as its scale; is your scale a mean or a rate?",
+        "The waiting time has the unit of a time: check what becomes of your answer when every propensity "
+        "doubles. NumPy's exponential takes the mean as its scale; is your scale a mean or a rate?",
     ),
     "mean-of-waits": Slip(
         "averaging the separate waiting times",
@@ -74,8 +75,8 @@ SLIPS = {
     ),
     "fastest-only": Slip(
         "the fastest reaction alone",
-        "The fastest reaction is not the only one that can end the wait. Let two equally fast reactions race: is the wait as long as "
-        "for one of them?",
+        "The fastest reaction is not the only one that can end the wait. Let two equally fast reactions race: is "
+        "the wait as long as for one of them?",
     ),
     "mean-rate": Slip(
         "averaging the propensities",
@@ -95,17 +96,18 @@ SLIPS = {
     ),
     "winner-takes-all": Slip(
         "the fastest reaction always wins",
-        "The fastest reaction is the most likely one, not the certain one: in the long run each reaction must happen in its own "
-        "proportion.",
+        "The fastest reaction is the most likely one, not the certain one: in the long run each reaction must "
+        "happen in its own proportion.",
     ),
     "cumulative": Slip(
         "cumulative sums in place of probabilities",
-        "A cumulative sum says how likely it is to be one of the first j reactions. The question asks about each on its own.",
+        "A cumulative sum says how likely it is to be one of the first j reactions. The question asks about each "
+        "on its own.",
     ),
     "softmax": Slip(
         "a softmax",
-        "Probabilities are proportional to the propensities themselves; an exponential of a rate has no meaning (what would its unit "
-        "be?).",
+        "Probabilities are proportional to the propensities themselves; an exponential of a rate has no meaning "
+        "(what would its unit be?).",
     ),
     "inverse-weights": Slip(
         "weights by waiting times",
@@ -122,19 +124,23 @@ SLIPS = {
     ),
     "total-missing": Slip(
         "the total propensity missing in the time",
-        "Your time does not depend on how fast the reactions are. Double all propensities: what should become of the wait?",
+        "Your time does not depend on how fast the reactions are. Double all propensities: what should become of "
+        "the wait?",
     ),
     "complement": Slip(
         "the complementary probability",
-        "The question asks for the time that is exceeded with probability u1: a small u1 belongs to a long wait. Does yours?",
+        "The question asks for the time that is exceeded with probability u1: a small u1 belongs to a long wait. "
+        "Does yours?",
     ),
     "uniform-wait": Slip(
         "a uniform waiting time",
-        "A wait without memory is exponential, not uniform: there is no longest wait, and short waits are the most frequent.",
+        "A wait without memory is exponential, not uniform: there is no longest wait, and short waits are the "
+        "most frequent.",
     ),
     "wait-of-chosen": Slip(
         "the time of the chosen reaction alone",
-        "The wait until *something* happens depends on all propensities together, not on the one that was chosen afterwards.",
+        "The wait until *something* happens depends on all propensities together, not on the one that was chosen "
+        "afterwards.",
     ),
     "counting-from-one": Slip(
         "an index off by one",
@@ -154,13 +160,14 @@ SLIPS = {
     ),
     "uniform-choice": Slip(
         "choosing uniformly",
-        "Your choice does not depend on the propensities. Should a reaction that is a hundred times faster not be chosen more often?",
+        "Your choice does not depend on the propensities. Should a reaction that is a hundred times faster not be"
+        " chosen more often?",
     ),
     # averages over a trajectory
     "event-weighted": Slip(
         "an average over events in place of time",
-        "A plain mean gives a state that lasted a moment the same weight as one that lasted an hour. For how long was each count "
-        "present?",
+        "A plain mean gives a state that lasted a moment the same weight as one that lasted an hour. For how long"
+        " was each count present?",
     ),
     "last-interval": Slip(
         "the last interval forgotten",
@@ -213,31 +220,36 @@ SLIPS = {
     ),
     "deterministic-poisson": Slip(
         "Poisson noise around the mean",
-        "A Poisson law has a variance as large as its mean. Molecules that are known to be there at the start add less noise than "
-        "that.",
+        "A Poisson law has a variance as large as its mean. Molecules that are known to be there at the start add"
+        " less noise than that.",
     ),
     "death-not-per-molecule": Slip(
         "decay that does not depend on the count",
         "Each molecule decays on its own: twice as many molecules lose twice as many per unit of time.",
     ),
-    "no-death": Slip("births alone", "Your molecules never decay. What does gamma do?"),
+    "no-death": Slip(
+        "births alone",
+        "Your molecules never decay. What does gamma do?",
+    ),
     "returns-times": Slip(
         "not counts",
         "Molecules come in whole, non-negative numbers; your answer holds others. Are these times, or averages?",
     ),
     "global-generator": Slip(
         "another source of randomness than rng",
-        "The same rng must give the same answer, so that a run can be repeated. Draw every random number from the rng that comes in.",
+        "The same rng must give the same answer, so that a run can be repeated. Draw every random number from the"
+        " rng that comes in.",
     ),
     "fixed-seed": Slip(
         "the same numbers again",
-        "Two different generators gave the same answer, or all trajectories are alike. Is a generator with a fixed seed made inside?",
+        "Two different generators gave the same answer, or all trajectories are alike. Is a generator with a "
+        "fixed seed made inside?",
     ),
     # the generator of the master equation
     "transposed": Slip(
         "rows and columns exchanged",
-        "The convention is A[to, from]: a column says where probability goes *from* one state. Which of your sums vanish, those of "
-        "the columns or those of the rows?",
+        "The convention is A[to, from]: a column says where probability goes *from* one state. Which of your sums"
+        " vanish, those of the columns or those of the rows?",
     ),
     "no-diagonal": Slip(
         "the diagonal missing",
@@ -261,11 +273,13 @@ SLIPS = {
     ),
     "leaks": Slip(
         "probability leaks through a reflecting boundary",
-        "With a reflecting boundary nothing leaves the truncated space: what must then hold for every column, also for the last one?",
+        "With a reflecting boundary nothing leaves the truncated space: what must then hold for every column, "
+        "also for the last one?",
     ),
     "does-not-leak": Slip(
         "an absorbing boundary that does not absorb",
-        "With an absorbing boundary a birth at n_max carries probability out of the space: the last column has to lose it.",
+        "With an absorbing boundary a birth at n_max carries probability out of the space: the last column has to"
+        " lose it.",
     ),
     "wraps-around": Slip(
         "the last state leads to the first",
@@ -274,10 +288,13 @@ SLIPS = {
     # the stationary law
     "left-vector": Slip(
         "the vector on the wrong side",
-        "Your law is the same for all states. Every generator has a constant vector that it sends to zero from one side; the stationary "
-        "law belongs to the other side of A[to, from].",
+        "Your law is the same for all states. Every generator has a constant vector that it sends to zero from "
+        "one side; the stationary law belongs to the other side of A[to, from].",
     ),
-    "wrong-sign": Slip("negative probabilities", "A vector that A sends to zero may point either way; probabilities may not."),
+    "wrong-sign": Slip(
+        "negative probabilities",
+        "A vector that A sends to zero may point either way; probabilities may not.",
+    ),
     "zero-vector": Slip(
         "the zero vector",
         "Zero does solve A p = 0, but it is no law. Which further equation has the answer to satisfy?",

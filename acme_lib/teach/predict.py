@@ -7,6 +7,7 @@ import ipywidgets
 from acme_lib.errors import ParameterError
 
 _WIDTH = "840px"
+_BUTTON = {"width": "max-content", "align_self": "flex-start"}
 
 
 def predict(question, options, *, answer, because):
@@ -68,7 +69,7 @@ class Prediction(ipywidgets.VBox):
             options=options, value=None, layout={"width": "auto", "max_width": _WIDTH}, style={"description_width": "0"}
         )
         self.commit = ipywidgets.Button(
-            description="This is my prediction", button_style="primary", disabled=True, layout={"width": "auto"}
+            description="This is my prediction", button_style="primary", disabled=True, layout=_BUTTON
         )
         self.reply = ipywidgets.HTMLMath(layout={"max_width": _WIDTH})
         self.choice.observe(self._on_choice, names="value")
@@ -119,7 +120,8 @@ class Prediction(ipywidgets.VBox):
         """Return the question with its options, the answer and all reasons folded away."""
         items = "".join(f"<li>{html.escape(option, quote=False)}</li>" for option in self.options)
         reasons = "".join(
-            f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> {reason}</li>"
+            f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> "
+            f"{reason}</li>"
             for option, reason in self.because.items()
         )
         return (

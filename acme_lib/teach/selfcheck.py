@@ -152,7 +152,7 @@ def _check_kernels():
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        _simulate(1000, 1)
+        _simulate(200, 1)
         seconds.append(time.perf_counter() - start)
     detail = f"first call {seconds[0]:.2f} s, second {seconds[1]:.4f} s; kept in {_cache_folder()}"
     if seconds[1] >= 1.0:
@@ -165,7 +165,7 @@ def _check_kernels():
 
 
 def _check_simulation():
-    samples = _simulate(4000, 2)["M"]
+    samples = _simulate(1000, 2)["M"]
     worst = 0.0
     for column, exact in [(1, 10 * (1 - np.exp(-1.0))), (2, 10 * (1 - np.exp(-8.0)))]:
         # The law is Poisson: its variance is its mean.
@@ -221,8 +221,8 @@ def _check_disk():
     blocked = [f"{what} ({place})" for what, place in places.items() if not _writable(place)]
     words = "your work and the compiled code can be saved" if not blocked else f"cannot write {', '.join(blocked)}"
     mend = (
-        "free some disk space, or move the course to a folder of your own; for the compiler's cache set NUMBA_CACHE_DIR "
-        "to such a folder. Then restart"
+        "free some disk space, or move the course to a folder of your own; for the compiler's cache set "
+        "NUMBA_CACHE_DIR to such a folder. Then restart"
     )
     return not blocked, words, mend, ", ".join(f"{what}: {place}" for what, place in places.items())
 

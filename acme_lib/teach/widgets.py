@@ -1,8 +1,8 @@
 """Figures with sliders that redraw while a slider moves.
 
 The figure is built once; a move changes the data of its artists, draws them on the same canvas and replaces the picture
-in place. The front end sends a slider's next value only when the kernel has answered the last one, so that a slow redraw
-skips values and never lags behind the hand.
+in place. The front end sends a slider's next value only when the kernel has answered the last one, so that a slow
+redraw skips values and never lags behind the hand.
 """
 
 import html
@@ -12,16 +12,17 @@ import time
 import weakref
 
 import ipywidgets
-import matplotlib.style
 import numpy as np
+import traitlets
 from PIL import Image
 
 from acme_lib.errors import ParameterError
-from acme_lib.plot.display import STYLE, Picture, check_words, close
+from acme_lib.plot.display import Picture, check_words, close, style
 
 _live = weakref.WeakSet()
 _numbers = itertools.count()
 _WIDTH = "840px"
+_BUTTON = {"width": "max-content", "align_self": "flex-start"}
 
 
 def slider(low, high, start, *, label, step=None, log=False):
@@ -48,8 +49,8 @@ def slider(low, high, start, *, label, step=None, log=False):
     look = {
         "description": label,
         "continuous_update": True,
-        "style": {"description_width": "16em"},
-        "layout": {"width": "38em", "max_width": "100%"},
+        "style": {"description_width": "13em"},
+        "layout": {"width": "48em", "max_width": "100%"},
     }
     if log:
         if low <= 0:
@@ -91,6 +92,16 @@ def explore(figure, redraw, *, question, alt, caption, **sliders):
     return SliderFigure(figure, redraw, question=question, alt=alt, caption=caption, **sliders)
 
 
+class DescribedImage(ipywidgets.Image):
+    """An image whose tooltip describes it: a title is the name of an ``<img>`` for a screen reader.
+
+    The front end writes the tooltip of a widget only when its description is empty, and fails on a widget that has no
+    description at all, as an image has none.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 class SliderFigure(ipywidgets.VBox):
     """A picture, its sliders and a line of text that change together; made by `explore`.
 
@@ -105,10 +116,11 @@ class SliderFigure(ipywidgets.VBox):
         self.question, self.alt, self.caption = (" ".join(text.split()) for text in (question, alt, caption))
         self.start = {name: control.value for name, control in sliders.items()}
         self.error = None
-        self.picture = ipywidgets.Image(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
+        self._scenery = self._background = None
+        self.picture = DescribedImage(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
         self.answer = ipywidgets.HTMLMath()
         self.reset = ipywidgets.Button(
-            description="Back to the start", tooltip="Set every slider to its first value", layout={"width": "auto"}
+            description="Back to the start", tooltip="Set every slider to its first value", layout=_BUTTON
         )
         self.reset.on_click(lambda _: self.move(**self.start))
         self._draw_first()
@@ -182,18 +194,18 @@ class SliderFigure(ipywidgets.VBox):
     def _on_move(self, _):
         try:
             self._text = str(self.redraw(**self.values))
+            self._publish()
         except Exception as error:  # a lecture goes on: the last good picture stays, and the line says what happened
             self.error = error
             reason = html.escape(f"{type(error).__name__}: {error}")
             self.answer.value = f'<div role="status">No picture for these values ({reason}). Move a slider back.</div>'
-            return
-        self.error = None
-        self._publish()
+        else:
+            self.error = None
 
     def _draw_first(self):
         # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
         self._text = str(self.redraw(**self.values))
-        with matplotlib.style.context(STYLE):
+        with style():
             self.figure.canvas.draw()
         # The layout is found once: a figure that shifts while a slider moves is hard to follow, and slow.
         self.figure.set_layout_engine("none")
@@ -207,8 +219,18 @@ class SliderFigure(ipywidgets.VBox):
 
     def _render(self):
         canvas = self.figure.canvas
-        with matplotlib.style.context(STYLE):
-            canvas.draw()
+        with style():
+            # Axes, ticks and legends take most of the time and seldom change: they are kept as a background.
+            moving = _data_artists(self.figure)
+            scenery = _scenery(self.figure)
+            if scenery != self._scenery:
+                for artist in moving:
+                    artist.set_animated(True)
+                canvas.draw()
+                self._background, self._scenery = canvas.copy_from_bbox(self.figure.bbox), scenery
+            canvas.restore_region(self._background)
+            for artist in moving:
+                artist.draw(canvas.get_renderer())
         stream = io.BytesIO()
         # Few colours make a small picture, which is faster to pack, to send and to store.
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
@@ -230,6 +252,27 @@ class SliderFigure(ipywidgets.VBox):
             f"<p><strong>Find out:</strong> {self.question}</p><p>{self._text}</p>{picture.html()}"
             "<p>(Run this cell to get its sliders.)</p>"
         )
+
+
+def _data_artists(figure):
+    """Return what shows data, axes by axes, in the order of drawing."""
+    artists = []
+    for axes in figure.axes:
+        data = [*axes.images, *axes.collections, *axes.patches, *axes.lines, *axes.texts]
+        artists += sorted((artist for artist in data if artist.get_visible()), key=lambda artist: artist.get_zorder())
+    return artists
+
+
+def _scenery(figure):
+    """Return what the background depends on: when it differs, all is drawn anew."""
+    facts = []
+    for axes in figure.axes:
+        titles = [axes.get_title(loc) for loc in ("left", "center", "right")]
+        legend = axes.get_legend()
+        entries = [text.get_text() for text in legend.get_texts()] if legend else []
+        facts.append((axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale()))
+        facts.append((axes.get_xlabel(), axes.get_ylabel(), *titles, *entries))
+    return facts, figure.get_suptitle()
 
 
 def live_figures():

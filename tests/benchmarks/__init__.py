@@ -1,1 +1,4 @@
-"""Benchmarks: ``python -m tests.benchmarks NAME`` prints a table of medians and ratios; ``--json FILE`` writes its rows."""
+"""Benchmarks.
+
+``python -m tests.benchmarks NAME`` prints a table of medians and ratios; ``--json FILE`` also writes its rows.
+"""

@@ -1,8 +1,8 @@
 """Exact simulation of the two-stage model: reaction events per second on one core, beside the peers.
 
 All tools simulate 1,000 trajectories to t = 100 from empty and record 101 times. The events are counted once, by acme
-(the law of the process is the same for all; each tool's mean protein count is compared with the exact one). Compilation is
-not in the figures; acme's first call in a fresh process is measured by itself.
+(the law of the process is the same for all; each tool's mean protein count is compared with the exact one). Compilation
+is not in the figures; acme's first call in a fresh process is measured by itself.
 """
 
 import statistics

@@ -28,7 +28,12 @@ def lab(tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_")}
     environment |= {"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
     # the app object lets a test ask the notebook what it holds, since cells out of sight are not in the page
-    options = ["--no-browser", "--ServerApp.port=0", "--IdentityProvider.token=acme", "--LabApp.expose_app_in_browser=True"]
+    options = [
+        "--no-browser",
+        "--ServerApp.port=0",
+        "--IdentityProvider.token=acme",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     with open(home / "log", "wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *options], cwd=folder, env=environment, stdout=log, stderr=log
@@ -79,14 +84,16 @@ class LabPage:
 
     def open(self, path=""):
         """Open a page of the server, and wait until a notebook with a ready kernel stands in it."""
-        self.page.goto(f"{self.address}{path}{'&' if '?' in path else '?'}token=acme")
+        # reset: without the tabs that an earlier test left open
+        self.page.goto(f"{self.address}{path}?{'reset&' if path else ''}token=acme")
         self.page.wait_for_selector(".jp-NotebookPanel-notebook", timeout=60_000)
         self.page.wait_for_function(
-            """() => {
-                const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
-                const kernel = panel && panel.sessionContext && panel.sessionContext.session?.kernel;
-                return kernel && kernel.status === 'idle' && panel.content.model.cells.length > 1;
+            """path => {
+                const panel = window.jupyterapp?.shell.currentWidget;
+                const ready = panel?.sessionContext?.session?.kernel?.status === 'idle';
+                return ready && panel.context.path.endsWith(path) && panel.content.model.cells.length > 1;
             }""",
+            arg=path.rpartition("/")[2],
             timeout=60_000,
         )
 
@@ -108,10 +115,8 @@ class LabPage:
                 const panel = window.jupyterapp.shell.currentWidget;
                 const cells = panel.content.model.toJSON().cells.filter(c => c.cell_type === 'code' && c.source.length);
                 const failed = cells.some(c => c.outputs.some(o => o.output_type === 'error'));
-                const idle = panel.sessionContext.session.kernel.status === 'idle';
-                const states = panel.content.widgets.map(w => w.model.executionState);
-                return idle && (failed || states.every(s => s !== 'running'))
-                       && (failed || cells.every((c, i) => c.execution_count === i + 1));
+                const idle = panel.sessionContext.session?.kernel?.status === 'idle';
+                return idle && (failed || cells.every((c, i) => c.execution_count === i + 1));
             }""",
             timeout=patience * 1000,
         )

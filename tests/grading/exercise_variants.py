@@ -57,7 +57,7 @@ def wrong(exercise, *fails, slip=None):
     return register
 
 
-# 1 propensities ---------------------------------------------------------------------------------------------------------
+# 1 propensities -----------------------------------------------------------------------------------
 
 SIMPLE, PAIRS = CELLS["propensities"]
 
@@ -136,7 +136,7 @@ def propensities_cut_to_integers(counts, rates):
     return values
 
 
-# 2 waiting --------------------------------------------------------------------------------------------------------------
+# 2 waiting ----------------------------------------------------------------------------------------
 
 
 @right("mean_waiting_time")
@@ -184,7 +184,7 @@ def wait_printed(propensities):
     print(1 / np.sum(propensities))
 
 
-# 3 choosing -------------------------------------------------------------------------------------------------------------
+# 3 choosing ---------------------------------------------------------------------------------------
 
 
 @right("reaction_probabilities")
@@ -216,7 +216,7 @@ wrong("reaction_probabilities")(lambda a: int(np.argmax(a)))
 wrong("reaction_probabilities")(lambda a: a[a > 1.0] / a.sum() if len(a) < 4 else a.reshape(-1, 1) / a.sum())
 
 
-# 4 one step -------------------------------------------------------------------------------------------------------------
+# 4 one step ---------------------------------------------------------------------------------------
 
 TIME, REACTION = CELLS["ssa_step"]
 
@@ -292,7 +292,7 @@ def step_own_random_numbers(propensities, u1, u2):
     return step_loop(propensities, 0.001 + 0.1 * np.random.default_rng().random(), 0.0)
 
 
-# 5 averages -------------------------------------------------------------------------------------------------------------
+# 5 averages ---------------------------------------------------------------------------------------
 
 MEAN, FANO = CELLS["time_average"]
 
@@ -334,9 +334,7 @@ def _average(mean=None, fano=None):
 
 
 wrong("time_average", slip="event-weighted")(lambda times, counts, t_end: (counts.mean(), counts.var() / counts.mean()))
-wrong("time_average", MEAN, slip="last-interval")(
-    _average(mean=lambda t, n, **_: np.sum(np.diff(t) * n[:-1]) / t[-1])
-)
+wrong("time_average", MEAN, slip="last-interval")(_average(mean=lambda t, n, **_: np.sum(np.diff(t) * n[:-1]) / t[-1]))
 wrong("time_average", MEAN, slip="not-divided-by-time")(_average(mean=lambda n, w, **_: np.sum(n * w)))
 wrong("time_average", MEAN)(_average(mean=lambda t, n, **_: np.sum(np.diff(t) * n[1:]) / t[-1]))
 wrong("time_average", MEAN, slip="trapezoid")(_average(mean=lambda t, n, T, **_: np.trapezoid(n, t) / T))
@@ -355,7 +353,7 @@ def average_as_one_number(times, counts, t_end):
     return average_numpy(times, counts, t_end)[0]
 
 
-# 6 the ensemble ---------------------------------------------------------------------------------------------------------
+# 6 the ensemble -----------------------------------------------------------------------------------
 
 EMPTY, FROM_N0 = CELLS["birth_death_ensemble"]
 
@@ -487,7 +485,7 @@ def ensemble_fixed_seed(k, gamma, n0, t, size, rng):
     return ensemble_vectorised(k, gamma, n0, t, size, np.random.default_rng(1))
 
 
-# 7 the generator --------------------------------------------------------------------------------------------------------
+# 7 the generator ----------------------------------------------------------------------------------
 
 REFLECTING, ABSORBING = CELLS["birth_death_generator"]
 
@@ -583,7 +581,7 @@ def generator_wraps(k, gamma, n_max, boundary):
     return A
 
 
-# 8 the stationary law ---------------------------------------------------------------------------------------------------
+# 8 the stationary law -----------------------------------------------------------------------------
 
 PROMOTER, COUNTS = CELLS["stationary_law"]
 
@@ -631,7 +629,7 @@ wrong("stationary_law")(lambda A: scipy.linalg.expm(0.05 * A)[:, 0])
 wrong("stationary_law")(lambda A: np.linalg.eig(A)[1][:, np.argmax(np.abs(np.linalg.eig(A)[0]))].real)
 wrong("stationary_law")(lambda A: stationary_null_space(A).astype(complex))
 wrong("stationary_law")(lambda A: stationary_null_space(A)[:, None])
-wrong("stationary_law", COUNTS)(lambda A: (1 / np.diag(A)) / np.sum(1 / np.diag(A)))
+wrong("stationary_law")(lambda A: (1 / np.diag(A)) / np.sum(1 / np.diag(A)))
 
 
 @wrong("stationary_law")
@@ -640,7 +638,7 @@ def stationary_assumes_poisson(A):
     return p
 
 
-@wrong("stationary_law")
+@wrong("stationary_law", PROMOTER)
 def stationary_assumes_detailed_balance(A):
     p = np.ones(len(A))
     for n in range(1, len(A)):

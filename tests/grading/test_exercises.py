@@ -1,7 +1,7 @@
 """The checks of the exercises judge right and wrong answers as they should, in the visible and in the hidden part.
 
-The check cells of ``solutions/`` are run as they stand, each in a namespace that holds the answer and nothing else: so a cell
-must import all it uses.
+The check cells of ``solutions/`` are run as they stand, each in a namespace that holds the answer and nothing else:
+so a cell must import all it uses.
 """
 
 import re
@@ -47,7 +47,7 @@ def hidden_part(cell):
 def run(code, exercise, function):
     """Run a check cell on an answer; return the message of the failure, or None."""
     try:
-        exec(compile(code, "check cell", "exec"), {exercise: function, "__name__": "__main__"})
+        exec(code, {exercise: function, "__name__": "__main__"})
     except CheckFailed as failure:
         return str(failure)
 
@@ -76,7 +76,9 @@ def test_there_are_enough_variants_of_every_exercise():
 
 
 def test_every_graded_code_cell_belongs_to_an_exercise():
-    graded = [c.metadata.nbgrader.grade_id for c in SOURCE.cells if c.get("metadata", {}).get("nbgrader", {}).get("grade")]
+    graded = [
+        c.metadata.nbgrader.grade_id for c in SOURCE.cells if c.get("metadata", {}).get("nbgrader", {}).get("grade")
+    ]
     assert sorted(graded) == sorted([*(cell for cells in CELLS.values() for cell in cells), "why_means_differ"])
 
 
@@ -92,7 +94,10 @@ def test_a_right_answer_passes_silently(exercise, function, capfd):
 def test_a_wrong_answer_loses_its_cells_and_is_told_why(answer):
     for cell in CELLS[answer.exercise]:
         visible = run(visible_part(cell), answer.exercise, answer.function)
-        hidden = [run(hidden_part(cell), answer.exercise, answer.function) for _ in range(1 if "birth_death" in answer.exercise else 3)]
+        hidden = [
+            run(hidden_part(cell), answer.exercise, answer.function)
+            for _ in range(1 if "birth_death" in answer.exercise else 3)
+        ]
         if cell not in answer.fails:
             assert visible is None, visible
             assert hidden == [None] * len(hidden)
@@ -112,7 +117,7 @@ def test_a_wrong_answer_loses_its_cells_and_is_told_why(answer):
 
 def assert_no_hidden_values(message):
     first, *rest = message.split("\n")
-    assert re.fullmatch(r"✗ \d of \d hidden checks? fails?, on values that are not shown\.", first), first
+    assert re.fullmatch(r"✗ \d+ of \d+ hidden checks? fails?, on values that are not shown\.", first), first
     text = unwrapped(" ".join(rest))
     for slip in SLIPS.values():
         text = text.replace(unwrapped(slip.text), "").replace(unwrapped(slip.name), "")
@@ -187,3 +192,24 @@ def test_every_documented_misconception_is_used():
     library = "".join((ROOT / f"acme_lib/teach/{file}.py").read_text() for file in ("check", "check_laws"))
     for key in SLIPS:
         assert f'"{key}"' in library + "".join(CODE.values()), key
+
+
+@pytest.mark.slow
+def test_hidden_checks_find_every_wrong_answer_in_many_draws():
+    """Each deterministic wrong answer in 200 fresh draws, and each right one: no draw may miss, none may accuse."""
+    for answer in WRONG:
+        if answer.exercise != "birth_death_ensemble":
+            for cell in answer.fails:
+                code = compile(hidden_part(cell), cell, "exec")
+                for _ in range(200):
+                    message = run(code, answer.exercise, answer.function)
+                    assert message is not None, (cell, name(answer.function))
+                    assert_no_hidden_values(message)
+                    if answer.slip and answer.slip != "zero-propensity-fires":
+                        assert unwrapped(SLIPS[answer.slip].text) in unwrapped(message), (cell, answer.slip, message)
+    for exercise, function in ALL_RIGHT:
+        if exercise != "birth_death_ensemble":
+            for cell in CELLS[exercise]:
+                code = compile(hidden_part(cell), cell, "exec")
+                for _ in range(200):
+                    assert run(code, exercise, function) is None, (cell, name(function))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def opened_page(tmp_path, cwd, *arguments):
     """Path of the page that a `jupyter lab` started in `cwd` opens."""
-    options = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=acme"]
+    options = ["--no-browser", "--ServerApp.port=0", "--IdentityProvider.token=acme"]
     environment = {
         **os.environ,
         "HOME": str(tmp_path),
@@ -68,4 +68,4 @@ def test_page_that_opens_in_the_repository(tmp_path, arguments, page):
 def test_page_that_opens_elsewhere(tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    assert opened_page(tmp_path, folder) == "/lab"
+    assert opened_page(tmp_path, folder, "--allow-root") == "/lab"

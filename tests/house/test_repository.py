@@ -19,6 +19,7 @@ FILES = {
     "README.md",
     "environment.yml",
     "jupyter_lab_config.py",
+    "jupyter_lab_overrides.json",
     "nbgrader_config.py",
     "pyproject.toml",
     "requirements.txt",

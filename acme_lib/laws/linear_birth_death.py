@@ -95,12 +95,15 @@ class BirthDeathTransient:
         n = np.asarray(n, dtype=float)
         counts = np.floor(n)
         valid = (n >= 0) & ((counts == n) | (not whole_only))
-        # Beyond this count no probability is left (and an infinite n has an answer).
-        last = self.n0 + int(stats.poisson(self.newcomers).isf(1e-300)) + 1
+        # Beyond this count less than 1e-300 is left, by Bernstein's bound (so that an infinite n has an answer too).
+        last = self.n0 + int(self.newcomers + 231 + np.sqrt(231**2 + 1382 * self.newcomers)) + 1
         counts = np.where(valid, np.minimum(counts, last), 0).astype(np.int64)
         top = int(counts.max(initial=0))
         survivors = stats.binom(self.n0, self.survival).pmf(np.arange(min(self.n0, top) + 1))
-        table = np.convolve(survivors, newcomers_law(np.arange(top + 1)))[: top + 1]
+        newcomers = newcomers_law(np.arange(top + 1))
+        for part in (survivors, newcomers):
+            part[part < 1e-300] = 0.0  # numbers below the normal range would slow the sum down a hundredfold
+        table = np.convolve(survivors, newcomers)[: top + 1]
         return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, 0.0))[()]
 
 
