@@ -1,12 +1,7 @@
 """Random numbers inside compiled kernels: one independent stream a trajectory.
 
-<<<<<<< HEAD
-A stream is xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772) whose 256-bit state is hashed by SplitMix64 from
-a 256-bit key and the index of the trajectory. The key is drawn from the caller's `numpy.random.Generator`, so that the
-=======
 A stream is xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772) whose 256-bit state is hashed by SplitMix64 from a
 256-bit key and the index of the trajectory. The key is drawn from the caller's `numpy.random.Generator`, so that the
->>>>>>> methods
 same seed gives the same numbers whatever the number of threads or the order in which trajectories run. Exponential
 numbers come from the ziggurat of Marsaglia & Tsang (2000, doi:10.18637/jss.v005.i08) with 256 layers, and so do normal
 ones; Poisson numbers from the transformed rejection of Hörmann (1993, doi:10.1016/0167-6687(93)90997-4).

@@ -47,13 +47,10 @@ def simulate_ssa(
     In state :math:`x` the waiting time to the next event is exponential with rate :math:`a_0(x) = \sum_j a_j(x)`, and
     the event is reaction :math:`j` with probability :math:`a_j(x)/a_0(x)`.
 
-<<<<<<< HEAD
     Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is
     kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
     from false to true, at times that are known exactly; one that is true from the start has not turned true.
 
-=======
->>>>>>> methods
     Use when every event matters. The cost is proportional to the number of events, and an event costs little more when
     the network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
 
