@@ -272,9 +272,9 @@ def _run_range(task, low, high, stop):
     table, scale, values = task.rates_of(low, high)
     split, limit = task.options["split"], task.options["max_events"]
     starts = task.starts_of(low, high)
-    outcome = _slow_scale(
-        low, starts, task.times, table, scale, values, task.key, split.arrays, limit, counts, events, activity, stop
-    )
+    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
+    arrays = tuple(array.copy() for array in split.arrays)
+    outcome = _slow_scale(low, starts, times, table, scale, values, key, arrays, limit, counts, events, activity, stop)
     status, trajectory, _, now, x = outcome
     if status == _NO_LAW:
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(task.network.species, x, strict=False))

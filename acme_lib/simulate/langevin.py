@@ -135,9 +135,8 @@ def _run_range(task, low, high, stop):
     table, scale, values = task.rates_of(low, high)
     steps, at_zero, trapezoidal = task.options["steps"], task.options["at_zero"], task.options["trapezoidal"]
     starts = task.starts_of(low, high)
-    outcome = _langevin(
-        low, starts, task.times, steps, table, scale, values, task.key, at_zero, trapezoidal, counts, stop
-    )
+    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
+    outcome = _langevin(low, starts, times, steps.copy(), table, scale, values, key, at_zero, trapezoidal, counts, stop)
     status, trajectory, _, now, x = outcome
     if status == _BELOW_ZERO:
         at = ", ".join(f"{name}={n:g}" for name, n in zip(task.network.species, x, strict=False))

@@ -93,7 +93,8 @@ def _run_range(task, low, high, stop):
     table, scale, values = task.rates_of(low, high)
     limit = task.options["max_events"]
     starts = task.starts_of(low, high)
-    outcome = _next_reaction(low, starts, task.times, table, scale, values, task.key, limit, counts, events, stop)
+    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
+    outcome = _next_reaction(low, starts, times, table, scale, values, key, limit, counts, events, stop)
     task.check(outcome)
     return Part(low, high, counts, events)
 

@@ -119,14 +119,15 @@ def _run_range(task, low, high, stop):
     events = np.zeros(high - low, dtype=np.int64)
     steps = np.zeros((high - low, 2), dtype=np.int64)
     table, scale, values = task.rates_of(low, high)
+    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
     outcome = _tau_leap(
         low,
         task.starts_of(low, high),
-        task.times,
+        times,
         table,
         scale,
         values,
-        task.key,
+        key,
         _sensitivities(task.network),
         task.options["epsilon"],
         task.options["max_steps"],

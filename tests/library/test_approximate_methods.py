@@ -614,6 +614,22 @@ def test_linear_equations_are_solved_with_pivots():
     np.testing.assert_allclose(law, exact, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda network: acme.simulate_next_reaction(network, {"A": 1}, 1.0, rng=rng()),
+        lambda network: acme.simulate_tau_leap(network, {"A": 1}, 1.0, rng=rng()),
+        lambda network: acme.simulate_langevin(network, {"A": 1}, 1.0, at_zero="clip", rng=rng()),
+        lambda network: acme.simulate_slow_scale(network, {"A": 1}, 1.0, fast=["A", "B"], rng=rng()),
+        lambda network: acme.solve_rate_equations(network, {"A": 1}, 1.0),
+    ],
+)
+def test_events_are_refused_and_not_ignored(run):
+    network = acme.ReactionNetwork.parse("A <-> B : k, k\nB -> B + C : k\nwhen C > 3 : C = 0", k=1.0)
+    with pytest.raises(acme.AcmeError, match="does not take events|do not take events"):
+        run(network)
+
+
 # --- comparison ---------------------------------------------------------------------------------------------------
 
 
