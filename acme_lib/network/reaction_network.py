@@ -5,16 +5,26 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
 
-from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
+from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.network.checks import (
+    check_constant,
+    check_constants,
+    check_event,
+    check_functions,
+    check_given,
+    evaluate_definitions,
+    substitute_event,
+    unknown_name,
+)
 from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
 from acme_lib.network.event import Event
-from acme_lib.network.expression import FUNCTIONS, Expression, is_name, normal_name, suggest, why_no_name
+from acme_lib.network.expression import Expression, normal_name, suggest
 from acme_lib.network.rates import build_rate_table, propensities_of_states
+from acme_lib.network.reaction import Reaction
 from acme_lib.network.text import located, read_lines
 
 MAX_COUNT = 2**53  # kernels hold counts as floats, which are whole up to here
@@ -26,93 +36,6 @@ def _read_only(mapping):
 
 # Read-only mappings cannot be pickled by themselves; with this, networks travel to other processes and can be copied.
 copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
-
-
-@dataclass(frozen=True)
-class Reaction:
-    """One reaction channel.
-
-    Attributes
-    ----------
-    reactants, products : mapping of str to int
-        Molecules taken and given.
-    rate : Expression
-        The rate constant when `mass_action`, else the whole propensity.
-    mass_action : bool
-        Whether the rate multiplies the number of distinct sets of reactant molecules.
-    line : int
-        Line of the text that it came from.
-    text : str
-    """
-
-    reactants: Mapping[str, int]
-    products: Mapping[str, int]
-    rate: Expression
-    mass_action: bool
-    line: int
-    text: str
-
-    def __hash__(self):
-        """Equal reactions have equal hashes; read-only mappings have none of their own."""
-        sides = frozenset(self.reactants.items()), frozenset(self.products.items())
-        return hash((*sides, self.rate, self.mass_action, self.line))
-
-    @property
-    def equation(self):
-        """The reaction as text, such as ``2 P -> D``."""
-        return f"{_side(self.reactants)} {'->' if self.mass_action else '=>'} {_side(self.products)}"
-
-    def propensity(self):
-        """Return the propensity as a SymPy expression of species, parameters and `t`."""
-        import sympy
-
-        a = self.rate.sympy()
-        if self.mass_action:
-            for name, count in self.reactants.items():
-                n = sympy.Symbol(name, real=True)
-                # One division at the end: SymPy would write (P - 1)/2 as P/2 - 1/2.
-                a *= sympy.prod([n - k for k in range(count)]) / sympy.factorial(count)
-        return a
-
-    def propensity_latex(self):
-        """Return the propensity in LaTeX, rate constant first."""
-        if not self.mass_action:
-            return self.rate.latex()
-        factor = self.rate.latex()
-        if not isinstance(self.rate.sympy(), _atoms()):
-            factor = rf"\left({factor}\right)"
-        return r"\,".join([factor, *self._sets_latex()])
-
-    def convention(self):
-        """Return in words, with LaTeX, how the rate is meant."""
-        if not self.mass_action:
-            return "as given: the rate is the whole propensity"
-        order = sum(self.reactants.values())
-        if order < 2:
-            return "mass action"
-        sets = {2: "pairs of", 3: "triples of"}.get(order, f"sets of {order}")
-        counted = r"\,".join(self._sets_latex())
-        return f"mass action: constant times the distinct {sets} molecules, ${counted}$"
-
-    def _sets_latex(self):
-        for name, count in self.reactants.items():
-            n = Expression.parse(name).latex()
-            product = r"\,".join([n, *(rf"({n} - {k})" for k in range(1, count))])
-            yield product if count == 1 else rf"\frac{{{product}}}{{{_factorial(count)}}}"
-
-
-def _atoms():
-    import sympy
-
-    return sympy.Symbol | sympy.Number | sympy.Mul | sympy.Pow
-
-
-def _factorial(n):
-    return int(np.prod(np.arange(1, n + 1)))
-
-
-def _side(amounts):
-    return " + ".join(name if n == 1 else f"{n} {name}" for name, n in amounts.items()) or "0"
 
 
 @dataclass(frozen=True)
@@ -229,7 +152,7 @@ class ReactionNetwork:
             )
             for line in lines
         )
-        _check_functions(functions, species, lines, definitions, events)
+        check_functions(functions, species, lines, definitions, events)
         return cls.build(species, reactions, tuple(definitions), parameters, tuple(events), functions)
 
     @classmethod
@@ -249,24 +172,24 @@ class ReactionNetwork:
             The Python functions that the expressions call.
         """
         given = parameters or {}
-        values = _check_given(given, species, definitions)
+        values = check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
         used = set()
         for item in [*reactions, *definitions]:
             number, expression = (item.line, item.rate) if isinstance(item, Reaction) else (item.number, item.value)
             for name in expression.names:
                 if name not in known and name not in species:
-                    raise located(_unknown_name(name, species, known), number, item.text)
+                    raise located(unknown_name(name, species, known), number, item.text)
             used.update(expression.names)
         for event in events:
-            used.update(_check_event(event, species, known))
+            used.update(check_event(event, species, known))
         for name in values:
             if name not in used:
                 raise ParameterError(
                     f"the parameter {name}={values[name]:g} stands in no rate{suggest(name, used - set(values))}; "
                     "remove it or use it"
                 )
-        defined, observables = _define(values, definitions, species)
+        defined, observables = evaluate_definitions(values, definitions, species)
         reactions = tuple(replace(reaction, rate=reaction.rate.substitute(observables)) for reaction in reactions)
         network = cls(
             species,
@@ -274,10 +197,10 @@ class ReactionNetwork:
             MappingProxyType({name: float(value) for name, value in defined.items()}),
             definitions,
             MappingProxyType(observables),
-            tuple(_substitute_event(event, observables) for event in events),
+            tuple(substitute_event(event, observables) for event in events),
             MappingProxyType(dict(functions)),
         )
-        _check_constants(network)
+        check_constants(network)
         return network
 
     def with_parameters(self, **changes):
@@ -317,7 +240,7 @@ class ReactionNetwork:
             tuple(replace(reaction, rate=reaction.rate.substitute(swap)) for reaction in self.reactions),
             tuple(replace(d, value=d.value.substitute(swap)) for d in self.definitions),
             {**given, **parameters},
-            tuple(_substitute_event(event, swap) for event in self.events),
+            tuple(substitute_event(event, swap) for event in self.events),
             self.functions,
         )
 
@@ -395,7 +318,7 @@ class ReactionNetwork:
             If a set gives a rate that is not finite or negative; the message shows the line.
         """
         given = {name: rows.get(name, self.parameters[name]) for name in self.given_parameters}
-        parameters, _ = _define(given, self.definitions, self.species)
+        parameters, _ = evaluate_definitions(given, self.definitions, self.species)
         values = np.empty((size, len(self.parameters)))
         for i, name in enumerate(self.parameters):
             values[:, i] = parameters[name]
@@ -404,7 +327,7 @@ class ReactionNetwork:
         for j, reaction in enumerate(self.reactions):
             if self._constant_rate(reaction) is not None:
                 rates = np.broadcast_to(reaction.rate.evaluate(parameters), (size,))
-                _check_constant(reaction, rates)
+                check_constant(reaction, rates)
                 scale[:, j] = rates * (0.5 if table.shift[j] else 1.0)  # a pair counts once: see RateTable
         return scale, values
 
@@ -655,138 +578,3 @@ def _counts(array, came):
     if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
         raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
     return array.astype(np.int64)
-
-
-def _check_functions(functions, species, lines, definitions, events):
-    expressions = [*(line.rate for line in lines), *(d.value for d in definitions)]
-    for event in events:
-        expressions += [event.trigger, *event.assignments.values()]
-    called = {name for expression in expressions for name, _ in expression.functions}
-    for name, function in functions.items():
-        if name in FUNCTIONS or not is_name(name):
-            raise ParameterError(f"{name!r} cannot name a function: it is {why_no_name(name)}; rename yours")
-        if name in species:
-            raise ParameterError(f"{name} is a species and came as a function too; rename one")
-        if name not in called:
-            raise ParameterError(f"the function {name} is called in no rate; call it as in '0 => M : {name}(M)'")
-        try:
-            hash(function)
-        except TypeError:
-            raise ParameterError(f"the function {name} cannot be hashed; wrap it: {name}=lambda *x: f(*x)") from None
-
-
-def _check_given(given, species, definitions):
-    defined = {d.name for d in definitions}
-    values = {}
-    for name, value in given.items():
-        name = normal_name(name)
-        if name in species:
-            raise ParameterError(
-                f"{name} is a species and came as a parameter too; rename one, or give a start count in x0"
-            )
-        if not is_name(name):
-            raise ParameterError(f"{name!r} cannot name a parameter: it is {why_no_name(name)}")
-        if name in defined:
-            raise ParameterError(f"{name} is defined in the text and came as a parameter too; keep one of the two")
-        values[name] = _finite(value)
-        if values[name] is None:
-            raise ParameterError(f"the parameter {name} is a finite number; {value!r} came")
-    return values
-
-
-def _finite(value):
-    """Return a real number as a finite float, or None."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _check_event(event, species, known):
-    """Check the names in an event and return those that it uses."""
-    for name in event.assignments:
-        if name not in species:
-            what = "is a parameter or an observable" if name in known else f"is no species{suggest(name, species)}"
-            error = ParameterError(f"{name} {what}; an event changes counts of species: {', '.join(species)}")
-            raise located(error, event.line, event.text)
-    names = [name for expression in event.expressions for name in expression.names]
-    for name in names:
-        if name not in known and name not in species:
-            raise located(_unknown_name(name, species, known), event.line, event.text)
-    return names
-
-
-def _substitute_event(event, observables):
-    changes = {name: value.substitute(observables) for name, value in event.assignments.items()}
-    return replace(event, trigger=event.trigger.substitute(observables), assignments=changes)
-
-
-def _unknown_name(name, species, known):
-    near = suggest(name, [*species, *known])
-    kinds = f"a species ({', '.join(species)}) nor a parameter ({', '.join(known) or 'none given'})"
-    return ParameterError(f"{name!r} is neither {kinds}{near}; correct it or give it a value: parse(text, {name}=…)")
-
-
-def _define(values, definitions, species):
-    """Return the parameters' values and the observables; definitions may stand in any order."""
-    values, observables = dict(values), {}
-    waiting = {d.name: d for d in definitions}
-    for d in definitions:
-        if d.name in species:
-            error = NetworkSyntaxError(f"{d.name} is a species and is defined as a parameter too; rename one")
-            raise located(error, d.number, d.text)
-    if len(waiting) < len(definitions):
-        twice = next(d for i, d in enumerate(definitions) if d.name in {e.name for e in definitions[:i]})
-        raise located(NetworkSyntaxError(f"{twice.name} is defined twice; keep one"), twice.number, twice.text)
-    while waiting:
-        ready = [d for d in waiting.values() if not any(name in waiting for name in d.value.names)]
-        if not ready:
-            stuck = next(iter(waiting.values()))
-            raise located(
-                NetworkSyntaxError("the definitions need each other in a circle; break it with a number"),
-                stuck.number,
-                stuck.text,
-            )
-        for d in ready:
-            del waiting[d.name]
-            if d.value.uses_time or any(name in species or name in observables for name in d.value.names):
-                observables[d.name] = d.value.substitute(observables)
-                continue
-            try:
-                value = d.value.evaluate(values)
-            except PropensityError as error:  # a function raised
-                raise located(error, d.number, d.text) from error
-            if not np.all(np.isfinite(value)):
-                raise located(
-                    ParameterError(f"{d.name} is not a finite number: its value is {value}"), d.number, d.text
-                )
-            values[d.name] = value
-    return values, observables
-
-
-def _check_constants(network):
-    for reaction in network.reactions:
-        try:
-            value = network._constant_rate(reaction)
-        except PropensityError as error:  # a function raised
-            raise located(error, reaction.line, reaction.text) from error
-        if value is not None:
-            _check_constant(reaction, np.atleast_1d(value))
-
-
-def _check_constant(reaction, values):
-    """Refuse a constant rate, given for one or many sets of parameters, that is negative or not finite."""
-    bad = values[~(np.isfinite(values) & (values >= 0))]
-    if len(bad) == 0:
-        return
-    if np.isfinite(bad[0]):
-        error = PropensityError(
-            f"the rate is negative ({bad[0]:g}), and so would be the propensity; a rate is zero or more: "
-            "change its parameters"
-        )
-    else:
-        error = ParameterError(f"the rate is not finite ({bad[0]}); change its parameters")
-    raise located(error, reaction.line, reaction.text)

@@ -12,7 +12,7 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
-from acme_lib.network.reaction_network import located
+from acme_lib.network.text import located
 from acme_lib.simulate.general import general_options, run_general_range
 from acme_lib.simulate.random_stream import draw_key
 from acme_lib.simulate.run import run_task
