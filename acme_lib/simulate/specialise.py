@@ -153,8 +153,8 @@ def write_source(network):
         last=last,
         record=_indent(5, [f"counts[row, recorded, {i}] = np.int64(s{i})" for i in species]),
         # Counting has no branch to mispredict; unsigned, an index needs no look at its sign. The target is less than
-        # the sum, since u is at most 1 - 2**-53, and so the chosen propensity is not zero. (Only below 1e-307 could
-        # rounding undo that, and at such a rate no time in floating point is long enough for an event.)
+        # the sum, since u is at most 1 - 2**-53, and so the chosen propensity is not zero. (Only sums below 1e-307
+        # could round otherwise, and at such a rate no time in floating point is long enough for an event.)
         chosen=" + ".join([f"np.uint64(t{j} <= target)" for j in reactions[:-1]]) or "np.uint64(0)",
         change=_indent(3, moved),
         missing=_indent(3, [f"if s{i} < 0.0:\n                return row" for i in sorted(short)]),
