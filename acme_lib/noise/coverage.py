@@ -1,10 +1,8 @@
 r"""How often the intervals cover the truth, and how often a true law is rejected: measured, not promised.
 
-``python -m acme_lib.noise.coverage`` prints the tables below (about ten minutes; ``--repetitions`` and ``--seed``
+``python -m acme_lib.noise.coverage`` prints its tables (about ten minutes; ``--repetitions`` and ``--seed``
 change them). Samples are drawn from laws whose measures are known. Figures are per cent; at 1,000 repetitions (a half
 of them for reporters, bursts and goodness of fit, a twentieth for telegraph laws) their standard error is 0.7, 1 and 3.
-
-TABLE
 """
 
 import argparse
