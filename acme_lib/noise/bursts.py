@@ -209,6 +209,15 @@ def fit_negative_binomial(counts, *, level=0.95):
     return fit
 
 
+def best_negative_binomial(x):
+    """Return the negative binomial law of largest likelihood (Poisson at its limit) of checked counts, not all 0."""
+    likelihood = _NegativeBinomialLikelihood(x)
+    log_r, mean = likelihood.best_log_r(), likelihood.mean
+    if log_r == _LOG_RANGE:
+        return stats.poisson(mean)
+    return stats.nbinom(np.exp(log_r), 1.0 / (1.0 + mean * np.exp(-log_r)))
+
+
 def _fit_negative_binomial(likelihood, level):
     n, mean = likelihood.n, likelihood.mean
     unknown = Fitted(np.nan, 0.0, np.inf)
