@@ -213,9 +213,9 @@ def _print_bursts(repetitions, rng):
 
 def _print_telegraph(repetitions, rng):
     print("95 % profile intervals of a telegraph law that cover (%): k_on, k_off, s; all bounded")
-    for n in (100, 1000):
-        for rates in ((0.5, 0.7, 60), (1, 3, 40)):
-            covered = cover_telegraph(*rates, n, max(repetitions // 10, 1), rng)
+    for n in (20, 100, 1000):
+        for rates in ((0.5, 0.7, 60), (1, 3, 40), (2, 30, 150)):
+            covered = cover_telegraph(*rates, n, max(repetitions // 2, 1), rng)
             print(f"{n:4d} k_on, k_off, s = {rates}", _per_cent(*covered), flush=True)
 
 

@@ -43,7 +43,7 @@ def test_statistic_by_hand():
 def test_a_true_law_is_rejected_as_often_as_said(law, scaled):
     """Rejections at 5 % are binomial: at `FALSE_POSITIVE` within the quantiles of the rates that were measured.
 
-    Those are 4 to 6 % for the law itself. For a fitted law 5 % lies between the rates of `p_upper` and `p_value`.
+    Those are 4 to 6 % for the law itself. For a fitted law 5 % lies between those of `p_upper` and `p_value`.
     """
     n = scaled(1000, 200)
     itself, fitted, upper = (
