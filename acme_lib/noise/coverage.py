@@ -1,8 +1,9 @@
 r"""How often the intervals cover the truth, and how often a true law is rejected: measured, not promised.
 
-``python -m acme_lib.noise.coverage`` prints its tables (about ten minutes; ``--repetitions`` and ``--seed``
-change them). Samples are drawn from laws whose measures are known. Figures are per cent; at 1,000 repetitions (a half
-of them for reporters, bursts and goodness of fit, a twentieth for telegraph laws) their standard error is 0.7, 1 and 3.
+``python -m acme_lib.noise.coverage`` prints the tables below (a quarter of an hour; ``--repetitions``, ``--seed`` and
+``--tables`` change them). Samples are drawn from laws whose measures are known. Figures are per cent; at 1,000
+repetitions (a half of them for reporters and bursts, a tenth for telegraph laws) their standard error is 0.7, 1 and 2.
+
 """
 
 import argparse
@@ -13,7 +14,7 @@ from scipy import stats
 
 from acme_lib.errors import CannotTellWarning
 from acme_lib.laws import telegraph
-from acme_lib.noise.bursts import fit_negative_binomial, fit_telegraph
+from acme_lib.noise.bursts import best_negative_binomial, fit_negative_binomial, fit_telegraph
 from acme_lib.noise.estimators import (
     coefficient_of_variation,
     fano_factor,
@@ -97,28 +98,28 @@ def cover_reporters(shape, scale, n, repetitions, rng):
     return tuple((covered / repetitions).tolist())
 
 
-def reject_true_law(law, n, repetitions, rng, *, fitted=False):
-    """Return how often the G-test rejects at 5 %, of the law itself or of a negative binomial law fitted to the counts.
+def reject_true_law(law, n, repetitions, rng):
+    """Return how often the G-test rejects at 5 %.
 
     Parameters
     ----------
     law : scipy.stats frozen distribution
+        Negative binomial, or Poisson.
     n, repetitions : int
     rng : numpy.random.Generator
-    fitted : bool
 
     Returns
     -------
-    float
+    tuple of float
+        For the law itself, and for the negative binomial law fitted to the counts: by `p_value`, and by `p_upper`.
     """
-    rejected = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CannotTellWarning)
-        for _ in range(repetitions):
-            counts = law.rvs(n, random_state=rng)
-            tested = fit_negative_binomial(counts).law if fitted else law
-            rejected += goodness_of_fit(counts, tested, fitted_parameters=2 if fitted else 0).p_value < 0.05
-    return rejected / repetitions
+    rejected = np.zeros(3)
+    for _ in range(repetitions):
+        counts = law.rvs(n, random_state=rng)
+        fitted = goodness_of_fit(counts, best_negative_binomial(counts), fitted_parameters=2)
+        values = goodness_of_fit(counts, law).p_value, fitted.p_value, fitted.p_upper
+        rejected += [value < 0.05 for value in values]
+    return tuple((rejected / repetitions).tolist())
 
 
 def cover_bursts(mean, burst_size, n, repetitions, rng):
@@ -169,57 +170,74 @@ def cover_telegraph(k_on, k_off, s, n, repetitions, rng):
     return tuple((covered / repetitions).tolist())
 
 
-def print_tables(repetitions, seed):
-    """Print how often intervals cover and true laws are rejected."""
-    rng = np.random.default_rng(seed)
+def _per_cent(*values):
+    return " ".join(f"{100 * value:6.1f}" for value in values)
 
-    fewer = max(repetitions // 2, 1)
 
-    def per_cent(value):
-        return f"{100 * value:6.1f}"
-
+def _print_measures(repetitions, rng):
     print("95 % intervals that cover / without an upper end (%)")
     print("   n   mean  Fano" + "".join(f"{name:>16}" for name in MEASURES) + "   left out")
     for n in (20, 100):
         for mean in (0.1, 1, 3, 10, 100):
             for fano in (1, 2, 6, 21):
                 shares, used = cover_measures(count_law(mean, fano), n, repetitions, rng)
-                columns = "".join(f"{per_cent(a)} /{per_cent(b)} " for a, b in shares.values())
-                print(f"{n:4d} {mean:6g} {fano:5g} {columns}{per_cent(1 - used / repetitions)}", flush=True)
+                columns = "".join(f"{_per_cent(a)} /{_per_cent(b)} " for a, b in shares.values())
+                print(f"{n:4d} {mean:6g} {fano:5g} {columns}{_per_cent(1 - used / repetitions)}", flush=True)
 
-    print("\n95 % intervals of two reporters that cover (%): intrinsic, extrinsic, total variance")
+
+def _print_reporters(repetitions, rng):
+    print("95 % intervals of two reporters that cover (%): intrinsic, extrinsic, total variance")
     for n in (20, 100):
         for shape, scale in ((25, 4), (4, 5), (1, 10), (4, 0.5)):
-            covered = cover_reporters(shape, scale, n, fewer, rng)
-            print(
-                f"{n:4d} intrinsic {shape * scale:4g} extrinsic {shape * scale**2:5g}",
-                *map(per_cent, covered),
-                flush=True,
-            )
+            covered = cover_reporters(shape, scale, n, max(repetitions // 2, 1), rng)
+            parts = f"intrinsic {shape * scale:4g} extrinsic {shape * scale**2:5g}"
+            print(f"{n:4d} {parts}", _per_cent(*covered), flush=True)
 
-    print("\n95 % profile intervals of a negative binomial law that cover (%): mean, r, b")
-    for n in (20, 100, 1000):
-        for mean, burst_size in ((1, 1), (10, 1), (10, 5), (1, 5), (100, 20)):
-            covered = cover_bursts(mean, burst_size, n, fewer, rng)
-            print(f"{n:4d} mean {mean:3g} b {burst_size:3g}", *map(per_cent, covered), flush=True)
 
-    print("\n95 % profile intervals of a telegraph law that cover (%): k_on, k_off, s; all bounded")
-    for n in (100, 1000):
-        for rates in ((0.5, 0.7, 60), (1, 3, 40), (2, 30, 150)):
-            covered = cover_telegraph(*rates, n, max(repetitions // 20, 1), rng)
-            print(f"{n:4d} k_on, k_off, s = {rates}", *map(per_cent, covered), flush=True)
-
-    print("\nTrue laws rejected at 5 % (%): the law itself, and fitted to the counts (two parameters)")
+def _print_goodness(repetitions, rng):
+    print("True laws rejected at 5 % (%): the law itself; fitted to the counts, by p_value and by p_upper")
     for n in (50, 200, 1000):
         for mean, fano in ((3, 1.5), (10, 6), (100, 21)):
-            law = count_law(mean, fano)
-            rates = [reject_true_law(law, n, fewer, rng, fitted=fitted) for fitted in (False, True)]
-            print(f"{n:4d} mean {mean:3g} Fano {fano:3g}", *map(per_cent, rates), flush=True)
+            rates = reject_true_law(count_law(mean, fano), n, repetitions, rng)
+            print(f"{n:4d} mean {mean:3g} Fano {fano:3g}", _per_cent(*rates), flush=True)
+
+
+def _print_bursts(repetitions, rng):
+    print("95 % profile intervals of a negative binomial law that cover (%): mean, r, b")
+    for n in (20, 100, 1000):
+        for mean, burst_size in ((1, 1), (10, 1), (10, 5), (1, 5), (100, 20)):
+            covered = cover_bursts(mean, burst_size, n, max(repetitions // 2, 1), rng)
+            print(f"{n:4d} mean {mean:3g} b {burst_size:3g}", _per_cent(*covered), flush=True)
+
+
+def _print_telegraph(repetitions, rng):
+    print("95 % profile intervals of a telegraph law that cover (%): k_on, k_off, s; all bounded")
+    for n in (20, 100, 1000):
+        for rates in ((0.5, 0.7, 60), (1, 3, 40), (2, 30, 150)):
+            covered = cover_telegraph(*rates, n, max(repetitions // 2, 1), rng)
+            print(f"{n:4d} k_on, k_off, s = {rates}", _per_cent(*covered), flush=True)
+
+
+TABLES = {
+    "measures": _print_measures,
+    "reporters": _print_reporters,
+    "goodness": _print_goodness,
+    "bursts": _print_bursts,
+    "telegraph": _print_telegraph,
+}
+
+
+def print_tables(repetitions, seed, names=tuple(TABLES)):
+    """Print how often intervals cover and true laws are rejected; each table has a random stream of its own."""
+    for name in names:
+        TABLES[name](repetitions, np.random.default_rng([seed, list(TABLES).index(name)]))
+        print()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m acme_lib.noise.coverage", description=print_tables.__doc__)
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=tuple(TABLES))
     options = parser.parse_args()
-    print_tables(options.repetitions, options.seed)
+    print_tables(options.repetitions, options.seed, options.tables)

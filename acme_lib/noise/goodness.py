@@ -19,6 +19,9 @@ class GoodnessOfFit:
     ----------
     p_value : float
         Probability, if the law is right, of counts that fit it as badly.
+    p_upper : float
+        The same without the degrees of freedom that fitted parameters cost. The truth lies between the two; if nothing
+        was fitted, they are one.
     statistic : float
         G with Williams' correction.
     freedom : int
@@ -30,6 +33,7 @@ class GoodnessOfFit:
     """
 
     p_value: float
+    p_upper: float
     statistic: float
     freedom: int
     first: np.ndarray = field(repr=False)
@@ -72,9 +76,9 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     Notes
     -----
     G is divided by Williams' factor :math:`1 + (\sum_i 1/p_i - 1)/(6 n (k-1))`, without which it rejects too often
-    where cells expect few counts [1]_. Rejections of a true law at a nominal 5 %, measured by ``python -m
-    acme_lib.noise.coverage``: see there. With fitted parameters the rate lies a little above the nominal one, because a
-    fit to the counts themselves is worse for the cells than one to the cells.
+    where cells expect few counts [1]_. A fit to the counts themselves, not to the cells, costs less than a degree of
+    freedom for each parameter [2]_: `p_value` is then a little too small, and `p_upper` too large. How often a true
+    law is rejected: `acme_lib.noise.coverage`.
 
     Use when: a fitted law is to be believed. A large p-value says that this many counts see no difference, not that
     there is none.
@@ -82,6 +86,7 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     References
     ----------
     .. [1] D. A. Williams, Biometrika 63, 33 (1976). doi:10.1093/biomet/63.1.33
+    .. [2] H. Chernoff, E. L. Lehmann, Ann. Math. Stat. 25, 579 (1954). doi:10.1214/aoms/1177728726
 
     Examples
     --------
@@ -115,7 +120,8 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     statistic = max(statistic, 0.0) / (1.0 + ((1.0 / share).sum() - 1.0) / (6.0 * n * (len(first) - 1)))
     if callable(getattr(law, "pmf", None)) and np.any(np.asarray(law.pmf(np.unique(x))) == 0):
         statistic = np.inf  # a count that the law excludes
-    return GoodnessOfFit(float(stats.chi2.sf(statistic, freedom)), statistic, freedom, first, observed, expected)
+    p_value, p_upper = (float(stats.chi2.sf(statistic, f)) for f in (freedom, len(first) - 1))
+    return GoodnessOfFit(p_value, p_upper, statistic, freedom, first, observed, expected)
 
 
 def _cells_of(law, least):
