@@ -74,7 +74,8 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
     birth, death, growth = (np.array(values, dtype=float) for values in (birth, death, growth))
     if birth.ndim != 1 or len(birth) < 2 or death.shape != birth.shape or growth.shape != birth.shape:
         raise ParameterError(
-            f"birth, death and growth are one rate a state each; shapes {birth.shape}, {death.shape}, {growth.shape} came"
+            "birth, death and growth are one rate a state each; "
+            f"shapes {birth.shape}, {death.shape}, {growth.shape} came"
         )
     up, down = birth[:-1], death[1:]
     if not (np.all(up > 0) and np.all(down > 0) and np.all(np.isfinite([up, down])) and np.all(np.isfinite(growth))):

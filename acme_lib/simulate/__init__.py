@@ -1,5 +1,4 @@
-"""Simulation of ensembles and lineages: exact, leaping, Langevin, averaged over fast species; jump-drift paths and
-populations; rate equations beside."""
+"""Simulation: exact, leaping, Langevin, averaged over fast species; lineages, jump-drift paths and populations."""
 
 from acme_lib.simulate.compare import EnsembleComparison, compare_ensembles, compare_with_exact
 from acme_lib.simulate.ensemble import Ensemble

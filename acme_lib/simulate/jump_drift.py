@@ -1,4 +1,4 @@
-"""Jump-drift paths: between random events the state moves along a deterministic flow (piecewise-deterministic processes).
+"""Jump-drift paths: between random events the state follows a deterministic flow (piecewise-deterministic processes).
 
 A trajectory is integrated with its cumulative hazard by the error-controlled pair of Dormand and Prince; the next event
 is where the hazard has grown by an exponential number, found on the dense output. The flow and the hazard are general:
