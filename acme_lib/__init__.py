@@ -15,6 +15,7 @@ _HOMES = {
         "AcmeError",
         "CannotTellWarning",
         "CountsFileError",
+        "DomainError",
         "EquationError",
         "MissingExtraError",
         "NetworkSyntaxError",
@@ -23,7 +24,9 @@ _HOMES = {
         "PropensityError",
         "SBMLError",
         "ShortRecordWarning",
+        "StabilityError",
         "StateSpaceError",
+        "TruncationWarning",
     ],
     "acme_lib.network": ["ReactionNetwork", "Reaction", "Event", "dual_reporter"],
     "acme_lib.sbml": ["read_sbml", "write_sbml"],
@@ -60,6 +63,24 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
+    "acme_lib.augmented": [
+        "AugmentedSpace",
+        "Continuum",
+        "Discrete",
+        "States",
+        "Burst",
+        "ExponentialJump",
+        "Fragmentation",
+        "Transition",
+        "Growth",
+        "Death",
+        "Influx",
+        "Drift",
+        "build_augmented",
+        "solve_augmented",
+        "solve_augmented_stationary",
+        "solve_growth_mode",
+    ],
     "acme_lib.noise": [
         "Estimate",
         "fano_factor",
@@ -69,7 +90,7 @@ _HOMES = {
     ],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "models", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = ["network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "plot", "teach", "errors"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

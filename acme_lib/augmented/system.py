@@ -1,0 +1,772 @@
+"""The augmented master equation as one sparse linear operator: reactions and processes become entries of a matrix.
+
+The unknowns are the densities p of all cells and, behind them, auxiliary ones: a jump or a fragmentation that reaches
+far is a sum over many cells, and such a sum with exponential or power-law weights is a recursion from cell to cell.
+The auxiliary unknown is the running sum, with two entries a row, so that what would be a full matrix stays sparse:
+
+    dp/dt = A p + B a + s,      a_r = sum of earlier unknowns (rows in an order in which each needs earlier ones only).
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from acme_lib.augmented import processes as pr
+from acme_lib.augmented.explicit import multiply
+from acme_lib.augmented.kernels import arbitrary_weights, fragment_matrix, jump_weights, power_law_hats
+from acme_lib.augmented.schemes import LinearScheme, find_scheme
+from acme_lib.augmented.space import AugmentedSpace, Continuum, Discrete, States
+from acme_lib.errors import ParameterError, PropensityError, StateSpaceError
+from acme_lib.network.expression import Expression, suggest
+from acme_lib.network.text import located
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The operator at one time, as arrays.
+
+    Attributes
+    ----------
+    n_cells, n_unknowns : int
+        Densities, and densities with auxiliary unknowns.
+    rows, columns, values : ndarray, shape (entries,)
+        Entries of all linear terms; a row from `n_cells` on is an auxiliary unknown. Duplicates add up.
+    source : ndarray, shape (n_cells,)
+        What comes from outside, density per unit of time.
+    position : ndarray of int, shape (n_unknowns,)
+        Cell along the first continuum axis: unknowns that are close have close positions.
+    leak : ndarray, shape (n_unknowns,)
+        Mass per unit of time that crosses, or would cross, an end of the space.
+    gain : ndarray, shape (n_unknowns,)
+        Mass per unit of time that the processes say they make: growth, daughters; less death and what leaves.
+    fluxes : tuple
+        For a scheme that is not linear, (axis, velocity, diffusion at faces, at centres) of each axis.
+    volume : float
+        Of a cell.
+    stiffness : float
+        The largest rate at which a cell empties, in 1/time.
+    """
+
+    n_cells: int
+    n_unknowns: int
+    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    source: np.ndarray
+    position: np.ndarray
+    leak: np.ndarray
+    gain: np.ndarray
+    fluxes: tuple
+    volume: float
+    stiffness: float
+
+    @cached_property
+    def matrix(self):
+        """All linear terms with the auxiliary unknowns, shape (n_unknowns, n_unknowns), rows sorted by column."""
+        shape = (self.n_unknowns, self.n_unknowns)
+        return sparse.csr_array(sparse.coo_array((self.values, (self.rows, self.columns)), shape=shape))
+
+    def matrix_sums(self, rows):
+        """Return the sums of the columns over some rows of densities (booleans), shape (n_unknowns,)."""
+        chosen = np.append(rows, np.zeros(self.n_unknowns - self.n_cells, dtype=bool))[self.rows]
+        return np.bincount(self.columns[chosen], self.values[chosen], minlength=self.n_unknowns)
+
+    def extend(self, p):
+        """Return densities, shape (n_cells,), with the auxiliary unknowns that belong to them."""
+        unknowns, out = np.zeros(self.n_unknowns), np.zeros(self.n_cells)
+        multiply(self.matrix.indptr, self.matrix.indices, self.matrix.data, p, unknowns, out, self.source)
+        return unknowns
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedSystem:
+    """An augmented master equation: a space, its network and further processes, and a scheme.
+
+    Build it with `build_augmented`.
+
+    Attributes
+    ----------
+    space : AugmentedSpace
+    processes : tuple
+    diffusion : bool
+    scheme : LinearScheme, LimitedScheme or FluxScheme
+    parameters : dict of str to float
+    """
+
+    space: AugmentedSpace
+    processes: tuple
+    diffusion: bool
+    scheme: object
+    parameters: dict
+    _expressions: dict = field(repr=False)
+
+    @property
+    def is_linear(self):
+        """Whether the scheme is linear in the densities."""
+        return isinstance(self.scheme, LinearScheme)
+
+    @cached_property
+    def uses_time(self):
+        """Whether a rate depends on the time `t`."""
+        network = self.space.network
+        mine = any(expression.uses_time for expression in self._expressions.values())
+        return mine or (network is not None and network.uses_time)
+
+    @cached_property
+    def expressions(self):
+        """All rates that the system evaluates."""
+        network = self.space.network
+        return [*self._expressions.values(), *((r.rate for r in network.reactions) if network is not None else ())]
+
+    def terms(self, t=0.0):
+        """Return the operator at time `t` as `Terms`; kept where no rate depends on time."""
+        return self._constant_terms if not self.uses_time else _Assembly(self, float(t)).terms()
+
+    @cached_property
+    def _constant_terms(self):
+        return _Assembly(self, 0.0).terms()
+
+    def matrix(self, t=0.0):
+        """Return the matrix of dp/dt = A p alone, without auxiliary unknowns (for looking at; it may be full).
+
+        Returns
+        -------
+        scipy.sparse.csr_array, shape (n_cells, n_cells)
+            ``A[to, from]`` over the cells in C order.
+        """
+        if not self.is_linear:
+            raise ParameterError(f"the scheme {self.scheme} is not linear in the densities and has no matrix")
+        terms = self.terms(t)
+        n = terms.n_cells
+        whole = sparse.csc_array(terms.matrix)
+        direct = whole[:n, :n]
+        if terms.n_unknowns == n:
+            return sparse.csr_array(direct)
+        sums = sparse.csc_array(sparse.eye_array(terms.n_unknowns - n) - whole[n:, n:])
+        inner = sparse.linalg.spsolve(sums, whole[n:, :n])
+        return sparse.csr_array(direct + whole[:n, n:] @ inner)
+
+    def refined(self, factor=2):
+        """Return the same system on `factor` times as many cells."""
+        return replace(self, space=self.space.refined(factor))
+
+    def evaluate(self, text, t=0.0):
+        """Return an expression of axes (in molecules), parameters and `t` on all cells, broadcasting to the shape."""
+        expression = _parse(text, "the expression", self.space, self.parameters)
+        return _evaluate(expression, self.space.environment(), self.parameters, t)
+
+
+def build_augmented(space, /, *processes, diffusion=True, scheme="third", **parameters):
+    r"""Build an augmented chemical master equation [1]_.
+
+    .. math:: \partial_t p_k = \sum_i \Bigl[-\nabla\cdot(e_i r_i p_k)
+        + \tfrac1{2\Omega} e_i^T \nabla\nabla (r_i p_k)\, e_i\Bigr]
+        + \sum_j \Bigl[\int b_j(z) f_j p_k(x - z)\,dz - f_j p_k\Bigr]
+        + \sum_\ell \bigl[g_{\ell k} p_\ell - g_{k\ell} p_k\bigr]
+
+    Reactions that change continuum species only drift and diffuse; those that change discrete species only are
+    transitions; those that change both are transitions with a shift of the concentration.
+
+    Parameters
+    ----------
+    space : AugmentedSpace
+    *processes : Burst, Fragmentation, Transition, Growth, Death, Influx, Drift, Diffusion
+    diffusion : bool
+        Whether reactions of continuum species make noise; without, the limit Ω → ∞ of that noise is taken.
+    scheme : str, LinearScheme, LimitedScheme or FluxScheme
+        ``"third"``, ``"fitted"`` (positive), ``"central"``, ``"upwind"``; or limited and explicit: ``"minmod"``,
+        ``"van_leer"``, ``"mc"``, ``"superbee"``.
+    **parameters : float
+        Values of names in the processes' rates that the network does not have.
+
+    Returns
+    -------
+    AugmentedSystem
+
+    Raises
+    ------
+    ParameterError, PropensityError, StateSpaceError
+        For unknown names, negative rates that were not asked for, kernels that do not integrate to what they claim.
+
+    References
+    ----------
+    .. [1] D. Lunz, G. Batt, J. Ruess, J. F. Bonnans, PLoS Comput. Biol. 17, e1009214 (2021).
+
+    Examples
+    --------
+    Self-regulated bursts of a protein, and its stationary law:
+
+    >>> from acme_lib.augmented import AugmentedSpace, Burst, Continuum, ExponentialJump, solve_augmented_stationary
+    >>> from acme_lib.network import ReactionNetwork
+    >>> network = ReactionNetwork.parse("P -> 0 : g", g=1.0)
+    >>> space = AugmentedSpace(network, P=Continuum(upper=6.0, cells=240, system_size=200))
+    >>> system = build_augmented(space, Burst("P", rate=3.0, jump=ExponentialJump(40.0)), diffusion=False)
+    >>> round(solve_augmented_stationary(system).mean("P"), 4)  # 3 bursts of 40 molecules, over 200
+    0.6
+    """
+    if not isinstance(space, AugmentedSpace):
+        raise StateSpaceError(f"build_augmented takes an AugmentedSpace first; {space!r} came")
+    if not space.continuum:
+        raise StateSpaceError(
+            "no axis is a Continuum: give one, or use build_generator, which solves discrete master equations"
+        )
+    if space.network is not None:
+        space.network.refuse_events("build_augmented")
+    inherited = dict(space.network.parameters) if space.network is not None else {}
+    for name, value in parameters.items():
+        if name in inherited:
+            raise ParameterError(f"{name} is a parameter of the network: change it there, with network.with_parameters")
+        if name in space.axes:
+            raise ParameterError(f"{name} is an axis of the space and cannot be a parameter too; rename one")
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+            raise ParameterError(f"the parameter {name} is a finite number; {value!r} came")
+    values = {**inherited, **{name: float(value) for name, value in parameters.items()}}
+    expressions, used = {}, set()
+    for number, process in enumerate(processes):
+        if not isinstance(process, pr.PROCESSES):
+            raise ParameterError(f"a process is a Burst, Fragmentation, Transition, …; {process!r} came")
+        for key, text in _texts(process):
+            expression = _parse(text, f"{key} of {type(process).__name__}", space, values)
+            expressions[number, key] = expression
+            used.update(expression.names)
+    for name in parameters:
+        if name not in used:
+            raise ParameterError(f"the parameter {name} stands in no process{suggest(name, used)}; remove it or use it")
+    system = AugmentedSystem(space, tuple(processes), bool(diffusion), find_scheme(scheme), values, expressions)
+    if not system.uses_time:
+        system.terms()  # what is wrong shows here, not at the solution
+    return system
+
+
+def _texts(process):
+    """Yield the rates of a process."""
+    for key in ("rate", "coefficient"):
+        if hasattr(process, key):
+            yield key, getattr(process, key)
+    jump = getattr(process, "jump", None)
+    for key in ("mean", "shape", "size"):
+        if hasattr(jump, key):
+            yield key, getattr(jump, key)
+
+
+def _parse(text, what, space, parameters, extra=()):
+    network = space.network
+    functions = network.functions if network is not None else {}
+    try:
+        expression = Expression.parse(repr(float(text)) if isinstance(text, int | float) else text, functions)
+    except Exception as error:
+        raise type(error)(f"{what}: {error}") from None
+    if network is not None:
+        expression = expression.substitute(network.observables)
+    known = [*space.names, *parameters, *extra]
+    for name in expression.names:
+        if name not in known:
+            raise ParameterError(
+                f"{what}, {expression.text!r}, names {name!r}, which is neither an axis nor a parameter"
+                f"{suggest(name, known)}; give it a value: build_augmented(…, {name}=…)"
+            )
+    return expression
+
+
+def _evaluate(expression, environment, parameters, t):
+    values = {name: environment.get(name, parameters.get(name)) for name in expression.names}
+    if expression.uses_time:
+        values["t"] = t
+    return np.asarray(expression.evaluate(values), dtype=float)
+
+
+class _Assembly:
+    """Collects the entries of the operator of a system at one time."""
+
+    def __init__(self, system, t):
+        self.system, self.space, self.t = system, system.space, t
+        space = self.space
+        self.n = space.size
+        self.index = np.arange(self.n).reshape(space.shape)
+        self.rows, self.columns, self.values = [], [], []
+        self.n_unknowns = self.n
+        self.source = np.zeros(self.n)
+        self.leak = [np.zeros(space.shape)]
+        self.gain = [np.zeros(space.shape)]
+        self.exits = np.zeros(space.shape)
+        first = space.axis(space.continuum[0])
+        cell = np.arange(space.shape[first]).reshape([-1 if i == first else 1 for i in range(len(space.shape))])
+        self.position = [np.broadcast_to(cell, space.shape).ravel()]
+        self.cell = np.broadcast_to(cell, space.shape)
+        self.volume = space.volume
+        self.awake = ~space.frozen
+        self.environment = space.environment()
+        self.fluxes = []
+
+    def terms(self):
+        space = self.space
+        drift, noise, cross = self.reactions()
+        for number, process in enumerate(self.system.processes):
+            self.process(number, process, drift, noise)
+        for name in space.continuum:
+            self.flux(name, drift[name], noise[name])
+        for (a, b), value in cross.items():
+            self.cross_diffusion(a, b, value)
+        leak = np.concatenate([part.ravel() for part in self.leak]) * self.volume
+        rows, columns = np.concatenate(self.rows or [[]]), np.concatenate(self.columns or [[]])
+        values = np.concatenate(self.values or [[]])
+        gain = np.concatenate([part.ravel() for part in self.gain]) * self.volume
+        arrays = (rows.astype(np.int64), columns.astype(np.int64), values, self.source)
+        position = np.concatenate(self.position)
+        for array in (*arrays, position, leak, gain):
+            array.flags.writeable = False
+        stiffness = float(np.max(np.abs(self.exits), initial=0.0))
+        return Terms(self.n, self.n_unknowns, *arrays, position, leak, gain, tuple(self.fluxes), self.volume, stiffness)
+
+    # -- entries ------------------------------------------------------------------------------------------------------
+
+    def add(self, rows, columns, values):
+        """Add entries given as arrays that broadcast together; zeros are left out."""
+        rows, columns, values = np.broadcast_arrays(rows, columns, values)
+        rows, columns, values = rows.ravel(), columns.ravel(), values.ravel()
+        keep = values != 0.0
+        if not keep.all():
+            rows, columns, values = rows[keep], columns[keep], values[keep]
+        self.rows.append(rows)
+        self.columns.append(columns)
+        self.values.append(values)
+
+    def new_unknowns(self, a, forward):
+        """Return the indices of one new auxiliary unknown for each cell, in the shape of the space.
+
+        They increase along axis `a`, or decrease, so that each sum needs only those before it.
+        """
+        order = slice(None, None, 1 if forward else -1)
+        turn = (slice(None),) * a + (order,)
+        index = self.n_unknowns + self.index[turn]
+        self.n_unknowns += self.n
+        self.position.append(self.cell[turn].ravel())
+        self.leak.append(np.zeros(self.space.shape))
+        self.gain.append(np.zeros(self.space.shape))
+        return index
+
+    def evaluate(self, number, key, environment=None):
+        environment = self.environment if environment is None else environment
+        return _evaluate(self.system._expressions[number, key], environment, self.system.parameters, self.t)
+
+    def rate(self, number, process, key="rate", sign=1, environment=None):
+        """Return a rate of a process, zero where it does not act, checked."""
+        value = self.evaluate(number, key, environment)
+        allowed = getattr(process, "allow_negative", False) or sign == 0
+        self.check(value, allowed, f"{key} of {type(process).__name__}, {self.system._expressions[number, key].text!r}")
+        states = getattr(process, "states", None)
+        mask = self.awake if states is None else self.space.state_mask(states)
+        return np.where(mask, value, 0.0)
+
+    def check(self, value, allow_negative, what):
+        bad = ~np.isfinite(value) if allow_negative else ~(np.isfinite(value) & (value >= 0))
+        if np.any(bad):
+            where = np.argwhere(np.broadcast_to(bad, value.shape))[0] if value.ndim else ()
+            worst = value[tuple(where)]
+            at = ""
+            if value.ndim:
+                names = [n for n, size in zip(self.space.names, value.shape, strict=True) if size > 1]
+                points = {n: self.space.coordinates(n) for n in names}
+                parts = []
+                for name in names:
+                    i = where[self.space.axis(name)]
+                    x = points[name][min(i, len(points[name]) - 1)]
+                    axis = self.space[name]
+                    parts.append(f"{name}={axis.names[int(x)] if isinstance(axis, States) else format(x, 'g')}")
+                at = f" at {', '.join(parts)} (units of the grid)" if parts else ""
+            at += f" at t={self.t:g}" if self.system.uses_time else ""
+            if np.isfinite(worst):
+                raise PropensityError(
+                    f"{what} is negative ({worst:g}){at}; a rate is zero or more: mend it with max(0, …), or ask for "
+                    "negative rates with allow_negative=True where they are meant (a Transition to a phantom state)"
+                )
+            raise PropensityError(f"{what} is not finite ({worst}){at}; change the rate or the grid")
+
+    # -- reactions ----------------------------------------------------------------------------------------------------
+
+    def reactions(self):
+        """Sort reactions into drift and noise by axis (functions of the environment) and transitions (entries)."""
+        space, network = self.space, self.space.network
+        drift = {name: [] for name in space.continuum}
+        noise = {name: [] for name in space.continuum}
+        cross = {}
+        if network is None:
+            return drift, noise, cross
+        for j, reaction in enumerate(network.reactions):
+            change = {
+                name: network.stoichiometry[j, i]
+                for i, name in enumerate(network.species)
+                if network.stoichiometry[j, i] != 0
+            }
+            if not change:
+                continue
+            if any(name in space.discrete for name in change):
+                rate = self.propensity(reaction, self.environment) * self.awake
+                self.transition(rate, change)
+                continue
+            for name, e in change.items():
+                step = e / space[name].system_size
+                drift[name].append((step, reaction))
+                if self.system.diffusion:
+                    noise[name].append((0.5 * step**2, reaction))
+            if self.system.diffusion and len(change) > 1:
+                names = sorted(change, key=space.continuum.index)
+                for i, a in enumerate(names):
+                    for b in names[i + 1 :]:
+                        weight = change[a] * change[b] / (space[a].system_size * space[b].system_size)
+                        value = weight * self.propensity(reaction, self.environment) * self.awake
+                        cross[a, b] = cross.get((a, b), 0.0) + value
+        return drift, noise, cross
+
+    def propensity(self, reaction, environment):
+        """Return the propensity of a reaction on the grid, by the network's own rate at n = Ω x."""
+        value = _evaluate(reaction.rate, environment, self.system.parameters, self.t)
+        if reaction.mass_action:
+            for name, count in reaction.reactants.items():
+                n = environment[name]
+                for k in range(count):
+                    value = value * (np.maximum(n - k, 0.0) / (k + 1.0))
+        try:
+            self.check(value, False, "the propensity")
+        except PropensityError as error:
+            raise located(error, reaction.line, reaction.text) from None
+        return value
+
+    def transition(self, rate, change):
+        """Add transitions by `change` (counts, and molecules of continuum species) at `rate`."""
+        space = self.space
+        rate = np.broadcast_to(rate, space.shape)
+        parts = [(np.ones(()), [])]  # weight, and the move along each axis
+        for name, e in change.items():
+            axis = space[name]
+            if isinstance(axis, Discrete):
+                moves = [(1.0, int(e))]
+            else:
+                # The shift in cells is split between two: mean and mass are kept.
+                shift = e / (axis.system_size * axis.dx)
+                low = int(np.floor(shift))
+                moves = [(1.0 - (shift - low), low), (shift - low, low + 1)]
+            parts = [(w * v, [*m, (name, move)]) for w, m in parts for v, move in moves if v > 0]
+        lost = np.zeros(space.shape)
+        for weight, moves in parts:
+            target, inside, kept = self.target(moves)
+            flow = weight * rate
+            lost += np.where(inside, 0.0, flow)
+            self.add(target, self.index, np.where(kept, flow, 0.0))
+            stay = ~inside & self.stays(moves)
+            self.add(self.index, self.index, np.where(stay, 0.0, -flow))
+            self.exits += np.where(stay, 0.0, flow)
+            self.gain[0] -= np.where(~inside & ~stay, flow, 0.0)
+        self.leak[0] += lost
+
+    def target(self, moves):
+        """Return the index each cell moves to, whether that is inside, and whether an entry is to be made."""
+        space = self.space
+        grid = np.indices(space.shape, sparse=True)
+        target = [np.broadcast_to(g, space.shape) for g in grid]
+        inside = np.ones(space.shape, dtype=bool)
+        for name, move in moves:
+            a = space.axis(name)
+            to = target[a] + move
+            inside &= (to >= 0) & (to < space.shape[a])
+            target[a] = np.clip(to, 0, space.shape[a] - 1)
+        return np.ravel_multi_index(tuple(target), space.shape), inside, inside
+
+    def stays(self, moves):
+        """Return where a move that leads outside is stopped by reflecting ends (else it leaves the space)."""
+        space = self.space
+        stays = np.ones(space.shape, dtype=bool)
+        for name, move in moves:
+            a, axis = space.axis(name), space[name]
+            to = np.indices(space.shape, sparse=True)[a] + move
+            if isinstance(axis, Discrete):
+                stays &= (to < space.shape[a]) | (axis.boundary == "reflecting")
+            else:
+                stays &= (to >= 0) | (axis.boundaries[0] == "reflecting")
+                stays &= (to < space.shape[a]) | (axis.boundaries[1] == "reflecting")
+        return stays
+
+    # -- drift and diffusion ------------------------------------------------------------------------------------------
+
+    def sum_rates(self, parts, environment):
+        total = 0.0
+        for factor, source in parts:
+            value = self.propensity(source, environment) if not callable(source) else source(environment)
+            total = total + factor * value
+        return total
+
+    def flux(self, name, drift, noise):
+        """Add the fluxes along a continuum axis."""
+        if not drift and not noise:
+            return
+        space, axis = self.space, self.space[name]
+        a = space.axis(name)
+        at_faces = space.environment(faces=name)
+        shape_f = [1] * len(space.shape)
+        shape_f[a] = axis.cells + 1
+        shape_c = [1] * len(space.shape)
+        shape_c[a] = axis.cells
+        v = np.where(self.awake, self.sum_rates(drift, at_faces) + np.zeros(shape_f), 0.0)
+        d_faces = d_centres = 0.0
+        if noise:
+            d_faces = np.where(self.awake, self.sum_rates(noise, at_faces) + np.zeros(shape_f), 0.0)
+            d_centres = np.where(self.awake, self.sum_rates(noise, self.environment) + np.zeros(shape_c), 0.0)
+            d_faces, d_centres = np.moveaxis(d_faces, a, -1), np.moveaxis(d_centres, a, -1)
+        v = np.moveaxis(v, a, -1)
+        index = np.moveaxis(self.index, a, -1)
+        dx = axis.dx
+        if isinstance(self.system.scheme, LinearScheme):
+            c = np.asarray(self.system.scheme.coefficients(v, d_faces, d_centres, dx))
+            n = axis.cells
+            for m in range(4):
+                # faces 1 … n - 1; cell f - 2 + m
+                low, high = max(1, 2 - m), min(n - 1, n + 1 - m)
+                faces = slice(low - 1, high)
+                column = index[..., low - 2 + m : high - 1 + m]
+                value = c[m][..., faces] / dx
+                self.add(index[..., low - 1 : high], column, -value)
+                self.add(index[..., low : high + 1], column, value)
+        else:
+            self.fluxes.append((name, v, d_faces, d_centres))
+        size = np.abs(v).max(axis=-1, keepdims=True) / dx
+        if noise:
+            size = size + 2.0 * d_centres.max(axis=-1, keepdims=True) / dx**2
+        self.exits += np.moveaxis(np.broadcast_to(size, index.shape), -1, a)
+        self.ends(axis, a, index, v, d_faces, d_centres)
+
+    def ends(self, axis, a, index, v, d_faces, d_centres):
+        """Add what crosses the two ends."""
+        leak = np.moveaxis(self.leak[0], a, -1)
+        gain = np.moveaxis(self.gain[0], a, -1)
+        for boundary, cell, face, sign in [(axis.boundaries[0], 0, 0, -1.0), (axis.boundaries[1], -1, -1, 1.0)]:
+            out = np.maximum(sign * v[..., face], 0.0)
+            dx = axis.dx
+            noisy = np.ndim(d_faces)
+            if boundary == "absorbing" and noisy:
+                out = out + 2.0 * d_faces[..., face] / dx
+            crossing = out / dx
+            if boundary == "reflecting":
+                stopped = out + (d_centres[..., cell] / dx if noisy and cell == -1 else 0.0)
+                if cell == 0 and axis.lower == 0.0:
+                    stopped = out  # nothing lies below zero
+                leak[..., cell] += stopped / dx
+            else:
+                self.add(index[..., cell], index[..., cell], -crossing)
+                leak[..., cell] += crossing
+                gain[..., cell] -= crossing
+
+    def cross_diffusion(self, a, b, value):
+        """Add ∂²(D p)/∂a∂b by the corners towards which the change leads; as positive as such a stencil can be."""
+        space = self.space
+        value = np.broadcast_to(value, space.shape) / (space[a].dx * space[b].dx)
+        for sign in (1, -1):
+            part = np.where(sign * value > 0, 0.5 * np.abs(value), 0.0)
+            # q at both corners along the diagonal, less q at the four neighbours along the axes, plus twice q here.
+            for step in (1, -1):
+                corner = [(a, step), (b, sign * step)]
+                self.exchange(part, corner, 1.0)
+                self.exchange(part, corner[:1], -1.0)
+                self.exchange(part, corner[1:], -1.0)
+
+    def exchange(self, part, moves, factor):
+        """Add jumps of each cell's `part` by some moves, where all moves of the corner stay inside."""
+        target, inside, _ = self.target(moves)
+        flow = np.where(inside, factor * part, 0.0)
+        self.add(target, self.index, flow)
+        self.add(self.index, self.index, -flow)
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    def process(self, number, process, drift, noise):
+        if isinstance(process, pr.Drift | pr.Diffusion):
+            name = self.continuum(process.species, process)
+            size = self.space[name].system_size
+            key, factor = ("rate", 1 / size) if isinstance(process, pr.Drift) else ("coefficient", 1 / size**2)
+            sign = 0 if isinstance(process, pr.Drift) else 1
+            into = drift if isinstance(process, pr.Drift) else noise
+
+            def value(environment):
+                return self.rate(number, process, key, sign, environment)
+
+            into[name].append((factor, value))
+        elif isinstance(process, pr.Growth | pr.Death):
+            rate = self.rate(number, process)
+            rate = np.broadcast_to(rate if isinstance(process, pr.Growth) else -rate, self.space.shape)
+            self.add(self.index, self.index, rate)
+            self.gain[0] += rate
+            self.exits += np.maximum(-rate, 0.0)
+        elif isinstance(process, pr.Influx):
+            rate = np.broadcast_to(self.rate(number, process), self.space.shape)
+            self.source = self.source + rate.ravel()
+        elif isinstance(process, pr.Transition):
+            self.abstract_transition(number, process)
+        elif isinstance(process, pr.Burst):
+            self.burst(number, process)
+        else:
+            self.fragmentation(number, process)
+
+    def continuum(self, name, process):
+        if name not in self.space.continuum:
+            self.space._known(name)
+            raise StateSpaceError(
+                f"{type(process).__name__} changes a continuum species, and {name} is discrete: make it a Continuum, "
+                "or write a reaction"
+            )
+        return name
+
+    def abstract_transition(self, number, process):
+        space = self.space
+        axes = [name for name in space.abstract if process.start in space[name].names]
+        space.state_mask((process.start, process.to))
+        name = axes[0]
+        if process.to not in space[name].names:
+            raise StateSpaceError(f"{process.start!r} and {process.to!r} are states of different axes")
+        if process.to == process.start:
+            raise StateSpaceError(f"a Transition leads from one state to another; {process.start!r} came twice")
+        value = self.evaluate(number, "rate")
+        text = self.system._expressions[number, "rate"].text
+        self.check(value, process.allow_negative, f"rate of Transition, {text!r}")
+        # Other axes of abstract states may be frozen; this one need not be.
+        rate = np.broadcast_to(value, space.shape)
+        source = space.select(self.index, **{name: process.start})
+        to = space.select(self.index, **{name: process.to})
+        rate = space.select(rate, **{name: process.start})
+        self.add(source, source, -rate)
+        self.add(to, source, rate)
+        space.select(self.exits, **{name: process.start})[...] += np.abs(rate)
+
+    def burst(self, number, process):
+        space = self.space
+        name = self.continuum(process.species, process)
+        axis, a = space[name], space.axis(name)
+        rate = np.broadcast_to(self.rate(number, process), space.shape)
+        h = axis.dx * axis.system_size  # in molecules
+        jump = process.jump
+        forward = process.direction == 1
+        index, flow = np.moveaxis(self.index, a, -1), np.moveaxis(rate, a, -1)
+        boundary = axis.boundaries[1 if forward else 0]
+        if not forward:
+            index, flow = index[..., ::-1], flow[..., ::-1]
+        self.exits += rate
+        if isinstance(jump, pr.ExponentialJump):
+            mean = self.evaluate(number, "mean")
+            if np.any(~(mean > 0)):
+                raise PropensityError(f"the mean of the jump {jump.mean!r} is not positive everywhere")
+            if mean.ndim == 0 or mean.shape[a] == 1:
+                self.exponential_burst(a, forward, index, flow, mean, h, boundary)
+                return
+        weights, total = self.weights(number, process, a, axis, h, forward)
+        n = axis.cells
+        if weights.ndim == 1:  # the same from every cell: a matrix by diagonals
+            weights = weights[: np.max(np.nonzero(weights)[0], initial=0) + 1]
+            for m, w in enumerate(weights):
+                self.add(index[..., m:], index[..., : n - m], w * flow[..., : n - m])
+            reached = np.cumsum(np.pad(weights, (0, n - len(weights))))[::-1]
+        else:
+            to, start = np.nonzero(weights)
+            self.add(index[..., to], index[..., start], weights[to, start] * flow[..., start])
+            reached = weights.sum(axis=0)
+        beyond = np.maximum(total - reached, 0.0)
+        beyond[beyond < 1e-15] = 0.0
+        loss = np.ones(n)
+        if boundary == "reflecting":
+            self.add(index[..., -1:], index, beyond * flow)
+        self.add(index, index, -loss * flow)
+        leak = np.moveaxis(self.leak[0], a, -1)[..., :: process.direction]
+        gain = np.moveaxis(self.gain[0], a, -1)[..., :: process.direction]
+        leak += beyond * flow
+        gain += (total - 1.0) * flow - (0.0 if boundary == "reflecting" else beyond * flow)
+
+    def exponential_burst(self, a, forward, index, flow, mean, h, boundary):
+        """Add an exponential burst: the flux through a face is a recursion along the axis.
+
+        F(x) = ∫_0^x f p e^{-(x - y)/b} dy is what jumps carry across x, and F_i = e^{-h/b} F_{i-1} + ∫_cell.
+        """
+        dx = self.space[self.space.names[a]].dx
+        mean = np.moveaxis(np.broadcast_to(mean, (1,) * len(self.space.shape)) if mean.ndim == 0 else mean, a, -1)
+        decay = np.exp(-h / mean)
+        into = -np.expm1(-h / mean) * (mean / h) * dx
+        flux = np.moveaxis(self.new_unknowns(a, forward), a, -1)
+        if not forward:
+            flux = flux[..., ::-1]
+        self.add(flux, index, into * flow)
+        self.add(flux[..., 1:], flux[..., :-1], decay)
+        self.add(index[..., :-1], flux[..., :-1], -1.0 / dx)
+        self.add(index[..., 1:], flux[..., :-1], 1.0 / dx)
+        # Auxiliary unknowns are numbered in the order of the sums: the last one crosses the end.
+        np.moveaxis(self.leak[-1], a, -1)[..., -1] = 1.0 / dx
+        if boundary != "reflecting":
+            self.add(index[..., -1], flux[..., -1], -1.0 / dx)
+            np.moveaxis(self.gain[-1], a, -1)[..., -1] = -1.0 / dx
+
+    def weights(self, number, process, a, axis, h, forward):
+        """Return the share of jumps that lead m cells on, shape (cells,) or [to, from]; and what they sum to."""
+        jump, n = process.jump, axis.cells
+        if isinstance(jump, pr.ArbitraryJump):
+            return arbitrary_weights(jump, n, h, self.density_of_size(jump, process)), jump.integral
+        keys = {"ExponentialJump": ["mean"], "GammaJump": ["mean", "shape"], "FixedJump": ["size"]}
+        values = [self.evaluate(number, key) for key in keys[type(jump).__name__]]
+        for value in values:
+            if np.any(~(value > 0)):
+                raise PropensityError(f"the sizes of the jump {jump!r} are not positive everywhere")
+            if value.size > 1 and (value.ndim == 0 or value.size != value.shape[a]):
+                raise ParameterError(
+                    f"the sizes of {jump!r} may depend on {axis!r} alone or on no axis; give one Burst for each state"
+                )
+        flat = [value.ravel() if forward else value.ravel()[::-1] for value in values]
+        return jump_weights(type(jump).__name__, flat, n, h), 1.0
+
+    def density_of_size(self, jump, process):
+        if callable(jump.density):
+            return jump.density
+        expression = _parse(jump.density, "density of ArbitraryJump", self.space, self.system.parameters, ("z",))
+        for name in expression.names:
+            if name in self.space.axes:
+                raise ParameterError(f"density of ArbitraryJump may depend on z, parameters and t; {name} is an axis")
+
+        def density(z):
+            return np.broadcast_to(_evaluate(expression, {"z": z}, self.system.parameters, self.t), np.shape(z))
+
+        return density
+
+    def fragmentation(self, number, process):
+        space = self.space
+        name = self.continuum(process.size, process)
+        axis, a = space[name], space.axis(name)
+        if axis.lower != 0.0:
+            raise StateSpaceError(f"sizes are divided: the grid of {name} must start at 0, not at {axis.lower:g}")
+        kernel = process.kernel
+        rate = np.broadcast_to(self.rate(number, process), space.shape)
+        self.exits += rate
+        index, flow = np.moveaxis(self.index, a, -1), np.moveaxis(rate, a, -1)
+        shared = {key: how for key, how in process.partition.items() if how != "copied"}
+        for key in process.partition:
+            if key == name or space[key] is None:
+                raise ParameterError(f"{name} is the size itself; partition names other axes")
+        if shared:
+            from acme_lib.augmented.partition import add_partitioned
+
+            add_partitioned(self, process, name, rate, shared)
+            return
+        gain = np.moveaxis(self.gain[0], a, -1)
+        if isinstance(kernel, pr.PowerLawKernel):
+            # Daughters from all larger cells: a running sum from above, shared out by hats.
+            m = kernel.exponent
+            x = np.arange(axis.cells) + 0.5  # in cells: the kernel has no scale
+            below, above = power_law_hats(m, axis.cells)
+            weight = (m + 2.0) * x ** -(m + 1.0)
+            sums = np.moveaxis(self.new_unknowns(a, False), a, -1)
+            self.add(sums, index, weight * flow)
+            self.add(sums[..., :-1], sums[..., 1:], 1.0)
+            self.add(index[..., :-1], sums[..., 1:], (below + above)[:-1])
+            self.add(index, index, (below * weight - 1.0) * flow)
+            made = np.cumsum(np.concatenate([[0.0], (below + above)[:-1]])) * weight + below * weight
+            gain += (made - 1.0) * flow
+            return
+        matrix = fragment_matrix(kernel, axis.cells, axis.dx * axis.system_size, self.system.parameters)
+        to, start = np.nonzero(matrix)
+        self.add(index[..., to], index[..., start], matrix[to, start] * flow[..., start])
+        self.add(index, index, -flow)
+        gain += (matrix.sum(axis=0) - 1.0) * flow
