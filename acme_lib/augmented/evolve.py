@@ -5,9 +5,8 @@ import sys
 
 import numpy as np
 
-from acme_lib.augmented.explicit import Operator, find_method
+from acme_lib.augmented.explicit import Operator, find_method, stability_limit
 from acme_lib.augmented.rational import Propagator
-from acme_lib.augmented.schemes import LimitedScheme
 from acme_lib.augmented.solution import AugmentedDensity, AugmentedSolution
 from acme_lib.augmented.system import AugmentedSystem
 from acme_lib.augmented.truncation import judge_leak
@@ -17,6 +16,7 @@ from acme_lib.network.expression import Expression, suggest
 _BAR_AFTER = 5.0  # seconds until a progress bar appears
 _SMALLEST_STEP = 2.0**-40  # of the interval between two saved times
 _LEAST_SHARE = 0.01  # of the tolerance that any step may use
+_ROUNDING = 1e-13  # of the mass: no difference between steps below it means anything
 
 
 def solve_augmented(
@@ -26,9 +26,9 @@ def solve_augmented(
     *,
     t0=0.0,
     method="auto",
-    tolerance=1e-7,
+    tolerance=1e-6,
     step=None,
-    poles=3,
+    poles=None,
     stop=None,
     normalise=False,
     breaks=(),
@@ -56,8 +56,8 @@ def solve_augmented(
         magnify earlier errors, so that `time_error` bounds what they amount to.
     step : float, optional
         Longest step; by default the longest stable one, for explicit methods.
-    poles : int
-        Of the rational approximation, whose order is ``2 poles - 1``: more are worth it for small systems.
+    poles : int, optional
+        Of the rational approximation, whose order is ``2 poles - 1``. By default 5 along one continuum axis, else 3.
     stop : str or callable, optional
         A condition that ends the solution, such as ``"waiting < 0.01"`` or ``"mass > 100 and t > 1"``: names are `t`,
         `mass`, the abstract states (their mass) and ``mean_P`` of each species P; or a function of (t, density).
@@ -96,7 +96,7 @@ def solve_augmented(
     state = _State.resume(system, start, t0)
     times = _check_times(t, state.time)
     if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-7; {tolerance!r} came")
+        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-6; {tolerance!r} came")
     stepper = _choose(system, method, step, poles)
     condition = _Condition.of(system, stop)
     if normalise and any(type(process).__name__ == "Influx" for process in system.processes):
@@ -176,6 +176,7 @@ class _Implicit:
     limited = stable_step = np.nan
 
     def __init__(self, system, poles, longest):
+        poles = (5 if len(system.space.continuum) == 1 else 3) if poles is None else poles
         self.system, self.poles = system, poles
         self.longest = np.inf if longest is None else longest
         self.name = f"implicit, order {2 * poles - 1}"
@@ -240,10 +241,15 @@ class _Explicit:
             for t in np.linspace(low, high, 9):
                 stable = min(stable, stable_step(self.system, self.method, self.system.terms(t)))
         self.stable_step = min(self.stable_step, stable)
+        if stable == 0.0:
+            raise StabilityError(
+                f"{self.method.name} is not stable with the scheme {_name(self.system.scheme)} at any step: take a "
+                "method of order 3, such as 'ssprk(4,3)', the scheme 'upwind', or method='implicit'"
+            )
         if self.given is not None and self.given > stable * (1 + 1e-9):
             raise StabilityError(
-                f"the step {self.given:g} is longer than {stable:.6g}, up to which {self.method.name} is stable with the "
-                f"scheme {_name(self.system.scheme)} and these rates; shorten it, leave it out, or take "
+                f"the step {self.given:g} is longer than {stable:.6g}, up to which {self.method.name} is stable with "
+                f"the scheme {_name(self.system.scheme)} and these rates; shorten it, leave it out, or take "
                 "method='implicit'"
             )
         self.longest = stable if self.given is None else self.given
@@ -264,12 +270,7 @@ class _Explicit:
 
 def stable_step(system, method, terms):
     """Return the longest step at which a `RungeKutta` is stable (for limited schemes: keeps the density positive)."""
-    rate = max(terms.stiffness, 1e-300)
-    if isinstance(system.scheme, LimitedScheme):
-        return method.coefficient * 0.5 / rate
-    # A forward Euler step is positive for the first-order scheme up to 1/rate; schemes of higher order have
-    # eigenvalues up to 4/3 of that, and need the damping that later stages bring.
-    return method.coefficient * {"upwind": 1.0, "fitted": 1.0}.get(_name(system.scheme), 0.75) / rate
+    return stability_limit(system.scheme, method) / max(terms.stiffness, 1e-300)
 
 
 def _name(scheme):
@@ -279,7 +280,7 @@ def _name(scheme):
 def _choose(system, method, step, poles):
     if step is not None and not (isinstance(step, int | float) and step > 0):
         raise ParameterError(f"step is the longest step in time, positive; {step!r} came")
-    if not isinstance(poles, int) or not 1 <= poles <= 9:
+    if poles is not None and not (isinstance(poles, int) and 1 <= poles <= 9):
         raise ParameterError(f"poles is a whole number from 1 to 9; {poles!r} came")
     if method == "auto":
         method = "implicit" if system.is_linear else "ssprk(4,3)"
@@ -355,7 +356,7 @@ class _Run:
             scale = self.system.space.volume
             error = np.abs(difference).sum() * scale / factor
             weight = max(np.abs(second[0]).sum() * scale, 1e-300)
-            allowed = self.tolerance * weight * max(h / self.horizon, _LEAST_SHARE)
+            allowed = weight * max(self.tolerance * max(h / self.horizon, _LEAST_SHARE), _ROUNDING)
             if not np.isfinite(error):
                 raise StateSpaceError(f"the solution is not finite at t={t:g}; a rate grows without bound")
             if error > allowed and 2.0 ** -(level + 1) > _SMALLEST_STEP:

@@ -8,14 +8,16 @@ References
 .. [1] D. I. Ketcheson, SIAM J. Sci. Comput. 30, 2113 (2008). doi:10.1137/07070485X
 """
 
+import functools
 import re
 from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
 from numba import njit
+from scipy import sparse
 
-from acme_lib.augmented.schemes import LIMITERS, FluxScheme, LimitedScheme, limited_slope
+from acme_lib.augmented.schemes import LIMITERS, FluxScheme, LimitedScheme, LinearScheme, limited_slope
 from acme_lib.errors import ParameterError
 
 _STRONG = re.compile(r"ssprk\s*\(?\s*(\d+)\s*,?\s*(\d)\s*\)?\Z")
@@ -72,7 +74,7 @@ class RungeKutta:
 
 
 def find_method(name):
-    """Return the `RungeKutta` with a name: ``"euler"``, ``"ssprk(s,2)"`` with s ≥ 2, ``"ssprk(s,3)"``, s = 3, 4, 9, …."""
+    """Return the `RungeKutta` with a name: "euler", "ssprk(s,2)" with s ≥ 2, or "ssprk(s,3)", s = 3, 4, 9, …."""
     if name == "euler":
         name = "ssprk(1,1)"
     match = _STRONG.match(name)
@@ -104,14 +106,62 @@ def find_method(name):
     )
 
 
+@functools.cache
+def stability_limit(scheme, method):
+    """Return the largest ν such that steps up to ν over the rate at which cells empty do not grow any wave.
+
+    A wave with phase θ from cell to cell is multiplied by R(ν λ) in a step: R is what the method makes of dq/dt = λ q
+    (von Neumann), λ any mean of the scheme's symbols of drift and diffusion and of jumps (the disc of -1 + e^{iφ}),
+    each scaled to the rate at which a cell empties. For limited schemes the bound keeps the density positive instead.
+    """
+    if not isinstance(scheme, LinearScheme):
+        return 0.5 * method.coefficient
+    theta = np.linspace(0.0, np.pi, 33)[1:]
+
+    def symbol(v, d):
+        c = scheme.coefficients(np.full(12, v), np.full(12, d), np.full(11, d), 1.0)[:, 5]
+        waves = np.exp(1j * theta[:, None] * (np.arange(4) - 1)) @ c
+        return -waves * (1.0 - np.exp(-1j * theta))
+
+    drift, diffusion = symbol(1.0, 0.0)[:, None], symbol(0.0, 0.5)[:, None]
+    jumps = np.exp(1j * np.linspace(0.0, np.pi, 9)) - 1.0
+    points = []
+    for a in np.linspace(0.0, 1.0, 5):
+        for b in np.linspace(0.0, 1.0 - a, 3):
+            points.append((a * drift + b * diffusion + (1.0 - a - b) * jumps).ravel())
+    points = np.concatenate(points)
+
+    def grows(nu):
+        z = nu * points
+        q, kept = np.ones_like(z), None
+        for code, value in method.lines:
+            if code == EULER:
+                q = q * (1.0 + value * z)
+            elif code == KEEP:
+                kept = q
+            else:
+                q = value * kept + (1.0 - value) * q
+        return np.max(np.abs(q)) > 1.0 + 1e-8
+
+    grid = np.linspace(0.0, 2.5 * method.coefficient + 1.0, 81)[1:]
+    first = next((i for i, nu in enumerate(grid) if grows(nu)), len(grid))
+    if first == 0:
+        return 0.0
+    low, high = grid[first - 1], grid[min(first, len(grid) - 1)]
+    for _ in range(12):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return float(low)
+
+
 class Operator:
     """Evaluates dp/dt of the `Terms` of a system, with the integrals of functionals as further components."""
 
     def __init__(self, system, terms, functionals):
         self.system, self.terms = system, terms
         n, size = terms.n_cells, terms.n_unknowns
-        matrix = terms.matrix
-        self.starts, self.columns, self.data = matrix.indptr, matrix.indices, matrix.data
+        self.layout = terms.layout
+        self.influx = terms.source.sum() * terms.volume
         self.functionals = np.ascontiguousarray(functionals)
         self.unknowns = np.zeros(size)
         self.change = np.zeros(n)
@@ -136,7 +186,7 @@ class Operator:
         """Add h times the operator to q; return h times the functionals."""
         self.counts[:] = 0
         scheme, terms = self.system.scheme, self.terms
-        multiply(self.starts, self.columns, self.data, q, self.unknowns, self.change, terms.source)
+        multiply(*self.layout, q, self.unknowns, self.change, terms.source)
         for v, d, noisy, dx, shape, plain, a in self.fluxes:
             if isinstance(scheme, LimitedScheme):
                 _add_limited_fluxes(
@@ -157,13 +207,37 @@ class Operator:
                 out[..., :-1] -= flux / dx
                 out[..., 1:] += flux / dx
         rates = self.functionals @ self.unknowns
-        rates[-1] += terms.source.sum() * terms.volume  # the last one is what processes make
+        rates[-1] += self.influx  # the last one is what processes make
         q += h * self.change
         return h * rates
 
 
+def lay_out(terms):
+    """Return the matrix of some `Terms` as `multiply` takes it: rows, and diagonals where few hold most entries."""
+    matrix, n = terms.matrix, terms.n_cells
+    entries = matrix.tocoo()
+    direct = (entries.row < n) & (entries.col < n)
+    shift = (entries.col - entries.row).astype(np.int64)
+    offsets, which = np.unique(shift[direct], return_inverse=True)
+    if len(offsets) * n > 3 * max(len(which), 1):
+        return matrix.indptr, matrix.indices, matrix.data, np.zeros(0, dtype=np.int64), np.zeros((0, n))
+    diagonals = np.zeros((len(offsets), n))
+    diagonals[which, entries.row[direct]] = entries.data[direct]
+    shape = matrix.shape
+    rest = sparse.csr_array(
+        sparse.coo_array((entries.data[~direct], (entries.row[~direct], entries.col[~direct])), shape=shape)
+    )
+    return (
+        rest.indptr.astype(matrix.indptr.dtype),
+        rest.indices.astype(matrix.indices.dtype),
+        rest.data,
+        offsets,
+        diagonals,
+    )
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def multiply(starts, columns, data, p, unknowns, out, source):
+def multiply(starts, columns, data, offsets, diagonals, p, unknowns, out, source):
     """Evaluate the linear terms: first the auxiliary unknowns in their order, then the densities' changes."""
     n = len(p)
     for i in range(n):
@@ -173,11 +247,24 @@ def multiply(starts, columns, data, p, unknowns, out, source):
         for e in range(starts[r], starts[r + 1]):
             total += data[e] * unknowns[columns[e]]
         unknowns[r] = total
-    for r in range(n):
-        total = source[r]
-        for e in range(starts[r], starts[r + 1]):
-            total += data[e] * unknowns[columns[e]]
-        out[r] = total
+    if starts[n] > 0:
+        for r in range(n):
+            total = source[r]
+            for e in range(starts[r], starts[r + 1]):
+                total += data[e] * unknowns[columns[e]]
+            out[r] = total
+    else:
+        for r in range(n):
+            out[r] = source[r]
+    block = 1024  # stays in the first cache while its diagonals pass
+    for low in range(0, n, block):
+        for d in range(len(offsets)):
+            offset = offsets[d]
+            first, last = max(low, -offset), min(low + block, n, n - offset)
+            if first < last:  # slices: with indices from 0 the compiler makes vector instructions
+                to, weight, start = out[first:last], diagonals[d, first:last], p[first + offset : last + offset]
+                for r in range(len(to)):
+                    to[r] += weight[r] * start[r]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -110,15 +110,14 @@ def fragment_matrix(kernel, n, h, parameters):
     matrix = np.zeros((n, n))
     if isinstance(kernel, pr.FixedFraction):
         for u in (kernel.fraction, 1.0 - kernel.fraction):
-            _share(matrix, u * x, np.ones(n))
+            share_sizes(matrix, u * x, np.ones(n))
         return matrix
     if isinstance(kernel, pr.SelfSimilarKernel):
-        density = _function(kernel.density, ("u",), parameters, "SelfSimilarKernel")
+        density = similar_density(kernel, parameters)
 
         def daughters(y, v):
             return density(v / y) / y
 
-        _check_self_similar(kernel, density)
     else:
         plain = _function(kernel.density, ("y", "x"), parameters, "ArbitraryKernel")
 
@@ -150,7 +149,14 @@ def fragment_matrix(kernel, n, h, parameters):
     return matrix * (x / volume)
 
 
-def _share(matrix, sizes, amount):
+def similar_density(kernel, parameters):
+    """Return κ(u) of a `SelfSimilarKernel` as a function of arrays, checked."""
+    density = _function(kernel.density, ("u",), parameters, "SelfSimilarKernel")
+    _check_self_similar(kernel, density)
+    return density
+
+
+def share_sizes(matrix, sizes, amount):
     """Share individuals of some sizes (one a column, in cells) between the two nearest cells, keeping volume."""
     columns = np.arange(len(sizes))
     low = np.floor(sizes - 0.5).astype(int)

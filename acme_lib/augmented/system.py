@@ -14,10 +14,11 @@ import numpy as np
 from scipy import sparse
 
 from acme_lib.augmented import processes as pr
-from acme_lib.augmented.explicit import multiply
+from acme_lib.augmented.explicit import lay_out, multiply
 from acme_lib.augmented.kernels import arbitrary_weights, fragment_matrix, jump_weights, power_law_hats
+from acme_lib.augmented.partition import add_partitioned
 from acme_lib.augmented.schemes import LinearScheme, find_scheme
-from acme_lib.augmented.space import AugmentedSpace, Continuum, Discrete, States
+from acme_lib.augmented.space import AugmentedSpace, Discrete, States
 from acme_lib.errors import ParameterError, PropensityError, StateSpaceError
 from acme_lib.network.expression import Expression, suggest
 from acme_lib.network.text import located
@@ -68,6 +69,11 @@ class Terms:
         shape = (self.n_unknowns, self.n_unknowns)
         return sparse.csr_array(sparse.coo_array((self.values, (self.rows, self.columns)), shape=shape))
 
+    @cached_property
+    def layout(self):
+        """The matrix as `acme_lib.augmented.explicit.multiply` takes it."""
+        return lay_out(self)
+
     def matrix_sums(self, rows):
         """Return the sums of the columns over some rows of densities (booleans), shape (n_unknowns,)."""
         chosen = np.append(rows, np.zeros(self.n_unknowns - self.n_cells, dtype=bool))[self.rows]
@@ -76,7 +82,7 @@ class Terms:
     def extend(self, p):
         """Return densities, shape (n_cells,), with the auxiliary unknowns that belong to them."""
         unknowns, out = np.zeros(self.n_unknowns), np.zeros(self.n_cells)
-        multiply(self.matrix.indptr, self.matrix.indices, self.matrix.data, p, unknowns, out, self.source)
+        multiply(*self.layout, np.ascontiguousarray(p, dtype=float), unknowns, out, self.source)
         return unknowns
 
 
@@ -746,8 +752,6 @@ class _Assembly:
             if key == name or space[key] is None:
                 raise ParameterError(f"{name} is the size itself; partition names other axes")
         if shared:
-            from acme_lib.augmented.partition import add_partitioned
-
             add_partitioned(self, process, name, rate, shared)
             return
         gain = np.moveaxis(self.gain[0], a, -1)
