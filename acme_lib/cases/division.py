@@ -108,7 +108,7 @@ def draw_growth_and_fragmentation(results):
 
 
 def _draw(results, end):
-    figure, panels = plot.subplots(1, len(results), size=(6.2 * len(results), 4.8), layout="constrained", squeeze=False)
+    figure, panels = plot.subplots(1, len(results), size=(6.2 * len(results), 4.8), squeeze=False)
     for axes, result in zip(panels[0], results, strict=True):
         seen = result.x < end
         x = result.x[seen]

@@ -104,7 +104,7 @@ def follow_selection(birth_factor=3.0, growth=0.5, dx=0.007, times=(0.5, 1.0, 1.
 
 def draw_selection_profiles(result):
     """Draw figure 6A: numbers, and beside them the profiles of mass 1."""
-    figure, (left, right) = plot.subplots(1, 2, size=(12.0, 4.8), layout="constrained", sharex=True)
+    figure, (left, right) = plot.subplots(1, 2, size=(12.0, 4.8), sharex=True)
     masses = result.densities.sum(axis=1) * (result.x[1] - result.x[0])
     for i, (time, density, mass) in enumerate(zip(result.times, result.densities, masses, strict=True)):
         shade = 0.25 + 0.7 * i / (len(result.times) - 1)
@@ -174,14 +174,14 @@ def find_selection_rates(dx=0.004, times=None, cases=None):
 
 def draw_selection_rates(result):
     """Draw figure 6B: growth rates for several Λ, and for several g."""
-    figure, (left, right) = plot.subplots(1, 2, size=(12.0, 4.8), layout="constrained")
+    figure, (left, right) = plot.subplots(1, 2, size=(12.0, 4.8))
     groups = (
         (left, [case for case in result.rates if case[1] == 0.5], lambda case: rf"$\Lambda$ = {case[0]:g}"),
         (right, [case for case in result.rates if case[0] == 3.0], lambda case: f"$g$ = {case[1]:g}"),
     )
     for axes, cases, name in groups:
         for case in sorted(cases):
-            (line,) = axes.plot(result.times, result.rates[case], linestyle="-")
+            (line,) = axes.plot(result.times, result.rates[case])
             axes.plot(result.times[[0, -1]], [result.limit[case]] * 2, color="black", linestyle="--", linewidth=1.1)
             end = result.times[-1]
             plot.label_line(axes, 1.01 * end, result.rates[case][-1], name(case), line=line)
