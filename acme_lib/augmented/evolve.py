@@ -32,7 +32,7 @@ def solve_augmented(
     stop=None,
     normalise=False,
     breaks=(),
-    max_leak=0.05,
+    max_leak=None,
     progress=None,
 ):
     r"""Solve :math:`dp/dt = A(t) p + s(t)` from a density.
@@ -66,8 +66,9 @@ def solve_augmented(
     breaks : sequence of float
         Times at which rates jump. Those in comparisons of the time with a number (``k if t < 5 else 0``) are found by
         themselves; between them, rates that depend on time only so are constant.
-    max_leak : float
-        Share of the mass that may reach an end of the space; above it is an error, far below it a warning.
+    max_leak : float, optional
+        Share of the mass that may reach an end of the space; more is an error. By default more than 5 % is an error
+        and more than 0.001 % a warning.
     progress : bool, optional
         A progress bar; by default one appears when the solution takes more than five seconds.
 

@@ -11,6 +11,7 @@ from acme_lib.augmented.truncation import judge_leak
 from acme_lib.errors import ParameterError, StateSpaceError
 
 _MAX_SOLVES = 200
+_MAX_SHIFTS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class GrowthMode(AugmentedDensity):
     most_negative: float
 
 
-def solve_augmented_stationary(system, *, t=0.0, max_leak=0.05):
+def solve_augmented_stationary(system, *, t=0.0, max_leak=None):
     """Find the stationary density of a system directly, by inverse iteration on one factorisation.
 
     Parameters
@@ -61,8 +62,9 @@ def solve_augmented_stationary(system, *, t=0.0, max_leak=0.05):
         With a linear scheme. With an `Influx`, A p + s = 0 is solved; otherwise A p = 0 with mass 1.
     t : float
         Time at which rates that depend on time are taken.
-    max_leak : float
-        Largest leak, relative to the largest flow out of a cell's mass, that is let pass with a warning.
+    max_leak : float, optional
+        Leak that is let pass, relative to the rate at which mass crosses the space. By default more than 5 % is an
+        error and more than 0.001 % a warning.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def solve_augmented_stationary(system, *, t=0.0, max_leak=0.05):
     return StationaryDensity(system, p.reshape(system.space.shape).copy(), residual, leaked, _negative(p))
 
 
-def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=0.05):
+def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     """Find the dominant mode of a population: A p = λ p with the largest λ, over the states that are not frozen.
 
     The density of a population tends to ``exp(λ t) p``. For a first passage, where a frozen state absorbs, λ is minus
@@ -121,8 +123,9 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=0.05):
     t : float
         Time at which rates that depend on time are taken.
     tolerance : float
-        Of the eigenvalue, relative to the largest rate of growth or absorption.
-    max_leak : float
+        Change of the profile in the last iteration, in L1.
+    max_leak : float, optional
+        As in `solve_augmented_stationary`.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=0.05):
     Notes
     -----
     Inverse iteration with shifts from above: the resolvent of a system of rates at a shift above λ has no negative
-    entry, so that the iterates tend to the one positive mode, and their growth bounds λ.
+    entry, so that the iterates tend to the one positive mode; a shift that came to lie below shows by its signs.
     """
     terms = _linear_terms(system, t)
     if np.any(terms.source):
@@ -140,33 +143,36 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=0.05):
         )
     n = terms.n_cells
     awake = np.broadcast_to(~system.space.frozen, system.space.shape).ravel()
+    # No mass can grow faster than in the best of its cells: what is made there, and what comes from phantom states.
+    made = terms.gain[:n] / terms.volume - terms.matrix_sums(~awake)[:n]
     terms = _awake_terms(terms, awake)
     sums = terms.matrix_sums(awake)
     resolvent = Resolvent(terms)
-    # No mass can grow faster than the fastest of its cells.
-    change = sums[:n]
-    shift = float(max(np.max(np.where(awake, change, -np.inf)), 0.0))
-    spread = float(np.max(np.abs(np.where(awake, change, 0.0)))) or terms.stiffness
-    shift += 1e-3 * spread
+    floor = 1e-11 * max(terms.stiffness, 1e-300)
+    high = float(np.max(made[awake])) + 1e3 * floor
+    shift = high
     p = np.where(awake, 1.0, 0.0)
     p /= p.sum()
-    rate = np.inf
-    for outer in range(60):
+    for _ in range(_MAX_SHIFTS):
         solve = resolvent.factor(shift, 1.0)
-        before = rate
-        for _ in range(4 if outer else 8):
-            u = solve(p)
-            new = np.where(awake, u[:n], 0.0)
+        distance, good = np.inf, p
+        for _ in range(8):
+            before, previous = distance, p
+            new = np.where(awake, solve(p)[:n], 0.0)
             growth = new.sum()
-            rate = shift - 1.0 / growth
-            distance = np.abs(new / growth - p).sum()
-            p = new / growth
-            if distance < 1e-14:
+            if growth <= 0 or -np.minimum(new, 0.0).sum() > 0.05 * growth:
                 break
-        if abs(rate - before) <= tolerance * spread and distance < 1e-9:
+            p = new / growth
+            distance = np.abs(p - previous).sum()
+            if distance < tolerance or distance > 0.5 * before:
+                break
+        if growth <= 0 or -np.minimum(new, 0.0).sum() > 0.05 * growth:
+            p, shift = good, 0.5 * (shift + high)  # below the eigenvalue the resolvent has negative entries
+            continue
+        rate, high = shift - 1.0 / growth, shift
+        if (distance < tolerance and _residual(terms, terms.extend(p), rate) < 1e-10) or shift - rate <= floor:
             break
-        # The bound max over cells of (A p)_i / p_i would do; half the way to the estimate stays above and is cheap.
-        shift = rate + max(0.1 * (shift - rate), 10 * distance * spread, 1e-10 * spread)
+        shift = rate + max(0.1 * abs(shift - rate), floor)  # nearer
     u = terms.extend(p)
     rate = float(sums @ u / p.sum())
     residual = _residual(terms, u, rate)

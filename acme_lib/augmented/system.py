@@ -17,7 +17,7 @@ from acme_lib.augmented import processes as pr
 from acme_lib.augmented.explicit import lay_out, multiply
 from acme_lib.augmented.kernels import arbitrary_weights, fragment_matrix, jump_weights, power_law_hats
 from acme_lib.augmented.partition import add_partitioned
-from acme_lib.augmented.schemes import LinearScheme, find_scheme
+from acme_lib.augmented.schemes import FITTED, LinearScheme, find_scheme, upwind
 from acme_lib.augmented.space import AugmentedSpace, Discrete, States
 from acme_lib.errors import ParameterError, PropensityError, StateSpaceError
 from acme_lib.network.expression import Expression, suggest
@@ -525,6 +525,7 @@ class _Assembly:
         dx = axis.dx
         if isinstance(self.system.scheme, LinearScheme):
             c = np.asarray(self.system.scheme.coefficients(v, d_faces, d_centres, dx))
+            c = self.stay_upstream(c, np.moveaxis(self.exits, a, -1), v, d_centres, dx)
             n = axis.cells
             for m in range(4):
                 # faces 1 … n - 1; cell f - 2 + m
@@ -541,6 +542,33 @@ class _Assembly:
             size = size + 2.0 * d_centres.max(axis=-1, keepdims=True) / dx**2
         self.exits += np.moveaxis(np.broadcast_to(size, index.shape), -1, a)
         self.ends(axis, a, index, v, d_faces, d_centres)
+
+    def stay_upstream(self, c, exits, v, d_centres, dx):
+        """Return the coefficients with those of faces where the density jumps taken from upstream alone.
+
+        Where the rate of leaving jumps by more than drift can smooth over a cell (an absorbing region begins), so does
+        the density, and a stencil across the face would be wrong by a part of the flux, whatever the cells.
+        """
+        if self.system.scheme.order < 2 or self.system.scheme is FITTED:
+            return c
+        velocity = np.broadcast_to(v[..., 1:-1], c.shape[1:])
+        jump = exits[..., 1:] - exits[..., :-1]
+        rough = np.abs(jump) * dx > 0.5 * np.abs(velocity)
+        if np.ndim(d_centres):  # diffusion makes the density continuous, over a length of sqrt(D/jump)
+            d = 0.5 * (d_centres[..., 1:] + d_centres[..., :-1])
+            rough &= d < dx**2 * np.abs(jump)
+        rough &= velocity != 0.0
+        if not rough.any():
+            return c
+        c, rough = np.broadcast_to(c, (4, *rough.shape)).copy(), rough.copy()
+        plain = upwind(np.broadcast_to(v, (*rough.shape[:-1], v.shape[-1])), 0.0, d_centres, dx)
+        # Two cells upstream give the face's value to second order, where they lie outside the region that empties.
+        slope = np.zeros_like(plain)
+        up = np.where(rough & (velocity > 0) & (jump > 0), 0.5 * velocity, 0.0)
+        down = np.where(rough & (velocity < 0) & (jump < 0), 0.5 * velocity, 0.0)
+        up[..., 0], down[..., -1] = 0.0, 0.0
+        slope[0], slope[1], slope[2], slope[3] = -up, up, down, -down
+        return np.where(rough, plain + slope, c)
 
     def ends(self, axis, a, index, v, d_faces, d_centres):
         """Add what crosses the two ends."""

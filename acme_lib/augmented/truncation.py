@@ -4,12 +4,13 @@ import warnings
 
 from acme_lib.errors import DomainError, TruncationWarning
 
-TOLERATED = 1e-5
+TOLERATED = 1e-5  # shares of the mass: above, a warning
+REFUSED = 0.05  # and above this, an error
 
 
 def judge_leak(system, share, max_leak):
-    """Warn of a leaked share of the mass that matters, and refuse one above `max_leak`."""
-    if not share > TOLERATED:
+    """Refuse a leaked share of the mass above `max_leak`; by default warn of what matters and refuse what is much."""
+    if not share > (TOLERATED if max_leak is None else max_leak):
         return
     space = system.space
     ends = ", ".join(
@@ -21,6 +22,6 @@ def judge_leak(system, share, max_leak):
         f"the solution reaches the end of the space: a share of {share:.2g} of the mass has crossed it, or would have "
         f"({ends}); extend the grid"
     )
-    if share > max_leak:
+    if max_leak is not None or share > REFUSED:
         raise DomainError(f"{text}, or say max_leak={min(1.0, 2 * share):.2g} if that is meant")
     warnings.warn(text, TruncationWarning, stacklevel=4)
