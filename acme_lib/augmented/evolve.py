@@ -365,7 +365,10 @@ class _Run:
             weight = max(np.abs(second[0]).sum() * scale, 1e-300)
             allowed = weight * max(self.tolerance * max(h / self.horizon, _LEAST_SHARE), _ROUNDING)
             if not np.isfinite(error):
-                raise StateSpaceError(f"the solution is not finite at t={t:g}; a rate grows without bound")
+                raise StateSpaceError(
+                    f"the solution is not finite at t={t:g}: its mass overflows, or a rate grows without bound; say "
+                    "normalise=True, so that the scale of a growing population is kept apart"
+                )
             if error > allowed and 2.0 ** -(level + 1) > _SMALLEST_STEP:
                 level, position, whole = level + 1, 2 * position, first
                 continue
