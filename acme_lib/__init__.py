@@ -80,6 +80,7 @@ _HOMES = {
         "solve_augmented",
         "solve_augmented_stationary",
         "solve_growth_mode",
+        "estimate_grid_error",
     ],
     "acme_lib.noise": [
         "Estimate",

@@ -52,6 +52,7 @@ from acme_lib.augmented.processes import (
     SelfSimilarKernel,
     Transition,
 )
+from acme_lib.augmented.refinement import GridError, estimate_grid_error
 from acme_lib.augmented.schemes import FluxScheme, LimitedScheme, LinearScheme
 from acme_lib.augmented.solution import AugmentedDensity, AugmentedSolution
 from acme_lib.augmented.space import AugmentedSpace, Continuum, Discrete, States
@@ -83,6 +84,7 @@ __all__ = [
     "Fragmentation",
     "GammaJump",
     "Growth",
+    "GridError",
     "GrowthMode",
     "Influx",
     "LimitedScheme",
@@ -93,6 +95,7 @@ __all__ = [
     "StationaryDensity",
     "Transition",
     "build_augmented",
+    "estimate_grid_error",
     "solve_augmented",
     "solve_augmented_stationary",
     "solve_growth_mode",

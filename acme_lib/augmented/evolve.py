@@ -100,12 +100,16 @@ def solve_augmented(
         raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-6; {tolerance!r} came")
     stepper = _choose(system, method, step, poles)
     condition = _Condition.of(system, stop)
+    options = {"t0": t0, "method": method, "tolerance": tolerance, "step": step, "poles": poles}
+    options |= {"normalise": normalise, "breaks": tuple(breaks)}
+    given = None if isinstance(start, AugmentedSolution) else state.p.reshape(system.space.shape).copy()
     if normalise and any(type(process).__name__ == "Influx" for process in system.processes):
         raise ParameterError("with an Influx the equation has a scale of its own: leave normalise out")
     run = _Run(system, stepper, tolerance, times[-1] - state.time, condition, normalise)
     jumps = _find_breaks(system, state.time, times[-1], breaks)
     saved = []
-    with _bar(progress, len(times)) as bar:
+    # What overflows is refused in words.
+    with _bar(progress, len(times)) as bar, np.errstate(over="ignore", invalid="ignore"):
         for until in times:
             for end in [*(b for b in jumps if state.time < b < until), until]:
                 run.advance(state, end)
@@ -134,6 +138,8 @@ def solve_augmented(
         limited=stepper.limited,
         stopped=run.stopped,
         most_negative=float(min(p.min(), 0.0) / max(np.abs(p).max(), 1e-300)),
+        start=given,
+        options=options,
     )
 
 
@@ -359,7 +365,10 @@ class _Run:
             weight = max(np.abs(second[0]).sum() * scale, 1e-300)
             allowed = weight * max(self.tolerance * max(h / self.horizon, _LEAST_SHARE), _ROUNDING)
             if not np.isfinite(error):
-                raise StateSpaceError(f"the solution is not finite at t={t:g}; a rate grows without bound")
+                raise StateSpaceError(
+                    f"the solution is not finite at t={t:g}: its mass overflows, or a rate grows without bound; say "
+                    "normalise=True, so that the scale of a growing population is kept apart"
+                )
             if error > allowed and 2.0 ** -(level + 1) > _SMALLEST_STEP:
                 level, position, whole = level + 1, 2 * position, first
                 continue

@@ -148,6 +148,10 @@ class AugmentedSolution(AugmentedDensity):
         Whether the stop condition was met.
     most_negative : float
         The least value of p over its largest, at saved times.
+    start : ndarray or None
+        The density it started from; None where it was resumed.
+    options : dict
+        How it was solved.
     """
 
     times: np.ndarray
@@ -163,7 +167,8 @@ class AugmentedSolution(AugmentedDensity):
     limited: float
     stopped: bool
     most_negative: float
-    grid_error: np.ndarray | None = field(default=None)
+    start: np.ndarray | None = field(default=None, repr=False)
+    options: dict = field(default_factory=dict, repr=False)
 
     def __len__(self):
         return len(self.times)

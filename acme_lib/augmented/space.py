@@ -409,11 +409,11 @@ class AugmentedSpace:
         return AugmentedSpace(self.network, **axes)
 
     def coarsen(self, array, factor=2):
-        """Return the averages over `factor` cells on every continuum axis: a density of a refined space on this."""
+        """Return the averages of a density on this space over `factor` neighbouring cells on every continuum axis."""
         array = np.asarray(array)
         lead = array.ndim - len(self.shape)
         shape = list(array.shape[: lead + len(self.discrete)])
         for name in self.continuum:
-            shape += [self.axes[name].cells, factor]
+            shape += [self.axes[name].cells // factor, factor]
         array = array.reshape(shape)
         return array.mean(axis=tuple(range(lead + len(self.discrete) + 1, array.ndim, 2)))

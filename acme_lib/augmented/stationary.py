@@ -26,11 +26,14 @@ class StationaryDensity(AugmentedDensity):
         Mass per unit of time that crosses, or would cross, an end of the space.
     most_negative : float
         The least density over the largest; a scheme of high order may undershoot where the density is not resolved.
+    time : float
+        At which the rates were taken.
     """
 
     residual: float
     leaked: float
     most_negative: float
+    time: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +46,15 @@ class GrowthMode(AugmentedDensity):
         The largest eigenvalue, in 1/time; negative where the population dies out or is absorbed.
     residual : float
         ``max |A p - rate p|`` over the largest flow out of a single cell.
-    leaked : float
-    most_negative : float
+    leaked, most_negative, time : float
+        As in `StationaryDensity`.
     """
 
     rate: float
     residual: float
     leaked: float
     most_negative: float
+    time: float
 
 
 def solve_augmented_stationary(system, *, t=0.0, max_leak=None):
@@ -107,7 +111,7 @@ def solve_augmented_stationary(system, *, t=0.0, max_leak=None):
         raise StateSpaceError(f"no stationary density was found (relative residual {residual:.1e})")
     leaked = float(terms.leak @ u)
     judge_leak(system, leaked / _turnover(system, terms, u), max_leak)
-    return StationaryDensity(system, p.reshape(system.space.shape).copy(), residual, leaked, _negative(p))
+    return StationaryDensity(system, p.reshape(system.space.shape).copy(), residual, leaked, _negative(p), float(t))
 
 
 def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
@@ -184,7 +188,7 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     u, p = u / scale, p / scale
     leaked = float(terms.leak @ u)
     judge_leak(system, leaked / max(_turnover(system, terms, u), abs(rate)), max_leak)
-    return GrowthMode(system, p.reshape(system.space.shape).copy(), rate, residual, leaked, _negative(p))
+    return GrowthMode(system, p.reshape(system.space.shape).copy(), rate, residual, leaked, _negative(p), float(t))
 
 
 def _linear_terms(system, t):
