@@ -63,6 +63,8 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
+    "acme_lib.augmented.coagulation": ["geometric_sizes", "solve_coagulation"],
+    "acme_lib.augmented.first_passage": ["solve_first_passage"],
     "acme_lib.augmented": [
         "AugmentedSpace",
         "Continuum",
@@ -91,7 +93,20 @@ _HOMES = {
     ],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = [
+    "network",
+    "models",
+    "sbml",
+    "simulate",
+    "master",
+    "augmented",
+    "laws",
+    "noise",
+    "plot",
+    "cases",
+    "teach",
+    "errors",
+]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

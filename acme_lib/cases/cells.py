@@ -52,7 +52,7 @@ class CellPopulation:
     toxicity: float
 
 
-def compare_cell_populations(toxicity=0.04, cells=200, most=60, size=8000, end=8.0, *, rng):
+def compare_cell_populations(toxicity=0.04, cells=64, most=32, size=4000, islands=8, end=8.0, *, rng):
     r"""Compare cells that express, grow, divide and are selected, by their equation and by agents.
 
     The volume grows as :math:`\dot V = V`; transcription is proportional to it; a cell divides at the rate
@@ -64,8 +64,8 @@ def compare_cell_populations(toxicity=0.04, cells=200, most=60, size=8000, end=8
     toxicity : float
     cells, most : int
         Cells of the grid of volumes, largest count of messengers.
-    size : int
-        Agents.
+    size, islands : int
+        Agents, and the independent populations that they make up.
     end : float
         Time up to which agents are followed; the first half settles.
     rng : numpy.random.Generator
@@ -75,7 +75,7 @@ def compare_cell_populations(toxicity=0.04, cells=200, most=60, size=8000, end=8
     CellPopulation
     """
     network = cell_network()
-    space = AugmentedSpace(network, M=Discrete(most), V=Continuum(upper=4.0, cells=cells))
+    space = AugmentedSpace(network, M=Discrete(most), V=Continuum(upper=3.6, cells=cells))
     kernel = SelfSimilarKernel("60*u^2*(1 - u)^2")
     division = Fragmentation("V", "2*V^2", kernel, partition={"M": "binomial"})
     processes = [division, *([Death("mu*M")] if toxicity > 0 else [])]
@@ -89,7 +89,9 @@ def compare_cell_populations(toxicity=0.04, cells=200, most=60, size=8000, end=8
         division=Hazard("2*V^2", share=("beta", _SHAPE, _SHAPE)),
         death=f"{toxicity!r}*M" if toxicity > 0 else None,
         size=size,
+        islands=islands,
         rng=rng,
+        progress=False,
     )
     return CellPopulation(mode, agents, *agents.growth_rate(start=0.5 * end), toxicity)
 
@@ -100,13 +102,17 @@ def draw_cell_populations(results):
     markers = "os^D"
     for result, marker in zip(results, markers, strict=False):
         mode, agents = result.mode, result.agents
-        label = f"death {result.toxicity:g} for each: growth {mode.rate:.3f} ({result.rate:.3f} ± {result.rate_stderr:.3f})"
+        label = (
+            f"death {result.toxicity:g} for each: growth {mode.rate:.3f} ({result.rate:.3f} ± {result.rate_stderr:.3f})"
+        )
         (line,) = left.plot(mode.space["V"].centres, mode.marginal("V"), label=label)
         edges = np.linspace(0.0, 3.0, 25)
         volume, volume_error = agents.profile("V", edges, agents.times[-1])
         options = {"marker": marker, "linestyle": "none", "color": line.get_color(), "markersize": 4}
         left.errorbar(0.5 * (edges[1:] + edges[:-1]), volume, 2 * volume_error, **options)
-        right.plot(mode.space.coordinates("M"), mode.marginal("M"), color=line.get_color(), linestyle=line.get_linestyle())
+        right.plot(
+            mode.space.coordinates("M"), mode.marginal("M"), color=line.get_color(), linestyle=line.get_linestyle()
+        )
         counts = np.arange(-0.5, 36.5)
         messengers, messengers_error = agents.profile("M", counts, agents.times[-1])
         right.errorbar(counts[:-1] + 0.5, messengers, 2 * messengers_error, **options)

@@ -75,9 +75,7 @@ def follow_growth_and_fragmentation(power=2, dx=0.005, times=None):
     """
     begin, end = _GROWING[power]
     space = AugmentedSpace(x=Continuum(upper=end, cells=round(end / dx), boundaries=("reflecting", "outflow")))
-    system = build_augmented(
-        space, Drift("x", "x"), Death("1"), Fragmentation("x", "a*x^k"), a=RATE, k=float(power)
-    )
+    system = build_augmented(space, Drift("x", "x"), Death("1"), Fragmentation("x", "a*x^k"), a=RATE, k=float(power))
 
     def exact(x, t):
         return growth_fragmentation_density(x, t, a=RATE, k=power)
@@ -112,12 +110,12 @@ def _draw(results, end):
     for axes, result in zip(panels[0], results, strict=True):
         seen = result.x < end
         x = result.x[seen]
-        styles = ("-", "--", "-.", "-", "--")
+        styles = ("-", "--", "-.", (0, (6, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
         for i, (time, density) in enumerate(zip(result.times, result.densities, strict=True)):
             label = f"$t - t_0$ = {time:g}"
             axes.plot(x, x * density[seen], color=f"C{i}", linestyle=styles[i % 5], label=label)
-            exact = dict(color="black", linestyle=":", linewidth=1.4, zorder=5)
-            axes.plot(x, x * result.exact[i][seen], label="exact" if i == 0 else None, **exact)
+            axes.plot(x, x * result.exact[i][seen], color="black", linestyle=":", linewidth=1.4, zorder=5)
+        axes.plot([], [], color="black", linestyle=":", linewidth=1.4, label="exact")
         if result.limit is not None:
             axes.plot(x, x * result.limit[seen], "o", color="black", markersize=3, markevery=0.04, label="limit")
         axes.set(xlabel="size $x$", ylabel=r"volume density $x\,\rho$", xlim=(0, end), ylim=(0, None))

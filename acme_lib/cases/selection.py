@@ -114,7 +114,8 @@ def draw_selection_profiles(result):
         peak = np.argmax(density)
         # where the profile no longer moves, numbers stand above each other: only the first and last keep theirs
         if time <= 2.0 or time == result.times[-1]:
-            left.annotate(f"$t$ = {time:g}", (result.x[peak], density[peak]), ha="center", va="bottom", fontsize=11)
+            side = "right" if 1.0 < time <= 2.0 else "center"
+            left.annotate(f"$t$ = {time:g} ", (result.x[peak], density[peak]), ha=side, va="bottom", fontsize=11)
     right.plot(result.x, result.limit, color="black", linestyle="--", linewidth=1.5, label="Gaussian limit")
     left.set(xlabel="concentration $x$", ylabel="individuals per unit of $x$", xlim=(0, 1), ylim=(0, None))
     right.set(xlabel="concentration $x$", ylabel="normalised density", ylim=(0, None))

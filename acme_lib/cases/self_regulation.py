@@ -289,7 +289,12 @@ def draw_switching_times(result):
         first = part[0]
         axes.plot(result.x[part], result.mean[part], "-", color="#D55E00", label="mean" if first else None)
         axes.plot(
-            result.x[part], result.exact[part], "--", color="black", linewidth=1.4, label="exact mean" if first else None
+            result.x[part],
+            result.exact[part],
+            "--",
+            color="black",
+            linewidth=1.4,
+            label="exact mean" if first else None,
         )
         axes.plot(result.x[part], result.median[part], "-.", color="#009E73", label="median" if first else None)
         shown = np.where(result.mode > 0.0, result.mode, np.nan)
@@ -302,7 +307,8 @@ def draw_switching_times(result):
 
 
 def _switched(side, times):
-    return 1.0 - np.array([np.interp(times, side.times, column) for column in side.survival.T]).T
+    # where a start is carried across without a jump, the scheme overshoots certainty a little
+    return np.clip(1.0 - np.array([np.interp(times, side.times, column) for column in side.survival.T]).T, 0.0, 1.0)
 
 
 def draw_switching_densities(result, starts=(0.7, 0.75, 0.8, 0.85, 0.9, 0.95)):
@@ -318,8 +324,8 @@ def draw_switching_densities(result, starts=(0.7, 0.75, 0.8, 0.85, 0.9, 0.95)):
         mean = result.mean_at(start)
         middle.plot(mean, np.interp(mean, side.times, density), "o", color=f"C{i}")
         right.semilogy(side.times, density, **options)
-    left.set(xlabel="time", ylabel="density", xlim=(0, 0.4), ylim=(0, 20), title="modes")
-    middle.set(xlabel="time", xlim=(0, 6.5), ylim=(0, 0.4), title="means (dots)")
-    right.set(xlabel="time", xlim=(0, 60), ylim=(1e-6, 10), title="tails")
-    left.legend(fontsize=11)
+    left.set(xlabel="time", ylabel="density", xlim=(0, 0.25), ylim=(0.05, 200), yscale="log", title="modes")
+    middle.set(xlabel="time", xlim=(0.3, 6.5), ylim=(0, 0.4), title="means (dots)")
+    right.set(xlabel="time", xlim=(0.3, 60), ylim=(1e-6, 1), title="tails")
+    middle.legend(fontsize=11)
     return figure

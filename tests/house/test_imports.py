@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "laws": {"errors"},
     "noise": {"errors", "laws"},
     "plot": SCIENCE,
+    "cases": SCIENCE | {"plot"},
     "teach": SCIENCE | {"plot"},
     "cli": SCIENCE | {"plot", "teach"},
 }
@@ -93,6 +94,8 @@ def test_imports_point_one_way(path):
         ("laws", "import acme_lib.noise"),
         ("noise", "import importlib\nimportlib.import_module('acme_lib.network')"),
         ("plot", "from ..teach import Slider"),
+        ("plot", "import acme_lib.cases"),
+        ("cases", "import matplotlib.pyplot as plt"),
         ("teach", "import acme_lib.cli"),
         ("master", "import matplotlib.pyplot as plt"),
         ("simulate", "def f():\n    from IPython.display import display"),
