@@ -92,10 +92,12 @@ def solve_first_passage(
 ):
     r"""Find the law of the time at which a continuum species first crosses a threshold, from every start at once.
 
-    The survival obeys the backward equation :math:`\partial_t S = A^T S`, :math:`S = 1` at the start, with the operator
-    A of the side where the starts lie and an open end at the threshold; its mean solves :math:`-A^T T = 1`. One solution
-    holds the laws of all starts; a frozen state that absorbs at a finite rate, as `Transition` makes one, tends to it
-    as that rate grows.
+    The survival S obeys the backward equation, with the operator A of the side where the starts lie,
+
+    .. math:: \partial_t S = A^T S, \qquad S(0) = 1, \qquad -A^T T = 1,
+
+    and so does its mean T; the threshold is an open end. One solution holds the laws of all starts. A frozen state that
+    absorbs at a finite rate, as `Transition` makes one, tends to it as that rate grows.
 
     Use when: a waiting time of any network is asked for: switching between modes, a threshold of a protein, a lysis
     time. `simulate_jump_drift` and `simulate_ssa` sample it with ``stop=``.
@@ -192,7 +194,7 @@ def _one_side(space, species, threshold, side, diffusion):
         raise ParameterError(f"threshold is a number in units of x; {threshold!r} came")
     if not axis.lower < threshold < axis.upper:
         raise ParameterError(
-            f"the threshold lies inside the grid of {species}, from {axis.lower:g} to {axis.upper:g}; {threshold!r} came"
+            f"the threshold lies inside the grid of {species}, {axis.lower:g} to {axis.upper:g}; {threshold!r} came"
         )
     open_end = "absorbing" if diffusion else "outflow"
     low, high = (axis.lower, float(threshold)) if side == "below" else (float(threshold), axis.upper)

@@ -52,7 +52,7 @@ class CellPopulation:
     toxicity: float
 
 
-def compare_cell_populations(toxicity=0.04, cells=64, most=32, size=4000, islands=8, end=8.0, *, rng):
+def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, islands=8, end=8.0, *, rng):
     r"""Compare cells that express, grow, divide and are selected, by their equation and by agents.
 
     The volume grows as :math:`\dot V = V`; transcription is proportional to it; a cell divides at the rate
@@ -103,7 +103,8 @@ def draw_cell_populations(results):
     for result, marker in zip(results, markers, strict=False):
         mode, agents = result.mode, result.agents
         label = (
-            f"death {result.toxicity:g} for each: growth {mode.rate:.3f} ({result.rate:.3f} ± {result.rate_stderr:.3f})"
+            f"death {result.toxicity:g} per messenger: growth {mode.rate:.3f} "
+            f"(agents {result.rate:.3f} ± {result.rate_stderr:.3f})"
         )
         (line,) = left.plot(mode.space["V"].centres, mode.marginal("V"), label=label)
         edges = np.linspace(0.0, 3.0, 25)
@@ -113,11 +114,11 @@ def draw_cell_populations(results):
         right.plot(
             mode.space.coordinates("M"), mode.marginal("M"), color=line.get_color(), linestyle=line.get_linestyle()
         )
-        counts = np.arange(-0.5, 36.5)
+        counts = np.arange(-0.5, 16.5)
         messengers, messengers_error = agents.profile("M", counts, agents.times[-1])
         right.errorbar(counts[:-1] + 0.5, messengers, 2 * messengers_error, **options)
     left.set(xlabel="volume $V$", ylabel="density", xlim=(0, 3), ylim=(0, None))
-    right.set(xlabel="messengers $M$", ylabel="probability", xlim=(-0.5, 36), ylim=(0, None))
+    right.set(xlabel="messengers $M$", ylabel="probability", xlim=(-0.5, 16), ylim=(0, None))
     left.set_ylim(top=1.35 * left.get_ylim()[1])
     left.legend(loc="upper left", fontsize=11)
     return figure
@@ -148,7 +149,6 @@ def follow_coagulation(cells=200):
     -------
     MeetingSizes
     """
-    edges = geometric_sizes(1e-3, 200.0, cells)
     cases = {
         "constant kernel": ("1", None, (0.0, 1.0, 4.0, 10.0), lambda x: np.exp(-x), "constant"),
         "additive kernel": ("x + y", None, (0.0, 0.5, 1.0, 1.5), lambda x: np.exp(-x), "additive"),
@@ -157,6 +157,8 @@ def follow_coagulation(cells=200):
     }
     solutions, exact, errors = {}, {}, {}
     for name, (kernel, breakage, times, start, law) in cases.items():
+        # by the additive kernel the largest sizes grow exponentially
+        edges = geometric_sizes(1e-3, 2000.0 if law == "additive" else 200.0, cells)
         solution = solve_coagulation(start, times, edges=edges, kernel=kernel, breakage=breakage)
         x, widths = solution.sizes, np.diff(edges)
         if law is None:
@@ -178,7 +180,7 @@ def draw_coagulation(result):
             axes.semilogx(x, x * x * exact, color="black", linestyle=":", linewidth=1.4, zorder=5)
         axes.semilogx([], [], color="black", linestyle=":", linewidth=1.4, label="exact")
         axes.set_title(name)
-        axes.set(xlim=(1e-2, 2e2), ylim=(0, None))
+        axes.set(xlim=(1e-2, 1e3), ylim=(0, None))
         axes.legend(loc="upper left", fontsize=11)
     for axes in panels[1]:
         axes.set_xlabel("size $x$")

@@ -39,17 +39,21 @@ FIGURES = (
         "figure_3a",
         self_regulation.compare_messenger_laws,
         self_regulation.draw_messenger_laws,
-        "Stationary laws of a self-regulated protein. A continuum protein with a discrete messenger (colours) follows the "
-        "discrete master equation (dotted); the small gap is the noise of single protein molecules, which is left out. As "
+        "Stationary laws of a self-regulated protein. A continuum protein with a discrete messenger "
+        "(colours) follows the "
+        "discrete master equation (dotted); the small gap is the noise of single protein molecules, which "
+        "is left out. As "
         "the messenger lives shorter the law tends to that of bursts (dashed).",
-        "Densities against concentration: bimodal curves for four lifetimes of the messenger. The high mode shrinks and "
+        "Densities against concentration: bimodal curves for four lifetimes of the messenger. The high mode "
+        "shrinks and "
         "the low mode grows as the messenger lives shorter, until the curves meet the exact law of bursts.",
     ),
     CaseFigure(
         "figure_3b",
         self_regulation.measure_messenger_convergence,
         self_regulation.draw_messenger_convergence,
-        "Distance of the law with a messenger to the exact law of bursts: it falls as the lifetime of the messenger, in "
+        "Distance of the law with a messenger to the exact law of bursts: it falls as the lifetime of the "
+        "messenger, in "
         "each norm.",
         "Distances in three norms against the decay rate of the messenger on logarithmic axes: straight lines of slope "
         "minus one.",
@@ -67,10 +71,13 @@ FIGURES = (
         "figure_5",
         self_regulation.find_switching_times,
         self_regulation.draw_switching_densities,
-        "Densities of the switching time close to the boundary. From above, most are carried across by decay at once: a "
-        "peak, which the grid widens. Means (dots) lie where almost nothing happens. Tails decay at 0.2355 from below and "
+        "Densities of the switching time close to the boundary. From above, most are carried across by "
+        "decay at once: a "
+        "peak, which the grid widens. Means (dots) lie where almost nothing happens. Tails decay at 0.2355 "
+        "from below and "
         "at 0.0470 from above.",
-        "Three panels: sharp peaks at times below 0.2; flat densities around the means; straight lines on a logarithmic "
+        "Three panels: sharp peaks at times below 0.2; flat densities around the means; straight lines on a "
+        "logarithmic "
         "axis, steep for starts below the boundary and flat for those above.",
     ),
     CaseFigure(
@@ -79,7 +86,8 @@ FIGURES = (
         selection.draw_selection_profiles,
         "Individuals that multiply by what they contain: their density drifts to the point where births and deaths "
         "balance, then only grows; its normalised form tends to a Gaussian.",
-        "Left, densities at eight times that move right and then grow in place. Right, the same with mass one, tending to "
+        "Left, densities at eight times that move right and then grow in place. Right, the same with mass "
+        "one, tending to "
         "a dashed Gaussian.",
     ),
     CaseFigure(
@@ -106,9 +114,10 @@ FIGURES = (
     ),
     CaseFigure(
         "cells",
-        lambda: [cells.compare_cell_populations(mu, rng=np.random.default_rng(7)) for mu in (0.0, 0.04)],
+        lambda: [cells.compare_cell_populations(mu, rng=np.random.default_rng(7)) for mu in (0.0, 0.15)],
         cells.draw_cell_populations,
-        "Cells that express, grow, divide and are selected at once: equation (lines) and agents (points with two standard "
+        "Cells that express, grow, divide and are selected at once: equation (lines) and agents (points "
+        "with two standard "
         "errors). Selection against messengers slows the growth of the population.",
         "Left, densities of the volume, right, of messengers; points of simulated agents lie on the lines.",
     ),
@@ -116,9 +125,11 @@ FIGURES = (
         "coagulation",
         cells.follow_coagulation,
         cells.draw_coagulation,
-        "Sizes that meet and merge: mass moves to large sizes, by each kernel in its own way; with breakage it comes to a "
+        "Sizes that meet and merge: mass moves to large sizes, by each kernel in its own way; with breakage "
+        "it comes to a "
         "balance. Exact solutions are dotted.",
-        "Four panels of mass densities over the logarithm of the size at several times, each on its dotted exact curve.",
+        "Four panels of mass densities over the logarithm of the size at several times, each on its dotted "
+        "exact curve.",
     ),
 )
 

@@ -324,7 +324,7 @@ def draw_switching_densities(result, starts=(0.7, 0.75, 0.8, 0.85, 0.9, 0.95)):
         mean = result.mean_at(start)
         middle.plot(mean, np.interp(mean, side.times, density), "o", color=f"C{i}")
         right.semilogy(side.times, density, **options)
-    left.set(xlabel="time", ylabel="density", xlim=(0, 0.25), ylim=(0.05, 200), yscale="log", title="modes")
+    left.set(xlabel="time", ylabel="density", xlim=(0, 0.25), ylim=(0, 50), title="modes")
     middle.set(xlabel="time", xlim=(0.3, 6.5), ylim=(0, 0.4), title="means (dots)")
     right.set(xlabel="time", xlim=(0.3, 60), ylim=(1e-6, 1), title="tails")
     middle.legend(fontsize=11)

@@ -138,7 +138,7 @@ def simulate_jump_drift(
         Divisions, of which one daughter is followed, either with probability 1/2.
     stop : str, optional
         A condition that ends a path, such as ``"P >= 0.825"``: a first passage by a jump or by the flow. It is looked
-        at after each jump and each step of the flow, within which the crossing is found to rounding.
+        at after each jump and each step of the flow, within which the crossing is found to the step's own tolerance.
     size : int
         Number of paths.
     rng : numpy.random.Generator
