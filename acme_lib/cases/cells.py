@@ -157,8 +157,8 @@ def follow_coagulation(cells=200):
     }
     solutions, exact, errors = {}, {}, {}
     for name, (kernel, breakage, times, start, law) in cases.items():
-        # by the additive kernel the largest sizes grow exponentially
-        edges = geometric_sizes(1e-3, 2000.0 if law == "additive" else 200.0, cells)
+        # by the additive kernel the mass spreads over sizes that grow exponentially
+        edges = geometric_sizes(1e-3, *((2000.0, 3 * cells // 2) if law == "additive" else (200.0, cells)))
         solution = solve_coagulation(start, times, edges=edges, kernel=kernel, breakage=breakage)
         x, widths = solution.sizes, np.diff(edges)
         if law is None:

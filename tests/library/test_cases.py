@@ -125,7 +125,7 @@ def test_figure_7b(power):
 
 def test_agents_follow_the_selection_of_figure_6(scaled):
     """Mean content and growth in time, from the same start."""
-    times, size, islands = [1.0, 2.0, 4.0], scaled(400, 8), scaled(10, 2)
+    times, size, islands = [1.0, 2.0], scaled(240, 8), scaled(12, 2)
     system = cases.selection_system(3.0, 0.5)
     rng = np.random.default_rng(5)
     starts = np.round(rng.normal(100, 20, size)).clip(1)
@@ -162,7 +162,7 @@ def test_agents_follow_the_growth_and_fragmentation_of_figure_7(scaled):
 @pytest.mark.jit
 def test_genes_in_growing_dividing_selected_cells():
     z = stats.t.isf(FALSE_POSITIVE / 2, 15)
-    result = cases.compare_cell_populations(0.15, size=3200, islands=16, rng=np.random.default_rng(3))
+    result = cases.compare_cell_populations(0.15, size=2400, islands=16, rng=np.random.default_rng(3))
     mode, agents = result.mode, result.agents
     assert abs(result.rate - mode.rate) < z * result.rate_stderr < 0.1
     assert mode.rate < 0.7
@@ -223,7 +223,7 @@ def test_the_other_figures_are_drawn(tmp_path):
         "figure_6b": lambda: cases.find_selection_rates(dx=0.01, times=[1.0, 5.0], cases=[(3.0, 0.5), (2.0, 0.5)]),
         "cells": lambda: [
             cells.compare_cell_populations(
-                0.0, cells=16, most=10, size=40, islands=2, end=2.0, rng=np.random.default_rng(1)
+                0.0, cells=20, most=20, size=40, islands=2, end=2.0, rng=np.random.default_rng(1)
             )
         ],
         "coagulation": lambda: cases.follow_coagulation(60),

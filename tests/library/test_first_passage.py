@@ -8,10 +8,8 @@ import acme_lib as acme
 from acme_lib import laws
 from acme_lib.augmented import (
     AugmentedSpace,
-    Burst,
     Continuum,
     Discrete,
-    ExponentialJump,
     Influx,
     States,
     Transition,
@@ -55,8 +53,8 @@ def exact_decay_rate(side):
 def test_means_and_tails_are_exact(side):
     found = passage(side)
     x = found.space["P"].centres
-    # the boundary's own cells aside
-    seen = (np.abs(x - BOUNDARY) > 0.02) & (x < 4.0)
+    # the cells beside the boundary aside
+    seen = (np.abs(x - BOUNDARY) > 0.03) & (x < 4.0)
     exact = laws.self_regulation().mean_switching_time(x[seen], BOUNDARY)
     np.testing.assert_allclose(found.mean[seen], exact, rtol=0.01)
     assert found.decay_rate == pytest.approx(exact_decay_rate(side), rel=2e-3)
@@ -98,9 +96,9 @@ def test_a_finite_absorption_tends_to_it():
     np.testing.assert_allclose(means[:25], found.mean[:25], rtol=0.02)
 
 
-def test_it_is_the_master_equation_s(scaled):
+def test_it_is_the_master_equation_s():
     """A birth-death process: cells of one molecule beside the discrete process, with noise of molecules."""
-    omega, largest, threshold = 100.0, 200, 0.7
+    omega, threshold = 100.0, 0.7
     network = acme.ReactionNetwork.parse("0 -> X : k\nX -> 0 : 1", k=50.0)
     space = AugmentedSpace(network, X=Continuum(upper=2.0, cells=400, system_size=omega))
     found = solve_first_passage(space, "X", threshold, side="below")
@@ -109,7 +107,6 @@ def test_it_is_the_master_equation_s(scaled):
     matrix -= np.diag(50.0 + n)
     exact = linalg.solve(-matrix.T, np.ones(len(n)))
     mean = np.interp(0.5, found.space["X"].centres, found.mean)
-    assert largest > threshold * omega
     # the Fokker-Planck equation is an approximation of the discrete process, and a good one here
     assert mean == pytest.approx(exact[50], rel=0.12)
 
@@ -119,7 +116,7 @@ def test_paths_agree(scaled):
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g\nM -> M + P : b\nP -> 0 : 1", k=2.0, g=3.0, b=60.0)
     space = AugmentedSpace(network, M=Discrete(12), P=Continuum(upper=2.0, cells=200, system_size=100))
     found = solve_first_passage(space, "P", 0.6, side="below", diffusion=False)
-    size = scaled(4000, 20)
+    size = scaled(2000, 20)
     options = {"continuous": ["P"], "stop": "P >= 60", "size": size, "rng": np.random.default_rng(2), "progress": False}
     times = acme.simulate_jump_drift(network, {"P": 20.25, "M": 1}, 400, **options).stop_times
     start = np.argmin(np.abs(found.space["P"].centres - 0.2025)), 1
@@ -148,7 +145,7 @@ def test_bad_input_is_named():
         with pytest.raises(ParameterError, match=words):
             ask(burst, **options, **rates)
     with pytest.raises(ParameterError, match="leave the Influx out"):
-        ask(burst, Influx("P", "1") if False else Influx("1"), **rates)
+        ask(burst, Influx("1"), **rates)
     with pytest.raises(StateSpaceError, match="takes an AugmentedSpace"):
         ask(burst, space=None)
     with pytest.raises(StateSpaceError, match="is not crossed"):
@@ -158,4 +155,3 @@ def test_bad_input_is_named():
         ask(space=hybrid, species="M")
     with pytest.raises(ParameterError, match="q is a share"):
         passage("below").quantile(1.0)
-    assert ExponentialJump(1.0) and Burst

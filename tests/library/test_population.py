@@ -22,7 +22,7 @@ def grow(text, x0, t, *, seed=1, **options):
 
 
 def test_growth_and_division_have_the_exact_profile(scaled):
-    """Growth V, uniform divisions at the rate V²: the number grows at the rate 1, the profile tends to half a normal."""
+    """Growth V, uniform divisions at V²: the number grows at the rate 1, the profile tends to half a normal."""
     rule = acme.Hazard("V**2", share="uniform")
     size, islands = scaled((3200, 16), (60, 3))
     options = {"division": rule, "size": size, "islands": islands}
