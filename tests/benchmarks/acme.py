@@ -96,8 +96,8 @@ def solve_bursty(dx, tolerance=1e-4):
 
 
 def bursty_rows(peer, skip_long):
-    fine, finer = (solve_bursty(dx, 1e-9) for dx in (0.0025, 0.00125))
-    coarsened = fine.space.coarsen(finer.p[-1])
+    fine, finer = (solve_bursty(dx, 1e-7) for dx in (0.0025, 0.00125))
+    coarsened = finer.p[-1].reshape(-1, 2).mean(axis=1)
     reference = coarsened + (coarsened - fine.p[-1]) / 3.0
     x_fine = fine.space["P"].centres
     rows = []

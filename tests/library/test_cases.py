@@ -223,7 +223,7 @@ def test_the_other_figures_are_drawn(tmp_path):
         "figure_6b": lambda: cases.find_selection_rates(dx=0.01, times=[1.0, 5.0], cases=[(3.0, 0.5), (2.0, 0.5)]),
         "cells": lambda: [
             cells.compare_cell_populations(
-                0.0, cells=20, most=20, size=40, islands=2, end=2.0, rng=np.random.default_rng(1)
+                0.0, cells=20, most=24, size=40, islands=2, end=2.0, rng=np.random.default_rng(1)
             )
         ],
         "coagulation": lambda: cases.follow_coagulation(60),
