@@ -105,6 +105,7 @@ def solve_augmented(
     given = None if isinstance(start, AugmentedSolution) else state.p.reshape(system.space.shape).copy()
     if normalise and any(type(process).__name__ == "Influx" for process in system.processes):
         raise ParameterError("with an Influx the equation has a scale of its own: leave normalise out")
+    before = state.weight(system) * np.exp(min(state.log_scale, 700.0))
     run = _Run(system, stepper, tolerance, times[-1] - state.time, condition, normalise)
     jumps = _find_breaks(system, state.time, times[-1], breaks)
     saved = []
@@ -120,7 +121,8 @@ def solve_augmented(
             if run.stopped:
                 break
     last = saved[-1]
-    judge_leak(system, last.leaked / max(last.weight(system), 1e-300), max_leak)
+    weight = max(last.weight(system), before * np.exp(-last.log_scale), 1e-300)
+    judge_leak(system, last.stopped / weight, max_leak)
     p = np.array([s.p.reshape(system.space.shape) for s in saved])
     return AugmentedSolution(
         system,
@@ -149,9 +151,12 @@ class _State:
     def __init__(self, p, time, log_scale=0.0, leaked=0.0, gained=0.0, error=0.0):
         self.p, self.time, self.log_scale = p, time, log_scale
         self.leaked, self.gained, self.error = leaked, gained, error
+        self.stopped = 0.0
 
     def copy(self):
-        return _State(self.p.copy(), self.time, self.log_scale, self.leaked, self.gained, self.error)
+        other = _State(self.p.copy(), self.time, self.log_scale, self.leaked, self.gained, self.error)
+        other.stopped = self.stopped
+        return other
 
     def weight(self, system):
         return float(np.abs(self.p).sum() * system.space.volume)
@@ -207,19 +212,19 @@ class _Implicit:
     def _propagator(self, t):
         terms = self.system.terms(t)
         n = terms.n_unknowns
-        functionals = np.array([terms.leak, terms.gain]).reshape(2, n)
+        functionals = np.array([terms.leak, terms.stop, terms.gain]).reshape(3, n)
         return Propagator(terms, functionals, self.poles)
 
     def step(self, p, t, h):
         if not self.varying:
             source = self.constant.terms.source.sum() * self.constant.terms.volume * h
             p, integrals = self.constant.step(p, h)
-            return p, integrals + np.array([0.0, source])
+            return p, integrals + np.array([0.0, 0.0, source])
         propagator = self._propagator(t + 0.5 * h)
         self.made += len(propagator.fractions)
         source = propagator.terms.source.sum() * propagator.terms.volume * h
         p, integrals = propagator.step(p, h)
-        return p, integrals + np.array([0.0, source])
+        return p, integrals + np.array([0.0, 0.0, source])
 
 
 class _Explicit:
@@ -265,7 +270,7 @@ class _Explicit:
 
     def _operator(self, t, terms=None):
         terms = self.system.terms(t) if terms is None else terms
-        return Operator(self.system, terms, np.array([terms.leak, terms.gain]))
+        return Operator(self.system, terms, np.array([terms.leak, terms.stop, terms.gain]))
 
     def step(self, p, t, h):
         constant = self.constant
@@ -397,11 +402,12 @@ class _Run:
             raise StateSpaceError(
                 f"the solution overflows at t={time:g}; say normalise=True, so that its scale is kept apart"
             )
-        self.balance_error = max(self.balance_error, abs(change - integrals[1]) / weight)
+        self.balance_error = max(self.balance_error, abs(change - integrals[2]) / weight)
         self.steps += 1
         state.p, state.time = p, float(time)
         state.leaked += integrals[0]
-        state.gained += integrals[1]
+        state.stopped += integrals[1]
+        state.gained += integrals[2]
         state.error += error
         if self.normalise:
             mass = float(p[self.awake].sum() * volume)
@@ -409,7 +415,8 @@ class _Run:
                 raise StateSpaceError(f"nothing is left to normalise at t={time:g}")
             state.p = p / mass
             state.log_scale += np.log(mass)
-            state.leaked, state.gained, state.error = state.leaked / mass, state.gained / mass, state.error / mass
+            for name in ("leaked", "stopped", "gained", "error"):
+                setattr(state, name, getattr(state, name) / mass)
 
     def _met(self, before, state):
         """Whether the condition is met by now; then find where, and set `state` to it."""
