@@ -59,6 +59,18 @@ def slope(sizes, errors):
         ("third", 0.0, 3, 0.12),
         ("third", 0.05, 3, 0.12),
         ("fitted", 0.05, 2, 0.1),
+    ],
+)
+def test_orders_of_linear_schemes(scheme, diffusion, order, within):
+    sizes = np.array([120, 240, 480])
+    errors = [relaxation_error(n, scheme, diffusion) for n in sizes]
+    assert slope(sizes, errors) == pytest.approx(order, abs=within)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    ("scheme", "diffusion", "order", "within"),
+    [
         ("minmod", 0.0, 2, 0.25),  # limiters clip the top: between 1 and 2 there
         ("minmod", 0.05, 2, 0.12),
         ("van_leer", 0.05, 2, 0.12),
@@ -66,12 +78,9 @@ def slope(sizes, errors):
         ("superbee", 0.05, 2, 0.35),
     ],
 )
-def test_orders_in_space(scheme, diffusion, order, within, scaled):
-    sizes = np.array(scaled([120, 240, 480], [120, 240, 480] if scheme in SCHEMES else [60, 90]))
-    method = "implicit" if scheme in SCHEMES else "ssprk(4,3)"
-    if scheme not in SCHEMES and len(sizes) < 3:
-        pytest.skip("the explicit kernel as plain Python takes minutes here; test_limited_fluxes covers it")
-    errors = [relaxation_error(n, scheme, diffusion, method) for n in sizes]
+def test_orders_of_limited_schemes(scheme, diffusion, order, within):
+    sizes = np.array([120, 240, 480])
+    errors = [relaxation_error(n, scheme, diffusion, "ssprk(4,3)") for n in sizes]
     assert slope(sizes, errors) == pytest.approx(order, abs=within)
 
 
