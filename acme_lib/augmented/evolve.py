@@ -76,6 +76,12 @@ def solve_augmented(
     -------
     AugmentedSolution
 
+    Notes
+    -----
+    Use when: the way is wanted, not only the end (`solve_augmented_stationary`, `solve_growth_mode`). Implicit steps
+    are the choice for one continuum species and for whatever is stiff; ``"ssprk(4,3)"`` wins where rates are mild,
+    the time is short, or two species make factorisations dear.
+
     Raises
     ------
     StabilityError
@@ -110,14 +116,13 @@ def solve_augmented(
     jumps = _find_breaks(system, state.time, times[-1], breaks)
     saved = []
     # What overflows is refused in words.
-    with _bar(progress, len(times)) as bar, np.errstate(over="ignore", invalid="ignore"):
+    with _bar(progress, times[-1] - state.time) as run.bar, np.errstate(over="ignore", invalid="ignore"):
         for until in times:
             for end in [*(b for b in jumps if state.time < b < until), until]:
                 run.advance(state, end)
                 if run.stopped:
                     break
             saved.append(state.copy())
-            bar.update(1)
             if run.stopped:
                 break
     last = saved[-1]
@@ -317,9 +322,7 @@ class _Run:
         self.condition, self.normalise = condition, normalise
         self.awake = np.broadcast_to(~system.space.frozen, system.space.shape).ravel()
         self.steps, self.balance_error, self.stopped = 0, 0.0, False
-        self.guess = None
-        if condition is not None:
-            condition.was = None
+        self.guess = self.bar = None
 
     def advance(self, state, until):
         """Advance `state` to a time, or to where the condition is met."""
@@ -345,6 +348,7 @@ class _Run:
             before = state.copy()
             p, integrals = self.stepper.step(state.p, low, high - low)
             self._take(state, p, integrals, high, 0.0)
+            self.bar.update(high - low)
             if self._met(before, state):
                 return
 
@@ -385,13 +389,12 @@ class _Run:
             before = state.copy()
             self._take(state, p, integrals, until if position + 1 == 2**level else t + h, error)
             whole = None
+            self.bar.update(h)
             if self._met(before, state):
                 return
             position += 1
-            roomy = error * 2.0 ** (order + 1) < 0.5 * allowed
-            while roomy and level > 0 and position % 2 == 0 and 2 * h <= limit:
+            if error * 2.0 ** (order + 1) < 0.5 * allowed and level > 0 and position % 2 == 0 and 2 * h <= limit:
                 level, position = level - 1, position // 2
-                break
         self.guess = span / 2**level * (2.0 if level == 0 else 1.0)
 
     def _take(self, state, p, integrals, time, error):
@@ -552,4 +555,5 @@ def _bar(progress, total):
     from tqdm.auto import tqdm
 
     never = progress is False or (progress is None and not sys.stderr)
-    return tqdm(total=total, unit="time", delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))
+    look = "{l_bar}{bar}| t: {n:.3g}/{total:.3g} [{elapsed}<{remaining}]"
+    return tqdm(total=total, bar_format=look, delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))

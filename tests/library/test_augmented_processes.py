@@ -479,3 +479,11 @@ def test_an_overflow_says_how_to_go_on():
     system = one_axis(Growth(1000.0), Drift("x", "1 - x"))
     with pytest.raises(StateSpaceError, match="normalise=True"):
         solve_augmented(system, system.space.density(), 2.0)
+
+
+def test_a_progress_bar_shows_the_time(capsys):
+    system = one_axis(Drift("x", "1 - x"))
+    solve_augmented(system, system.space.density(), [0.5, 2.0], progress=True)
+    assert "2/2" in capsys.readouterr().err
+    solve_augmented(system, system.space.density(), 2.0, progress=False)
+    assert capsys.readouterr().err == ""

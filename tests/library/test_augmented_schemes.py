@@ -67,6 +67,22 @@ def test_orders_of_linear_schemes(scheme, diffusion, order, within):
     assert slope(sizes, errors) == pytest.approx(order, abs=within)
 
 
+@pytest.mark.parametrize(("scheme", "order"), [("upwind", 1), ("central", 2), ("third", 3), ("fitted", 2)])
+def test_orders_with_noise_that_depends_on_the_state(scheme, order):
+    """dx = -x/2 dt + sqrt(0.1) x dW (Itô) stays log-normal: D = 0.05 x² must stand inside both derivatives."""
+    sizes, errors = np.array([120, 240, 480]), []
+    for cells in sizes:
+        space = AugmentedSpace(x=Continuum(7.0, cells))
+        system = build_augmented(space, Drift("x", "-0.5*x"), Diffusion("x", "0.05*x**2"), scheme=scheme)
+        start, exact = (
+            np.diff(stats.lognorm.cdf(space["x"].faces, np.sqrt(variance), scale=np.exp(mean))) / space["x"].dx
+            for mean, variance in [(0.6, 0.03), (0.6 - 0.55 * 0.6, 0.03 + 0.1 * 0.6)]
+        )
+        solution = solve_augmented(system, start, 0.6, tolerance=1e-10)
+        errors.append(np.abs(solution.p[-1] - exact).sum() * space["x"].dx)
+    assert slope(sizes, errors) == pytest.approx(order, abs=0.15)
+
+
 @pytest.mark.jit
 @pytest.mark.parametrize(
     ("scheme", "diffusion", "order", "within"),
