@@ -81,6 +81,12 @@ class LinearNoise(Equations):
         _ = linear_noise.jacobian  # refuses rates without a derivative now rather than at first sight
         return linear_noise
 
+    def rebind(self, network):
+        """Return the same equations for a network that differs in the values of its parameters alone."""
+        other = super().rebind(network)
+        object.__setattr__(other, "rates", self.rates.rebind(network))
+        return other
+
     @property
     def jacobian(self):
         """J, shape (species, species)."""
