@@ -104,7 +104,7 @@ class LinearNoise(Equations):
     def evaluate(self, x, t=0.0, **parameters):
         """Return J and D at one state `x`, each of shape (species, species)."""
         n = len(self.network.species)
-        return self._numeric(x, t, values_of(self.network, parameters)).reshape(2, n, n)
+        return tuple(self._numeric(x, t, values_of(self.network, parameters)).reshape(2, n, n))
 
     def solve(self, start=None, **parameters):
         """Solve for the covariance at the steady state that the rate equations reach from `start`.
