@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import expm, solve_continuous_lyapunov
+from scipy.linalg import expm
 
 from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points, free_directions
 from acme_lib.approximate.result import ApproximateMoments
-from acme_lib.approximate.trust import is_linear, make_trust, measure_gaussian
+from acme_lib.approximate.trust import is_linear, make_trust, measure_gaussian, solve_lyapunov
 from acme_lib.errors import AcmeError, EquationError, ParameterError
 from acme_lib.simulate.task import check_times
 
+_MOST_CALLS = 100_000  # of a right-hand side: near a blow-up an integrator would go on in ever smaller steps
 SIDES = {"two": 1.0, "one": 2.0}
 
 
@@ -146,7 +147,7 @@ def solve_stationary_linear_noise(network, x0=None, *, convention="macroscopic")
     for i in order:
         mean = points.points[i]
         j, d = noise.evaluate(mean)
-        covariance = basis @ solve_continuous_lyapunov(basis.T @ j @ basis, -basis.T @ d @ basis) @ basis.T
+        covariance = basis @ solve_lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T
         covariance = (covariance + covariance.T) / 2
         values = measure_gaussian(network, mean, covariance, n_stable=len(order))
         trust = make_trust("linear noise", values, exact_moments=exact and len(order) == 1)
@@ -234,13 +235,29 @@ def integrate(slope, start, times, rtol, atol, what):
 
     if len(times) == 1:
         return start[None].copy()
-    with np.errstate(all="ignore"):
-        found = solve_ivp(slope, (times[0], times[-1]), start, "LSODA", times, rtol=rtol, atol=atol)
-    if not found.success or not np.all(np.isfinite(found.y)):
+    calls, last = 0, times[0]
+
+    def counted(now, y):
+        nonlocal calls, last
+        calls, last = calls + 1, now
+        value = slope(now, y)
+        if calls > _MOST_CALLS or not np.all(np.isfinite(value)):
+            raise _Stopped
+        return value
+
+    try:
+        with np.errstate(all="ignore"):
+            found = solve_ivp(counted, (times[0], times[-1]), start, "LSODA", times, rtol=rtol, atol=atol)
+        finished = found.success and np.all(np.isfinite(found.y))
+    except _Stopped:
+        finished = False
+    if not finished:
         raise AcmeError(
-            f"{what} could not be solved beyond t={found.t[-1] if len(found.t) else times[0]:g} ({found.message}): it "
-            "grows without bound, or leaves the states for which its rates are defined"
+            f"{what} cannot be continued beyond about t={last:.4g}: the solution grows without bound or leaves the states "
+            "for which the rates are defined"
         )
     return found.y.T
 
 
+class _Stopped(Exception):
+    """The integrator does not get on."""

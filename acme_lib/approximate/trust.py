@@ -265,7 +265,8 @@ def find_switches(network, x0, *, most=3):
     return few
 
 
-def _lyapunov(j, d):
+def solve_lyapunov(j, d):
+    """Return C of J C + C Jᵀ + D = 0."""
     return solve_continuous_lyapunov(j, -d)
 
 
@@ -293,8 +294,8 @@ def _shifts(network, mean, covariance, t):
         j2, d2 = (basis.T @ m @ basis for m in rates.evaluate(moved, t))
         if np.linalg.eigvals(j2).real.max() >= 0:
             raise np.linalg.LinAlgError
-        before = np.diag(basis @ _lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T)
-        after = np.diag(basis @ _lyapunov(j2, d2) @ basis.T)
+        before = np.diag(basis @ solve_lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T)
+        after = np.diag(basis @ solve_lyapunov(j2, d2) @ basis.T)
     except (np.linalg.LinAlgError, ValueError):
         return [("mean shift", "", np.inf), ("spread shift", "", np.inf)]
     values = []
@@ -323,7 +324,7 @@ def _slow_switches(network, mean, covariance, few, t):
     fluxes = noise.rates.evaluate_fluxes(mean, t) * of_switch
     d = np.einsum("j,ji,jk->ik", fluxes, changes, changes)
     try:
-        made = np.diag(basis @ _lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T)
+        made = np.diag(basis @ solve_lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T)
     except (np.linalg.LinAlgError, ValueError):
         return []
     values = []
