@@ -7,7 +7,7 @@ from scipy.linalg import expm
 
 from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points, free_directions
 from acme_lib.approximate.result import ApproximateMoments
-from acme_lib.approximate.trust import is_linear, make_trust, measure_gaussian, solve_lyapunov
+from acme_lib.approximate.trust import curved_drift, is_linear, make_trust, measure_gaussian, solve_lyapunov
 from acme_lib.errors import AcmeError, EquationError, ParameterError
 from acme_lib.simulate.task import check_times
 
@@ -90,7 +90,15 @@ class StationaryLinearNoise(ApproximateMoments):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearNoiseInTime(ApproximateMoments):
-    """Gaussian fluctuations along a solution of the rate equations."""
+    """Gaussian fluctuations along a solution of the rate equations.
+
+    Attributes
+    ----------
+    mean_shifts : ndarray, shape (time, species)
+        By how much fluctuations move the means, to the next order: what the approximation leaves out.
+    """
+
+    mean_shifts: np.ndarray = field(kw_only=True)
 
 
 def solve_stationary_linear_noise(network, x0=None, *, convention="macroscopic"):
@@ -202,23 +210,34 @@ def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscop
     """
     network.refuse_events("solve_linear_noise")
     times, start = check_times(t), network.state(x0).astype(float)
-    noise, n = network.linear_noise(convention), len(network.species)
+    n = len(network.species)
     c0 = np.zeros((n, n)) if covariance is None else np.asarray(covariance, dtype=float)
     if c0.shape != (n, n) or not np.allclose(c0, c0.T) or np.linalg.eigvalsh(c0).min() < -1e-9 * max(1, abs(c0).max()):
         raise ParameterError(f"covariance is a symmetric matrix of shape ({n}, {n}) without negative eigenvalues")
 
-    def slope(now, y):
-        c = y[n:].reshape(n, n)
-        j, d = noise.evaluate(y[:n], now)
-        return np.concatenate([noise.rates.evaluate(y[:n], now), (j @ c + c @ j.T + d).ravel()])
-
-    y = integrate(slope, np.concatenate([start, c0.ravel()]), times, rtol, atol, "the linear noise approximation")
-    means, covariances = y[:, :n], y[:, n:].reshape(-1, n, n)
+    means, covariances, shifts = follow(network, start, times, c0, convention, rtol, atol)
+    n_stable = count_stable(network, x0)
     values = measure_gaussian(
-        network, means[-1], covariances[-1], n_stable=count_stable(network, x0), t=times[-1], x0=start
+        network, means[-1], covariances[-1], n_stable=n_stable, t=times[-1], x0=start, shift=shifts[-1]
     )
     trust = make_trust("linear noise", values, exact_moments=is_linear(network))
-    return LinearNoiseInTime(network, times, means.copy(), (covariances + covariances.swapaxes(1, 2)) / 2, trust=trust)
+    return LinearNoiseInTime(network, times, means, covariances, mean_shifts=shifts, trust=trust)
+
+
+def follow(network, start, times, covariance, convention="macroscopic", rtol=1e-8, atol=1e-8):
+    """Return means, covariances and the shift of the means to the next order, at all times."""
+    noise, n = network.linear_noise(convention), len(start)
+
+    def slope(now, y):
+        mean, c, shift = y[:n], y[n:-n].reshape(n, n), y[-n:]
+        j, d = noise.evaluate(mean, now)
+        growth = j @ shift + curved_drift(network, mean, c, now)
+        return np.concatenate([noise.rates.evaluate(mean, now), (j @ c + c @ j.T + d).ravel(), growth])
+
+    y = np.concatenate([start, covariance.ravel(), np.zeros(n)])
+    y = integrate(slope, y, times, rtol, atol, "the linear noise approximation")
+    covariances = y[:, n:-n].reshape(-1, n, n)
+    return y[:, :n].copy(), (covariances + covariances.swapaxes(1, 2)) / 2, y[:, -n:].copy()
 
 
 def count_stable(network, x0):

@@ -56,7 +56,7 @@ _WORDS = {
     "time-scale ratio": "a switch with few states is slow for {of} (its time over that of {of}: {value:.2g}), so that the "
     "law is a mixture",
     "bimodality": "skewness and kurtosis of {of} hint at two modes (coefficient {value:.2g}; a uniform law has 0.56)",
-    "at zero": "{value:.1%} of the states of {of} are at zero or were put back from there",
+    "at zero": "{value:.1%} of the states of {of} are within half a molecule of zero, where the equation means nothing",
     "mass below zero": "{value:.1%} of the probability lies below zero",
     "switch": "{of} has few states, which a diffusion turns into a continuum",
 }
@@ -217,7 +217,7 @@ def make_trust(method, values, *, exact_moments=False, problems=()):
     return Trust(method, measures, bool(exact_moments), tuple(problems))
 
 
-def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, stationary=True):
+def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, shift=None):
     """Return the measures at a mean and a covariance, as (name, species, value).
 
     Parameters
@@ -231,8 +231,8 @@ def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, sta
         For rates that depend on time.
     x0 : ndarray, shape (species,), optional
         Gives the conserved sums; default: the mean.
-    stationary : bool
-        Whether the law is stationary: only then is a shift estimated from the balance of the rates.
+    shift : ndarray, shape (species,), optional
+        Of the mean by fluctuations; by default that of a stationary law, from the balance of the rates.
     """
     few = find_switches(network, mean if x0 is None else x0)
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -243,8 +243,14 @@ def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, sta
             continue
         values.append(("copy number", name, mean[i]))
         values.append(("boundary distance", name, mean[i] / spread[i] if spread[i] > 0 else np.inf))
-    if stationary:
+    if shift is None:
         values += _shifts(network, mean, covariance, t)
+    else:
+        values += [
+            ("mean shift", name, abs(shift[i]) / mean[i])
+            for i, name in enumerate(network.species)
+            if mean[i] > 0 and name not in few
+        ]
     values += _slow_switches(network, mean, covariance, few, t)
     return [(name, of, float(np.clip(value, -1e12, 1e12))) for name, of, value in values]
 
@@ -279,19 +285,14 @@ def _shifts(network, mean, covariance, t):
 
     .. [1] R. Grima, J. Chem. Phys. 133, 035101 (2010). doi:10.1063/1.3454685
     """
-    exact, rates, basis = network.rate_equations("discrete"), network.linear_noise(), free_directions(network)
+    noise, basis = network.linear_noise(), free_directions(network)
     few = np.array([name in find_switches(network, mean) for name in network.species])
-    lengths, directions = np.linalg.eigh((covariance + covariance.T) / 2)
-    arms = directions * np.sqrt(np.maximum(lengths, 0.0))
-    points = np.maximum(np.concatenate([mean + arms.T, mean - arms.T]), 0.0)
-    j, d = rates.evaluate(mean, t)
-    with np.errstate(all="ignore"):
-        curved = 0.5 * (exact.evaluate(points, t) - exact.evaluate(mean, t)).sum(axis=0)
-        drift = curved + exact.evaluate(mean, t) - rates.rates.evaluate(mean, t)
+    j, d = noise.evaluate(mean, t)
+    drift = curved_drift(network, mean, covariance, t)
     try:
         shift = -basis @ np.linalg.solve(basis.T @ j @ basis, basis.T @ drift)
         moved = np.maximum(mean + shift, 0.0)
-        j2, d2 = (basis.T @ m @ basis for m in rates.evaluate(moved, t))
+        j2, d2 = (basis.T @ m @ basis for m in noise.evaluate(moved, t))
         if np.linalg.eigvals(j2).real.max() >= 0:
             raise np.linalg.LinAlgError
         before = np.diag(basis @ solve_lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T)
@@ -305,6 +306,22 @@ def _shifts(network, mean, covariance, t):
             if before[i] > 1e-12 and after[i] > 0:
                 values.append(("spread shift", name, abs(np.sqrt(after[i] / before[i]) - 1)))
     return values
+
+
+def curved_drift(network, mean, covariance, t=0.0):
+    """Return the mean of the drift over a Gaussian law less the macroscopic drift at its mean, shape (species,).
+
+    Over two points a direction, one standard deviation away: exact for rates of second order, and for others at the
+    scale of the fluctuations rather than at a point. Points below zero are moved to zero.
+    """
+    exact = network.rate_equations("discrete")
+    lengths, directions = np.linalg.eigh((covariance + covariance.T) / 2)
+    arms = (directions * np.sqrt(np.maximum(lengths, 0.0))).T
+    points = np.maximum(np.concatenate([mean + arms, mean - arms]), 0.0)
+    at_mean = exact.evaluate(mean, t)
+    with np.errstate(all="ignore"):
+        curved = 0.5 * (exact.evaluate(points, t) - at_mean).sum(axis=0)
+    return curved + at_mean - network.rate_equations().evaluate(mean, t)
 
 
 def _slow_switches(network, mean, covariance, few, t):
