@@ -3,7 +3,8 @@
 import html
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr
@@ -51,6 +52,8 @@ class MethodResult:
         None for what is exact.
     failure : str
         Why there is no result, in words; empty where there is one.
+    note : str
+        What to know of a result that is exact in itself.
     """
 
     method: str
@@ -63,6 +66,7 @@ class MethodResult:
     seconds: float
     trust: Trust | None = field(repr=False)
     failure: str = ""
+    note: str = ""
 
     def __post_init__(self):
         """Make the arrays read-only."""
@@ -83,7 +87,7 @@ class MethodComparison:
         The time; None for the stationary law.
     rows : tuple of MethodResult
     reference : str or None
-        The method that the others are held against: the master equation, or else the SSA.
+        The method that the others are held against: the master equation, or else the SSA where it has no note.
     samples : int
         Trajectories of the sampled methods.
     """
@@ -154,7 +158,7 @@ class MethodComparison:
                         "distance_by_chance": self.distance_by_chance(row.method, name),
                         "seconds": row.seconds,
                         "trust": "exact" if row.trust is None and not row.failure else getattr(row.trust, "verdict", ""),
-                        "words": row.failure or getattr(row.trust, "sentence", ""),
+                        "words": row.failure or row.note or getattr(row.trust, "sentence", ""),
                     }
                 )
         return found
@@ -184,7 +188,7 @@ class MethodComparison:
             for row in (r for r in self.table() if r["species"] == name):
                 body.append("<tr>" + "".join(_cells(row)) + "</tr>")
         for row in self.rows:
-            words = row.failure or (row.trust.sentence if row.trust and row.trust.verdict != "green" else "")
+            words = row.failure or row.note or (row.trust.sentence if row.trust and row.trust.verdict != "green" else "")
             if words:
                 notes.append(f"<li>{html.escape(row.method)}: {html.escape(words)}</li>")
         chance = max((r["distance_by_chance"] for r in self.table()), default=0.0)
@@ -296,7 +300,7 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
             )
     question = _Question(network, x0, state, t, names, size, rng, max_states, order=3 if linear else 2)
     rows = tuple(_run(method, question) for method in dict.fromkeys(methods))
-    worked = [row.method for row in rows if not row.failure]
+    worked = [row.method for row in rows if not row.failure and not (row.method == SSA and row.note)]
     reference = next((m for m in (MASTER, SSA) if m in worked), None)
     return MethodComparison(network, names, None if t is None else float(t), rows, reference, size)
 
@@ -320,7 +324,7 @@ class _Question:
     max_states: int
     order: int
 
-    @property
+    @cached_property
     def horizon(self):
         """The time to simulate to."""
         if self.t is not None:
@@ -329,12 +333,22 @@ class _Question:
         rates = -points.eigenvalues[points.stable].real
         if not rates.size:
             raise EquationError("there is no stable state, so that nothing says when a simulation is stationary; give t")
-        return _RELAXATIONS / float(rates.min())
+        slowest = 1.0 / float(rates.min())
+        if points.reached is None:
+            return _RELAXATIONS * slowest
+        # The way there may be long: past a state that nearly is a fixed point, for instance.
+        times = np.append(0.0, np.geomspace(1e-2, 1e4, 200) * slowest)
+        target = points.points[points.reached]
+        away = np.abs(solve_rate_equations(self.network, self.state, times).amounts - target) > 0.02 * (1.0 + target)
+        late = np.flatnonzero(away.any(axis=1))
+        return (times[late[-1]] if len(late) else 0.0) + _RELAXATIONS * slowest
 
 
 def _run(method, question):
     n = len(question.names)
     try:
+        if method in _SAMPLED:  # compiles what is not compiled yet
+            _solve(method, replace(question, size=1, rng=np.random.default_rng(0)))
         start = time.perf_counter()
         result = _solve(method, question)
         seconds = time.perf_counter() - start
@@ -342,7 +356,8 @@ def _run(method, question):
             start = time.perf_counter()
             result = _solve(method, question)
             seconds = time.perf_counter() - start
-        return MethodResult(method, result, *_summarise(method, result, question), seconds, _light(method, result))
+        parts = _summarise(method, result, question)
+        return MethodResult(method, result, *parts, seconds, _light(method, result, question), note=_note(method, question))
     except AcmeError as error:
         nothing = [np.full(n, np.nan) for _ in range(3)]
         return MethodResult(method, None, *nothing, np.zeros(n), (None,) * n, math.nan, None, " ".join(str(error).split()))
@@ -353,9 +368,10 @@ def _solve(method, q):
     if method == MASTER:
         return _solve_master(q)
     if method == SSA:
-        return simulate_ssa(q.network, q.state, [0.0, q.horizon], size=q.size, rng=q.rng)
+        return simulate_ssa(q.network, q.state, [0.0, q.horizon], size=q.size, rng=q.rng, progress=False)
     if method == "Langevin":
-        return simulate_langevin(q.network, q.state, [0.0, q.horizon], at_zero="reflect", size=q.size, rng=q.rng)
+        times = [0.0, q.horizon]
+        return simulate_langevin(q.network, q.state, times, at_zero="reflect", size=q.size, rng=q.rng, progress=False)
     if method == "rate equations":
         return solve_rate_equations(q.network, q.state, [0.0, q.horizon])
     if method == "linear noise":
@@ -373,10 +389,23 @@ def _solve(method, q):
     return solve_moments(q.network, q.state, times, order, closure=closure)
 
 
-def _light(method, result):
+def _light(method, result, q):
     if method in (MASTER, SSA):
         return None
-    return assess(result)
+    trust = assess(result)
+    if q.t is None and method in ("rate equations", "Langevin") and find_fixed_points(q.network, q.x0).absorbing.any():
+        trust = trust.with_problem("there is a state without any reaction, in which the process ends")
+    return trust
+
+
+def _note(method, q):
+    """Say where a simulation is not the stationary law that is asked for."""
+    if method not in _SAMPLED or q.t is not None:
+        return ""
+    stable = int(find_fixed_points(q.network, q.x0).stable.sum())
+    if stable < 2:
+        return ""
+    return f"it ran for {q.horizon:.3g} from one state, too short to see how {stable} stable states share the probability"
 
 
 def _summarise(method, result, q):
@@ -465,7 +494,8 @@ def _first_box(q):
         for around in (noise, *noise.others):
             for name in sizes:
                 spread = math.sqrt(max(around.variance(name), around.mean(name)))
-                sizes[name] = max(sizes[name], math.ceil(around.mean(name) + 7 * spread))
+                most = min(around.mean(name) + 7 * spread, 4 * around.mean(name) + 100)  # the box grows where it has to
+                sizes[name] = max(sizes[name], math.ceil(most))
     except AcmeError:
         pass  # the box grows from the start state instead
     fixed = set()

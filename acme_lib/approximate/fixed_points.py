@@ -29,6 +29,8 @@ class FixedPoints:
         Of the Jacobian, without the conserved directions; the largest real part first.
     stable : ndarray of bool, shape (point,)
         Whether all real parts are negative.
+    absorbing : ndarray of bool, shape (point,)
+        Whether no reaction happens there at all: a state in which the process ends.
     reached : int or None
         Which of the points the rate equations run to from the start; None where they run to none.
     searched : int
@@ -39,12 +41,13 @@ class FixedPoints:
     points: np.ndarray
     eigenvalues: np.ndarray = field(repr=False)
     stable: np.ndarray
+    absorbing: np.ndarray
     reached: int | None
     searched: int = field(repr=False)
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.points, self.eigenvalues, self.stable):
+        for array in (self.points, self.eigenvalues, self.stable, self.absorbing):
             array.flags.writeable = False
 
     def __len__(self):
@@ -110,7 +113,8 @@ def find_fixed_points(network, x0=None, *, convention="macroscopic"):
     eigenvalues = np.take_along_axis(eigenvalues, np.argsort(-eigenvalues.real, axis=1), axis=1)
     stable = np.all(eigenvalues.real < -1e-12 * np.abs(jacobians).max(axis=(1, 2))[:, None], axis=1)
     place = None if reached is None else int(np.argmin(np.abs(found - reached).sum(axis=1)))
-    return FixedPoints(network, found, eigenvalues, stable, place, _STARTS)
+    absorbing = np.abs(rates.evaluate_fluxes(found)).max(axis=1) <= 1e-12
+    return FixedPoints(network, found, eigenvalues, stable, absorbing, place, _STARTS)
 
 
 def free_directions(network):

@@ -157,8 +157,8 @@ def solve_stationary_linear_noise(network, x0=None, *, convention="macroscopic")
         j, d = noise.evaluate(mean)
         covariance = basis @ solve_lyapunov(basis.T @ j @ basis, basis.T @ d @ basis) @ basis.T
         covariance = (covariance + covariance.T) / 2
-        values = measure_gaussian(network, mean, covariance, n_stable=len(order))
-        trust = make_trust("linear noise", values, exact_moments=exact and len(order) == 1)
+        values = measure_gaussian(network, mean, covariance, points=points)
+        trust = make_trust("linear noise", values, exact_moments=exact)
         found.append((mean.copy(), covariance, j, d, trust))
 
     def build(index, others=()):

@@ -253,7 +253,7 @@ def solve_stationary_moments(network, x0=None, order=2, *, closure=None):
     results = []
     for z, residual in found:
         means, covariances = _unpack(equations, z, sums)
-        values = measure_gaussian(network, means, covariances, n_stable=max(1, len(starts)), x0=state)
+        values = measure_gaussian(network, means, covariances, points=points, x0=state)
         trust = make_trust(
             "moment closure",
             values + _bimodality(equations, z, state),

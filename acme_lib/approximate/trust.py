@@ -21,36 +21,40 @@ COLORS = {"green": "#009E73", "amber": "#B37A00", "red": "#C2410C"}
 # A measure that grows with the error has amber < red; one that shrinks with it has amber > red.
 _GAUSSIAN = {
     "fixed points": (1.5, 1.5, "both"),
+    "absorbing states": (0.5, 0.5, "both"),
     "mean shift": (0.05, 0.15, "moments"),
     "spread shift": (0.05, 0.15, "moments"),
+    "slope change": (0.25, 0.5, "both"),
     "boundary distance": (3.5, 2.0, "law"),
     "copy number": (5.0, 2.0, "law"),
-    "time-scale ratio": (0.5, 1.0, "law"),
+    "time-scale ratio": (0.3, 0.8, "law"),
     "bimodality": (0.5, 5 / 9, "law"),
 }
 THRESHOLDS = {
     "linear noise": _GAUSSIAN,
     # A closure keeps what shifts the mean; what it leaves out goes as the square of that.
     "moment closure": {**_GAUSSIAN, "mean shift": (0.15, 0.4, "moments"), "spread shift": (0.2, 0.5, "moments")},
-    "rate equations": {key: _GAUSSIAN[key] for key in ("fixed points", "mean shift")},
+    "rate equations": {key: _GAUSSIAN[key] for key in ("fixed points", "absorbing states", "mean shift")},
     # Diffusions keep the skewness, and all fixed points, though not how long they last.
     "Langevin": {
         "fixed points": (1.5, 9.5, "both"),
         "boundary distance": (3.5, 2.0, "law"),
         "copy number": (10.0, 3.0, "law"),
         "at zero": (0.005, 0.05, "both"),
-        "switch": (0.5, 0.5, "law"),
+        "switch": (0.5, 0.5, "both"),
     },
     "Fokker-Planck": {
         "fixed points": (1.5, 9.5, "both"),
-        "mass below zero": (0.005, 0.05, "both"),
-        "copy number": (3.0, 1.0, "law"),
+        "mass below zero": (0.1, 0.3, "both"),
+        "copy number": (0.5, 0.1, "law"),
     },
 }
 _WORDS = {
     "fixed points": "the rate equations have {value:.0f} stable states, and the method knows one of them at a time",
-    "mean shift": "fluctuations move the mean of {of} by about {value:.0%} of it",
-    "spread shift": "fluctuations change the standard deviation of {of} by about {value:.0%}",
+    "absorbing states": "there is a state without any reaction, in which the process ends; this is at best its law before",
+    "mean shift": "fluctuations move the mean of {of} by {percent} of it",
+    "spread shift": "fluctuations change the standard deviation of {of} by {percent}",
+    "slope change": "what drives {of} back to the mean changes by {percent} over one standard deviation",
     "boundary distance": "the mean of {of} is only {value:.2g} standard deviations above zero, where the law has to end",
     "copy number": "there are only {value:.2g} molecules of {of} on average",
     "time-scale ratio": "a switch with few states is slow for {of} (its time over that of {of}: {value:.2g}), so that the "
@@ -96,7 +100,8 @@ class Measure:
     @property
     def words(self):
         """What the number means."""
-        return _WORDS[self.name].format(of=self.of, value=self.value)
+        percent = f"about {self.value:.0%}" if self.value <= 1 else "more than 100%"
+        return _WORDS[self.name].format(of=self.of or "the counts", value=self.value, percent=percent)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ def make_trust(method, values, *, exact_moments=False, problems=()):
     return Trust(method, measures, bool(exact_moments), tuple(problems))
 
 
-def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, shift=None):
+def measure_gaussian(network, mean, covariance, *, points=None, n_stable=1, t=0.0, x0=None, shift=None):
     """Return the measures at a mean and a covariance, as (name, species, value).
 
     Parameters
@@ -225,8 +230,10 @@ def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, shi
     network : ReactionNetwork
     mean : ndarray, shape (species,)
     covariance : ndarray, shape (species, species)
+    points : FixedPoints, optional
+        For a stationary result: tells the stable states and those that are never left.
     n_stable : int
-        Stable fixed points of the rate equations.
+        Stable fixed points of the rate equations, where no `points` are given.
     t : float
         For rates that depend on time.
     x0 : ndarray, shape (species,), optional
@@ -236,7 +243,9 @@ def measure_gaussian(network, mean, covariance, *, n_stable, t=0.0, x0=None, shi
     """
     few = find_switches(network, mean if x0 is None else x0)
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    values = [("fixed points", "", n_stable)]
+    values = [("fixed points", "", n_stable if points is None else max(1, points.stable.sum()))]
+    if points is not None:
+        values.append(("absorbing states", "", points.absorbing.sum()))
     for i, name in enumerate(network.species):
         if name in few:
             values.append(("switch", name, 1.0))
@@ -299,7 +308,7 @@ def _shifts(network, mean, covariance, t):
         after = np.diag(basis @ solve_lyapunov(j2, d2) @ basis.T)
     except (np.linalg.LinAlgError, ValueError):
         return [("mean shift", "", np.inf), ("spread shift", "", np.inf)]
-    values = []
+    values = [("slope change", "", _slope_change(network, mean, covariance, t))]
     for i, name in enumerate(network.species):
         if mean[i] > 0 and not few[i]:
             values.append(("mean shift", name, abs(shift[i]) / mean[i]))
@@ -308,16 +317,41 @@ def _shifts(network, mean, covariance, t):
     return values
 
 
+def _slope_change(network, mean, covariance, t):
+    """Return by how much the Jacobian changes over a standard deviation, relative to itself, at most over directions."""
+    if is_linear(network):
+        return 0.0
+    rates, basis = network.rate_equations(), free_directions(network)
+    up, down = _one_deviation_away(network, mean, covariance)
+    change = basis.T @ (rates.evaluate_jacobian(up, t) - rates.evaluate_jacobian(down, t)) @ basis / 2
+    j = basis.T @ rates.evaluate_jacobian(mean, t) @ basis
+    # In units of the standard deviations, so that rare species do not weigh more than others.
+    lengths, directions = np.linalg.eigh(basis.T @ covariance @ basis)
+    root = directions * np.sqrt(np.maximum(lengths, 1e-12 * np.abs(lengths).max()))
+    relative = np.linalg.solve(root, np.linalg.solve(j, change @ root))
+    return float(np.linalg.norm(relative, 2, axis=(1, 2)).max()) if np.all(np.isfinite(relative)) else np.inf
+
+
+def _one_deviation_away(network, mean, covariance):
+    """Return the points one standard deviation up and down each principal direction, shape (2, direction, species)."""
+    lengths, directions = np.linalg.eigh((covariance + covariance.T) / 2)
+    arms = (directions * np.sqrt(np.maximum(lengths, 0.0))).T
+    points = np.stack([mean + arms, mean - arms])
+    rates = network.rate_equations()
+    # A polynomial has a meaning below zero, others need not have one.
+    return points if all(a.is_polynomial(*rates.variables) for a in rates.fluxes) else np.maximum(points, 0.0)
+
+
 def curved_drift(network, mean, covariance, t=0.0):
     """Return the mean of the drift over a Gaussian law less the macroscopic drift at its mean, shape (species,).
 
     Over two points a direction, one standard deviation away: exact for rates of second order, and for others at the
-    scale of the fluctuations rather than at a point. Points below zero are moved to zero.
+    scale of the fluctuations rather than at a point.
     """
+    if is_linear(network):
+        return np.zeros(len(mean))
     exact = network.rate_equations("discrete")
-    lengths, directions = np.linalg.eigh((covariance + covariance.T) / 2)
-    arms = (directions * np.sqrt(np.maximum(lengths, 0.0))).T
-    points = np.maximum(np.concatenate([mean + arms, mean - arms]), 0.0)
+    points = _one_deviation_away(network, mean, covariance).reshape(-1, len(mean))
     at_mean = exact.evaluate(mean, t)
     with np.errstate(all="ignore"):
         curved = 0.5 * (exact.evaluate(points, t) - at_mean).sum(axis=0)

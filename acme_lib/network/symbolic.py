@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import sympy
 
-from acme_lib.errors import ParameterError
+from acme_lib.errors import EquationError, ParameterError
 
 TIME = sympy.Symbol("t", real=True)
 CONVENTIONS = ("discrete", "macroscopic")
@@ -103,7 +103,10 @@ def _compile(arguments, expressions, functions):
 
     own = {name: np.vectorize(function, otypes=[float]) for name, function in functions}
     own |= {"amin": extreme(np.minimum), "amax": extreme(np.maximum)}
-    return sympy.lambdify(arguments, list(expressions), modules=[own, "numpy"], cse=True)
+    try:
+        return sympy.lambdify(arguments, list(expressions), modules=[own, "numpy"], cse=True)
+    except RecursionError:
+        raise EquationError("these expressions are too long to compile; take fewer reactions or a lower order") from None
 
 
 class _Structure:
