@@ -276,7 +276,7 @@ def _close(alpha, order, closure, means, names):
     cumulants, closed = {}, {}
 
     def moment(beta):
-        if sum(beta) <= order:
+        if sum(beta) <= largest:
             return known(beta)
         if beta not in closed:
             closed[beta] = sympy.Add(*_parts(beta, cumulant, moment))

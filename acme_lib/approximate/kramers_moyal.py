@@ -202,7 +202,8 @@ class FokkerPlanckDensity:
 
     def cdf(self, x):
         """Return the probability below `x`."""
-        return np.clip(self._primitive(np.clip(np.asarray(x, dtype=float), self.x[0], self.x[-1])), 0.0, 1.0)
+        x = np.asarray(x, dtype=float)
+        return np.where(x < self.x[0], 0.0, np.clip(self._primitive(np.clip(x, self.x[0], self.x[-1])), 0.0, 1.0))
 
     def pmf(self, n):
         """Return the probability of rounding to the count `n`: below zero it stays below zero."""

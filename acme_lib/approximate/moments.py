@@ -16,6 +16,7 @@ from acme_lib.network.symbolic import derive
 from acme_lib.simulate.task import check_times
 
 _NEWTON_STEPS = 60
+_MOST_CALLS = 2_000  # of the equations, in one continuation in time
 _RELAXATIONS = 30.0  # times of the slowest mode that the continuation in time runs before the next try
 _TINY = 1e-6  # molecules: where a mean starts that should start at none, if logarithms or powers need more
 
@@ -281,7 +282,7 @@ def _solve_from(network, equations, point, sums):
             try:
                 span = _RELAXATIONS * 10.0 ** (attempt - 1) / rate
                 path = integrate(
-                    lambda now, z: equations.evaluate(z, sums, now), z, np.array([0.0, span]), 1e-8, 1e-8, "the moment equations"
+                    lambda now, z: equations.evaluate(z, sums, now), z, np.array([0.0, span]), 1e-6, 1e-8, "they", _MOST_CALLS
                 )
             except AcmeError:
                 return z, np.nan, why + ", and in time they blow up"

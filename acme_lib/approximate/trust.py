@@ -24,7 +24,7 @@ _GAUSSIAN = {
     "absorbing states": (0.5, 0.5, "both"),
     "mean shift": (0.05, 0.15, "moments"),
     "spread shift": (0.05, 0.15, "moments"),
-    "slope change": (0.25, 0.5, "both"),
+    "slope change": (0.25, 1.0, "both"),
     "boundary distance": (3.5, 2.0, "law"),
     "copy number": (5.0, 2.0, "law"),
     "time-scale ratio": (0.3, 0.8, "law"),
