@@ -1,4 +1,4 @@
-"""Approximations, each with a warning light: moments and closures, linear noise, Kramers-Moyal; the methods compared."""
+"""Approximations, each with a warning light: moments and closures, linear noise, Kramers-Moyal; methods compared."""
 
 from acme_lib.approximate.assess import assess
 from acme_lib.approximate.central_moments import CentralMomentEquations

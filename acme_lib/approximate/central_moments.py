@@ -23,8 +23,8 @@ class CentralMomentEquations(Equations):
               \dot M_\alpha = \sum_j \left\langle a_j(\mu + y)\left[(y + s_j)^\alpha - y^\alpha\right]\right\rangle
               - \sum_i \alpha_i \dot\mu_i M_{\alpha - e_i}, \qquad y = x - \mu
 
-    Species that a conservation law determines are replaced by the others. Rates that are polynomials of the counts stand
-    exactly; others stand as their Taylor polynomial around the mean, of the degree of the moments.
+    Species that a conservation law determines are replaced by the others. Rates that are polynomials of the counts
+    stand exactly; others stand as their Taylor polynomial around the mean, of the degree of the moments.
 
     Attributes
     ----------
@@ -73,7 +73,9 @@ class CentralMomentEquations(Equations):
         names = [network.species[i] for i in kept]
         means = [sympy.Symbol(f"<{name}>", real=True) for name in names]
         sums = sums_of(network)
-        full = dict(zip([symbol(name) for name in network.species], _combine(recover, offset, means, sums), strict=True))
+        full = dict(
+            zip([symbol(name) for name in network.species], _combine(recover, offset, means, sums), strict=True)
+        )
         zero = (0,) * n
         moments = {zero: sympy.Integer(1)} | {_unit(n, i): sympy.Integer(0) for i in range(n)}
         exponents = tuple(_of_degrees(n, 2, order))
@@ -112,8 +114,8 @@ class CentralMomentEquations(Equations):
         if higher and closure is None:
             needed = ", ".join(str(s) for s in higher.values())
             raise EquationError(
-                f"the moment equations of order {order} are not closed: they need {needed}. Close them by an assumption "
-                f"(closure={', '.join(map(repr, CLOSURES))}), or solve the master equation"
+                f"the moment equations of order {order} are not closed: they need {needed}. Close them by an "
+                f"assumption (closure={', '.join(map(repr, CLOSURES))}), or solve the master equation"
             )
         closures = {s: _close(alpha, order, closure, means, names) for alpha, s in higher.items()}
         return cls(network, int(order), closure if higher else None, kept, recover, offset, exponents, tuple(rates),
@@ -186,7 +188,9 @@ class CentralMomentEquations(Equations):
         notes = [r"$\delta x$ is the deviation of x from its mean."]
         gone = [name for i, name in enumerate(self.network.species) if i not in self.kept]
         if gone:
-            notes.append(f"{', '.join(gone)} follow from conservation: {', '.join(self.network.conservation_law_texts)}.")
+            notes.append(
+                f"{', '.join(gone)} follow from conservation: {', '.join(self.network.conservation_law_texts)}."
+            )
         if self.taylor:
             notes.append(f"Rates that are no polynomials stand as their Taylor polynomials of degree {self.order}.")
         notes.append(f"Closure: {self.closure}." if self.closures else "Closed without an assumption.")
@@ -222,7 +226,9 @@ def _combine(recover, offset, means, sums):
 
 def _degree(a, species):
     """Return the degree of a polynomial, None of what is none."""
-    whole = a.replace(lambda e: e.is_Pow and e.exp.is_Float and float(e.exp).is_integer(), lambda e: e.base ** int(e.exp))
+    whole = a.replace(
+        lambda e: e.is_Pow and e.exp.is_Float and float(e.exp).is_integer(), lambda e: e.base ** int(e.exp)
+    )
     try:
         return sympy.Poly(whole, *species).total_degree()
     except sympy.PolynomialError:
@@ -240,8 +246,8 @@ def _expand(a, means, degree):
                 value = sympy.diff(value, variable, times)
         if value.has(sympy.Derivative, sympy.Subs):
             raise EquationError(
-                "a rate has no derivative that can be written, so that its mean cannot be expanded; give it as a smooth "
-                "expression"
+                "a rate has no derivative that can be written, so that its mean cannot be expanded; give it as a "
+                "smooth expression"
             )
         if value != 0:
             coefficients[beta] = value / math.prod(math.factorial(b) for b in beta)

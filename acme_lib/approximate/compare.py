@@ -116,7 +116,7 @@ class MethodComparison:
     def distance(self, method, name):
         """Return the total variation between the law of a method and that of the reference; NaN where one is missing.
 
-        Of a continuous law, whole counts have the probability of rounding to them; what lies below zero counts as wrong.
+        Of a continuous law, whole counts have the probability of rounding to them; what lies below zero is wrong.
         """
         i = self.axis(name)
         if self.reference is None or method == self.reference:
@@ -157,7 +157,9 @@ class MethodComparison:
                         "distance": self.distance(row.method, name),
                         "distance_by_chance": self.distance_by_chance(row.method, name),
                         "seconds": row.seconds,
-                        "trust": "exact" if row.trust is None and not row.failure else getattr(row.trust, "verdict", ""),
+                        "trust": "exact"
+                        if row.trust is None and not row.failure
+                        else getattr(row.trust, "verdict", ""),
                         "words": row.failure or row.note or getattr(row.trust, "sentence", ""),
                     }
                 )
@@ -188,7 +190,9 @@ class MethodComparison:
             for row in (r for r in self.table() if r["species"] == name):
                 body.append("<tr>" + "".join(_cells(row)) + "</tr>")
         for row in self.rows:
-            words = row.failure or row.note or (row.trust.sentence if row.trust and row.trust.verdict != "green" else "")
+            words = (
+                row.failure or row.note or (row.trust.sentence if row.trust and row.trust.verdict != "green" else "")
+            )
             if words:
                 notes.append(f"<li>{html.escape(row.method)}: {html.escape(words)}</li>")
         chance = max((r["distance_by_chance"] for r in self.table()), default=0.0)
@@ -221,8 +225,8 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
     equations, the linear noise approximation, moment equations (closed ones as they are, others with each closure, of
     order 2 and for zero cumulants 3), the chemical Langevin equation, and for one species the Fokker-Planck equation.
 
-    Methods that give no more than moments are given the law of their assumption: a log-normal one for that closure, else
-    a Gaussian one. A simulation counts as stationary after twelve times of the slowest mode around a stable state; from
+    Methods that give no more than moments are given the law of their assumption: a log-normal one for that closure,
+    else a Gaussian one. A simulation counts as stationary after twelve times of the slowest mode around a stable state; from
     one mode of a bistable network it has then not seen the other.
 
     Use when: to choose a method for a network, or to see what an approximation costs.
@@ -285,7 +289,9 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
         methods = [m for m in METHODS if m not in left_out]
     for method in methods:
         if method not in METHODS:
-            raise ParameterError(f"{method!r} is no method{suggest(str(method), METHODS)}; there are {', '.join(METHODS)}")
+            raise ParameterError(
+                f"{method!r} is no method{suggest(str(method), METHODS)}; there are {', '.join(METHODS)}"
+            )
     if any(m in _SAMPLED for m in methods) and not isinstance(rng, np.random.Generator):
         raise ParameterError(
             "SSA and Langevin sample: pass rng=numpy.random.default_rng(seed), or leave them out of methods"
@@ -332,7 +338,9 @@ class _Question:
         points = find_fixed_points(self.network, self.x0)
         rates = -points.eigenvalues[points.stable].real
         if not rates.size:
-            raise EquationError("there is no stable state, so that nothing says when a simulation is stationary; give t")
+            raise EquationError(
+                "there is no stable state, so that nothing says when a simulation is stationary; give t"
+            )
         slowest = 1.0 / float(rates.min())
         if points.reached is None:
             return _RELAXATIONS * slowest
@@ -357,10 +365,14 @@ def _run(method, question):
             result = _solve(method, question)
             seconds = time.perf_counter() - start
         parts = _summarise(method, result, question)
-        return MethodResult(method, result, *parts, seconds, _light(method, result, question), note=_note(method, question))
+        return MethodResult(
+            method, result, *parts, seconds, _light(method, result, question), note=_note(method, question)
+        )
     except AcmeError as error:
         nothing = [np.full(n, np.nan) for _ in range(3)]
-        return MethodResult(method, None, *nothing, np.zeros(n), (None,) * n, math.nan, None, " ".join(str(error).split()))
+        return MethodResult(
+            method, None, *nothing, np.zeros(n), (None,) * n, math.nan, None, " ".join(str(error).split())
+        )
 
 
 def _solve(method, q):
@@ -405,7 +417,9 @@ def _note(method, q):
     stable = int(find_fixed_points(q.network, q.x0).stable.sum())
     if stable < 2:
         return ""
-    return f"it ran for {q.horizon:.3g} from one state, too short to see how {stable} stable states share the probability"
+    return (
+        f"it ran for {q.horizon:.3g} from one state, too short to see how {stable} stable states share the probability"
+    )
 
 
 def _summarise(method, result, q):
@@ -472,7 +486,9 @@ def _solve_master(q):
         space = StateSpace.box(q.network, **sizes)
         if q.t is None:
             generator = build_generator(q.network, space, boundary="reflecting")
-            law = solve_stationary(generator, x0=None if q.x0 is None else dict(zip(space.species, q.state, strict=True)))
+            law = solve_stationary(
+                generator, x0=None if q.x0 is None else dict(zip(space.species, q.state, strict=True))
+            )
         else:
             generator = build_generator(q.network, space, boundary="absorbing")
             law = solve_transient(generator, space.point(q.state), [q.t])

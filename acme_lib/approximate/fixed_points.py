@@ -143,7 +143,9 @@ def _search(network, rates, start, reached):
     done = np.zeros((0, n))
     for _ in range(_ROUNDS):
         residual = np.concatenate([rates.evaluate(x) @ basis, (x - start) @ laws.T], axis=1)
-        jacobian = np.concatenate([basis.T @ rates.evaluate_jacobian(x), np.broadcast_to(laws, (len(x), *laws.shape))], 1)
+        jacobian = np.concatenate(
+            [basis.T @ rates.evaluate_jacobian(x), np.broadcast_to(laws, (len(x), *laws.shape))], 1
+        )
         finite = np.isfinite(residual).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
         x, residual, jacobian = x[finite], residual[finite], jacobian[finite]
         if not len(x):

@@ -57,8 +57,8 @@ class KramersMoyalExpansion(Equations):
             raise ParameterError(f"order is a whole number of at least 1; {order!r} came")
         if len(network.species) != 1:
             raise EquationError(
-                f"the network has {len(network.species)} species ({', '.join(network.species)}), and this expansion is of "
-                "one; drift and diffusion of several are those of network.fokker_planck()"
+                f"the network has {len(network.species)} species ({', '.join(network.species)}), and this expansion is "
+                "of one; drift and diffusion of several are those of network.fokker_planck()"
             )
         fluxes = propensity_expressions(network, convention)
         steps = network.stoichiometry[:, 0].tolist()
@@ -101,7 +101,7 @@ def expand_kramers_moyal(network, order=2, *, convention="discrete"):
 
     For several species `ReactionNetwork.fokker_planck` has the drift vector and the diffusion matrix.
 
-    Use when the question is what a Fokker-Planck equation leaves out: :math:`\alpha_3` is the third moment of the jumps.
+    Use when the question is what a Fokker-Planck equation leaves out: :math:`\alpha_3` is the third moment of jumps.
 
     Parameters
     ----------
@@ -267,8 +267,8 @@ def solve_stationary_fokker_planck(network, *, convention="discrete", start=None
     Raises
     ------
     EquationError
-        If there are several species, a rate depends on time, or no density can be normalised (a state that is never left
-        again, growth without bound).
+        If there are several species, a rate depends on time, or no density can be normalised (a state that is never
+        left again, growth without bound).
 
     References
     ----------
@@ -335,8 +335,8 @@ def _support(equation, start):
     drift, diffusion = _coefficients(equation, np.array([start]))
     if not diffusion[0] > 0:
         raise EquationError(
-            f"the diffusion is {diffusion[0]:.3g} at {start:g} molecules: a state without noise, where the process stays; "
-            "there is no stationary density"
+            f"the diffusion is {diffusion[0]:.3g} at {start:g} molecules: a state without noise, where the process "
+            "stays; there is no stationary density"
         )
     reach = np.sqrt(diffusion[0])
     high = _walk(equation, start, reach, np.inf)
@@ -384,7 +384,9 @@ def _walk(equation, start, reach, limit):
         position = position + sign * length
         a, b = _coefficients(equation, np.append(nodes, position))
         if not (np.all(np.isfinite(a)) and np.all(b > 0)):
-            raise EquationError(f"the diffusion is not positive near {position:.4g} molecules, beside the bulk of the law")
+            raise EquationError(
+                f"the diffusion is not positive near {position:.4g} molecules, beside the bulk of the law"
+            )
         log += sign * length / 2 * float(_WEIGHTS @ (2 * a[:-1] / b[:-1]))
         density = log - np.log(b[-1] / b0)
         top = max(top, density)
@@ -414,7 +416,9 @@ def _quadrature(equation, low, high, exponent, panels):
         near = away < 1e-6 * (high - low)
         slope = _at_boundary(equation, low, high - low)[1]
         # With e^y for log(1 + e^y) nothing underflows.
-        log_b = np.where(near, np.log(slope) + np.log(length) + np.minimum(y, np.log(np.maximum(away / length, 1e-300))), log_b)
+        log_b = np.where(
+            near, np.log(slope) + np.log(length) + np.minimum(y, np.log(np.maximum(away / length, 1e-300))), log_b
+        )
     force = 2 * a * np.exp(log_jacobian - log_b)
     # The potential at each node: the panels before it, and within the panel the integral of the interpolant.
     before = np.concatenate([[0.0], np.cumsum((force @ _WEIGHTS) * half)])[:-1]
@@ -434,7 +438,8 @@ def _primitive_matrix():
     n = len(_NODES)
     to_series = np.linalg.inv(np.polynomial.legendre.legvander(_NODES, n - 1))
     integrals = np.stack(
-        [np.polynomial.legendre.legval(_NODES, np.polynomial.legendre.legint(row, lbnd=-1)) for row in np.eye(n)], axis=1
+        [np.polynomial.legendre.legval(_NODES, np.polynomial.legendre.legint(row, lbnd=-1)) for row in np.eye(n)],
+        axis=1,
     )
     return integrals @ to_series
 

@@ -272,8 +272,8 @@ def integrate(slope, start, times, rtol, atol, what, most=_MOST_CALLS):
         finished = False
     if not finished:
         raise AcmeError(
-            f"{what} cannot be continued beyond about t={last:.4g}: the solution grows without bound or leaves the states "
-            "for which the rates are defined"
+            f"{what} cannot be continued beyond about t={last:.4g}: the solution grows without bound or leaves the "
+            "states for which the rates are defined"
         )
     return found.y.T
 

@@ -32,8 +32,8 @@ class Moments(ApproximateMoments):
     central : ndarray, shape (…, moment)
         Central moments of order 2 and more, over the species kept.
     residual : float
-        Of a stationary solution, the largest slope left over, on the scale of the moment times the fastest rate; NaN of a
-        solution in time.
+        Of a stationary solution, the largest slope left over, on the scale of the moment times the fastest rate; NaN of
+        a solution in time.
     others : tuple of Moments
         Other stationary solutions, from other stable states of the rate equations.
     fixed_points : FixedPoints or None
@@ -282,7 +282,13 @@ def _solve_from(network, equations, point, sums):
             try:
                 span = _RELAXATIONS * 10.0 ** (attempt - 1) / rate
                 path = integrate(
-                    lambda now, z: equations.evaluate(z, sums, now), z, np.array([0.0, span]), 1e-6, 1e-8, "they", _MOST_CALLS
+                    lambda now, z: equations.evaluate(z, sums, now),
+                    z,
+                    np.array([0.0, span]),
+                    1e-6,
+                    1e-8,
+                    "they",
+                    _MOST_CALLS,
                 )
             except AcmeError:
                 return z, np.nan, why + ", and in time they blow up"
@@ -298,7 +304,6 @@ def _solve_from(network, equations, point, sums):
 
 def _first_guess(network, equations, point):
     """Return means and moments of the linear noise at a fixed point, their scale, and the slowest rate."""
-
     basis, kept = free_directions(network), list(equations.kept)
     j, d = (basis.T @ m @ basis for m in network.linear_noise().evaluate(point))
     eigenvalues = np.linalg.eigvals(j).real

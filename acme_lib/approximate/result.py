@@ -93,14 +93,16 @@ class ApproximateMoments:
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td>"
             + "".join(
-                f"<td>{self._last(f(name)):.5g}</td>" for f in (self.mean, self.variance, self.fano_factor, self.skewness)
+                f"<td>{self._last(f(name)):.5g}</td>"
+                for f in (self.mean, self.variance, self.fano_factor, self.skewness)
             )
             + "</tr>"
             for name in self.species
         )
         at = "stationary" if self.times is None else f"at t = {self.times[-1]:g}"
         return (
-            f"<p>{html.escape(self._what())}, {at}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<p>{html.escape(self._what())}, {at}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
             f"<p>{badge(self.trust.verdict)} {html.escape(self.trust.sentence)}</p>"
         )
 

@@ -1,8 +1,8 @@
 r"""The warning light of an approximation: numbers, thresholds, a verdict and plain words.
 
 What the light promises was measured against the master equation on a spread of models
-(`tests/library/test_approximate_trust.py`): green, the numbers in question are right within 5 %, and the total variation
-of a law is below 0.06; red, expect more than 15 %, or a law that is wrong to the eye; amber, between.
+(`tests/library/test_approximate_trust.py`): green, the numbers in question are right within 5 %, and the total
+variation of a law is below 0.06; red, expect more than 15 %, or a law that is wrong to the eye; amber, between.
 """
 
 import html
@@ -33,7 +33,12 @@ _GAUSSIAN = {
 THRESHOLDS = {
     "linear noise": _GAUSSIAN,
     # A closure keeps what shifts the mean; what it leaves out goes as the square of that.
-    "moment closure": {**_GAUSSIAN, "mean shift": (0.15, 0.4, "moments"), "spread shift": (0.2, 0.5, "moments")},
+    "moment closure": {
+        **_GAUSSIAN,
+        "mean shift": (0.15, 0.4, "moments"),
+        "spread shift": (0.2, 0.5, "moments"),
+        "slope change": (0.25, 0.5, "both"),
+    },
     "rate equations": {key: _GAUSSIAN[key] for key in ("fixed points", "absorbing states", "mean shift")},
     # Diffusions keep the skewness, and all fixed points, though not how long they last.
     "Langevin": {
@@ -51,14 +56,14 @@ THRESHOLDS = {
 }
 _WORDS = {
     "fixed points": "the rate equations have {value:.0f} stable states, and the method knows one of them at a time",
-    "absorbing states": "there is a state without any reaction, in which the process ends; this is at best its law before",
+    "absorbing states": "there is a state without any reaction, in which the process ends: this is no law for ever",
     "mean shift": "fluctuations move the mean of {of} by {percent} of it",
     "spread shift": "fluctuations change the standard deviation of {of} by {percent}",
     "slope change": "what drives {of} back to the mean changes by {percent} over one standard deviation",
-    "boundary distance": "the mean of {of} is only {value:.2g} standard deviations above zero, where the law has to end",
+    "boundary distance": "the mean of {of} is only {value:.2g} standard deviations above zero, where a law must end",
     "copy number": "there are only {value:.2g} molecules of {of} on average",
-    "time-scale ratio": "a switch with few states is slow for {of} (its time over that of {of}: {value:.2g}), so that the "
-    "law is a mixture",
+    "time-scale ratio": "a switch with few states is slow for {of} (its time over that of {of}: {value:.2g}), so that "
+    "the law is a mixture",
     "bimodality": "skewness and kurtosis of {of} hint at two modes (coefficient {value:.2g}; a uniform law has 0.56)",
     "at zero": "{value:.1%} of the states of {of} are within half a molecule of zero, where the equation means nothing",
     "mass below zero": "{value:.1%} of the probability lies below zero",
@@ -150,8 +155,10 @@ class Trust:
         """Return the value of a measure, the worst where it is there for several species."""
         values = [m for m in self.measures if m.name == name]
         if not values:
-            raise KeyError(f"{name!r} is none of the measures {', '.join(dict.fromkeys(m.name for m in self.measures))}")
-        return max(values, key=lambda m: (m.value if m.red >= m.amber else -m.value)).value
+            raise KeyError(
+                f"{name!r} is none of the measures {', '.join(dict.fromkeys(m.name for m in self.measures))}"
+            )
+        return max(values, key=lambda m: m.value if m.red >= m.amber else -m.value).value
 
     @property
     def sentence(self):
@@ -173,11 +180,16 @@ class Trust:
             }[self.moments]
         if self.law is not None:
             joint = " and " if self.moments == "green" and self.law == "green" else "; "
-            head += joint + {
-                "green": "the law drawn from them" if joint == " and " and not self.exact_moments else "the law is sound",
-                "amber": "read the law with care",
-                "red": "do not trust the law",
-            }[self.law]
+            head += (
+                joint
+                + {
+                    "green": "the law drawn from them"
+                    if joint == " and " and not self.exact_moments
+                    else "the law is sound",
+                    "amber": "read the law with care",
+                    "red": "do not trust the law",
+                }[self.law]
+            )
         reasons = [*self.problems, *(m.words for m in worst.values())]
         return head + (": " + "; ".join(reasons[:3]) if reasons else "") + "."
 
@@ -318,7 +330,7 @@ def _shifts(network, mean, covariance, t):
 
 
 def _slope_change(network, mean, covariance, t):
-    """Return by how much the Jacobian changes over a standard deviation, relative to itself, at most over directions."""
+    """Return by how much the Jacobian changes over a standard deviation, relative to itself; the worst direction."""
     if is_linear(network):
         return 0.0
     rates, basis = network.rate_equations(), free_directions(network)

@@ -82,7 +82,6 @@ def numeric(network, variables, expressions):
 
     `x` has shape (variable, …), the result (expression, …).
     """
-
     parameters = tuple(symbol(name) for name in network.parameters)
     functions = tuple(network.functions.items())
     compiled = _compile((*variables, TIME, *parameters), tuple(expressions), functions)
@@ -106,7 +105,9 @@ def _compile(arguments, expressions, functions):
     try:
         return sympy.lambdify(arguments, list(expressions), modules=[own, "numpy"], cse=True)
     except RecursionError:
-        raise EquationError("these expressions are too long to compile; take fewer reactions or a lower order") from None
+        raise EquationError(
+            "these expressions are too long to compile; take fewer reactions or a lower order"
+        ) from None
 
 
 class _Structure:

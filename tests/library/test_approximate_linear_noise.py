@@ -13,7 +13,7 @@ def parse(text, **parameters):
     return acme.ReactionNetwork.parse(text, **parameters)
 
 
-# --- fixed points -------------------------------------------------------------------------------------------------------
+# --- fixed points -----------------------------------------------------------------------------------------------------
 
 
 def test_fixed_points_of_schlogl_are_the_roots_of_its_cubic():
@@ -40,7 +40,7 @@ def test_fixed_points_keep_conserved_sums_and_name_what_is_odd():
         acme.find_fixed_points(parse("0 -> X : k", k=1))
 
 
-# --- linear noise -------------------------------------------------------------------------------------------------------
+# --- linear noise -----------------------------------------------------------------------------------------------------
 
 
 def two_stage():
@@ -121,7 +121,7 @@ def test_the_shift_of_the_mean_is_that_of_the_effective_rate_equations():
     assert shift == pytest.approx(p - phi, rel=0.1) and abs(p - phi) > 0.02
 
 
-# --- Kramers-Moyal and Fokker-Planck ------------------------------------------------------------------------------------
+# --- Kramers-Moyal and Fokker-Planck ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [0.05, 0.3, 2.0, 10.0, 1e4])
@@ -163,7 +163,9 @@ def test_coefficients_are_the_moments_of_the_jumps():
     np.testing.assert_allclose(values, [steps**m @ rates for m in (1, 2, 3, 4)], rtol=1e-12)
     text = str(acme.expand_kramers_moyal(models.birth_death(), 3))
     assert text.splitlines()[-1] == "    - 1/6 d^3/dM^3 [(k - g*M) p]"
-    assert r"\frac{1}{6} \frac{\partial^{3}}{\partial M^{3}}" in acme.expand_kramers_moyal(models.birth_death(), 3).latex()
+    assert (
+        r"\frac{1}{6} \frac{\partial^{3}}{\partial M^{3}}" in acme.expand_kramers_moyal(models.birth_death(), 3).latex()
+    )
     with pytest.raises(acme.EquationError, match="2 species"):
         acme.expand_kramers_moyal(two_stage())
     with pytest.raises(acme.ParameterError, match="order"):

@@ -1,4 +1,4 @@
-"""Moment equations: exact where they close, closures against hand-made ones and the master equation, what is refused."""
+"""Moment equations: exact where they close, closures against hand-made ones and the master equation, refusals."""
 
 import time
 
@@ -32,7 +32,7 @@ def stationary_joint(network, *names, x0=None, **largest):
     return law.marginal(*names)
 
 
-# --- closed equations ---------------------------------------------------------------------------------------------------
+# --- closed equations -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", [2, 3, 4, 5])
@@ -203,7 +203,7 @@ def test_rates_that_are_no_polynomials_stand_as_taylor_polynomials():
     assert started.mean("P")[-1] == pytest.approx(moments.mean("P"), rel=1e-5)
 
 
-# --- what is refused, and said -----------------------------------------------------------------------------------------
+# --- what is refused, and said ----------------------------------------------------------------------------------------
 
 
 def test_equations_that_do_not_close_ask_for_a_closure():
@@ -216,8 +216,8 @@ def test_equations_that_do_not_close_ask_for_a_closure():
             acme.solve_stationary_moments(models.birth_death(), order=order)
     with pytest.raises(acme.EquationError, match="more than 400"):
         acme.solve_stationary_moments(models.two_stage(), order=40)
+    network = parse("0 => A : f(A)\nA -> 0 : g", f=lambda a: 5.0 / (1.0 + a), g=1)
     with pytest.raises(acme.EquationError, match="no derivative that can be written"):
-        network = parse("0 => A : f(A)\nA -> 0 : g", f=lambda a: 5.0 / (1.0 + a), g=1)
         CentralMomentEquations.of(network, 2, "normal")
 
 
@@ -239,7 +239,9 @@ def test_moments_of_no_law_are_an_error_and_not_a_result():
         np.array([[-1.0]]),
         np.array([[[-2.0]]]),
     )
-    assert any("mean of M falls to -1" in p for p in problems) and any("variance of M falls to -2" in p for p in problems)
+    assert any("mean of M falls to -1" in p for p in problems) and any(
+        "variance of M falls to -2" in p for p in problems
+    )
     squeezed = moments_module._problems(  # kurtosis 1.2, skewness 1: no law has them
         CentralMomentEquations.of(models.birth_death(), 4, None),
         np.array([[9.0, 1.0, 1.0, 1.2]]),
@@ -256,10 +258,14 @@ def test_what_is_displayed_is_what_is_computed():
     assert str(equations).splitlines()[0] == "d/dt <P> = k + 2*d*<D> + c*<P> - g*<P> - c*<P>**2 - c*<dP^2>"
     assert "<dP^2 dD> = 0" in str(equations).splitlines()
     assert r"\langle \delta P\,\delta D \rangle" in equations._repr_markdown_()
-    assert "follow from conservation: OFF + ON = const" in CentralMomentEquations.of(models.telegraph(), 2, None)._note()
+    assert (
+        "follow from conservation: OFF + ON = const" in CentralMomentEquations.of(models.telegraph(), 2, None)._note()
+    )
     z, values = np.array([10.0, 5.0, 9.0, -1.0, 4.0]), models.dimerisation().parameters
     names = {s: v for s, v in zip(equations.variables, z, strict=True)} | dict.fromkeys(equations.closures, 0.0)
-    shown = [float(rate.subs(names | {sympy.Symbol(k, real=True): v for k, v in values.items()})) for rate in equations.rates]
+    shown = [
+        float(rate.subs(names | {sympy.Symbol(k, real=True): v for k, v in values.items()})) for rate in equations.rates
+    ]
     np.testing.assert_allclose(equations.evaluate(z, []), shown, rtol=1e-12)
 
 
@@ -290,6 +296,8 @@ def test_a_change_of_a_parameter_derives_nothing(monkeypatch):
 
 
 def test_a_normal_law_is_what_the_normal_closure_gives():
-    assert moments_module._isserlis((0, 0, 1, 1), np.array([[2.0, 0.5], [0.5, 3.0]]), {}) == pytest.approx(2 * 3 + 2 * 0.25)
+    assert moments_module._isserlis((0, 0, 1, 1), np.array([[2.0, 0.5], [0.5, 3.0]]), {}) == pytest.approx(
+        2 * 3 + 2 * 0.25
+    )
     x = stats.norm(0, np.sqrt(2.0)).moment(6)
     assert moments_module._isserlis((0,) * 6, np.array([[2.0]]), {}) == pytest.approx(x)
