@@ -226,8 +226,8 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
     order 2 and for zero cumulants 3), the chemical Langevin equation, and for one species the Fokker-Planck equation.
 
     Methods that give no more than moments are given the law of their assumption: a log-normal one for that closure,
-    else a Gaussian one. A simulation counts as stationary after twelve times of the slowest mode around a stable state; from
-    one mode of a bistable network it has then not seen the other.
+    else a Gaussian one. A simulation counts as stationary after twelve times of the slowest mode around a stable state;
+    from one mode of a bistable network it has then not seen the other.
 
     Use when: to choose a method for a network, or to see what an approximation costs.
 

@@ -280,8 +280,8 @@ def solve_stationary_fokker_planck(network, *, convention="discrete", start=None
     >>> density = solve_stationary_fokker_planck(models.birth_death(k=2, g=1))
     >>> round(density.mean(), 6), round(density.variance(), 6)  # as for the Poisson law
     (2.0, 2.0)
-    >>> bool(0.01 < density.mass_below_zero < 0.03)
-    True
+    >>> print(f"{density.mass_below_zero:.4f}")
+    0.0507
     """
     network.refuse_events("solve_stationary_fokker_planck")
     refuse_time(network)

@@ -165,7 +165,7 @@ def solve_moments(network, x0, t, order=2, *, closure=None, rtol=1e-9, atol=1e-9
     --------
     >>> from acme_lib import models
     >>> moments = solve_moments(models.two_stage(), {}, [0, 1, 10], order=3)
-    >>> moments.closure is None, round(moments.mean("M")[1], 4)  # 10 (1 - 1/e)
+    >>> moments.closure is None, round(float(moments.mean("M")[1]), 4)  # 10 (1 - 1/e)
     (True, 6.3212)
     """
     network.refuse_events("solve_moments")
