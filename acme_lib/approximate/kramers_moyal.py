@@ -281,7 +281,7 @@ def solve_stationary_fokker_planck(network, *, convention="discrete", start=None
     >>> round(density.mean(), 6), round(density.variance(), 6)  # as for the Poisson law
     (2.0, 2.0)
     >>> print(f"{density.mass_below_zero:.4f}")
-    0.0507
+    0.0511
     """
     network.refuse_events("solve_stationary_fokker_planck")
     refuse_time(network)
