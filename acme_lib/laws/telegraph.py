@@ -1,17 +1,16 @@
 """The stationary law of mRNA made by a gene that switches on and off: Poisson mixed over a beta law."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.laws.count_law import CountLaw, check_top
 from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
-class Telegraph:
+class Telegraph(CountLaw):
     """The telegraph law, with rates in units of the mRNA's loss.
 
     Attributes
@@ -24,33 +23,9 @@ class Telegraph:
     k_off: float
     s: float
 
-    def pmf(self, n):
-        """Return the probability of each count in `n`, an array_like of numbers (0 where not a whole count)."""
-        with np.errstate(under="ignore"):
-            return np.exp(self.logpmf(n))
-
-    def logpmf(self, n):
-        """Return the logarithm of the probability of each count, right to the last digits also far out in the tails."""
-        n = np.asarray(n, dtype=float)
-        valid = (n >= 0) & (np.floor(n) == n) & np.isfinite(n)
-        counts = np.where(valid, n, 0).astype(np.int64)
-        table = telegraph_logpmf(self.k_on, self.k_off, self.s, int(counts.max(initial=0)))
-        return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, -np.inf))[()]
-
-    def cdf(self, n):
-        """Return the probability of at most `n`."""
-        n = np.asarray(n, dtype=float)
-        last = len(self._cumulative) - 1
-        counts = np.where(np.isnan(n), 0, np.clip(np.floor(n), 0, last)).astype(np.int64)
-        return np.where(np.isnan(n), np.nan, np.where(n >= 0, self._cumulative[counts], 0.0))[()]
-
-    def sf(self, n):
-        """Return the probability of more than `n`."""
-        return 1.0 - self.cdf(n)
-
-    @cached_property
-    def _cumulative(self):
-        return np.minimum(np.cumsum(np.exp(telegraph_logpmf(self.k_on, self.k_off, self.s, 0, whole=True))), 1.0)
+    def log_table(self, last=0):
+        """Return the log-probabilities of 0, 1, … (see `CountLaw`)."""
+        return telegraph_logpmf(self.k_on, self.k_off, self.s, last, whole=True)
 
     def mean(self):
         """Return the mean, s k_on/(k_on + k_off)."""
@@ -61,19 +36,14 @@ class Telegraph:
         both = self.k_on + self.k_off
         return self.mean() * (1.0 + self.s * self.k_off / (both * (both + 1.0)))
 
-    def std(self):
-        """Return the standard deviation."""
-        return float(np.sqrt(self.var()))
+    def third_cumulant(self):
+        """Return the third central moment: that of s times a beta number, three times its variance, and the mean."""
+        both = self.k_on + self.k_off
+        variance = self.s**2 * self.k_on * self.k_off / (both**2 * (both + 1.0))
+        return 2.0 * self.s * variance * (self.k_off - self.k_on) / (both * (both + 2.0)) + 3.0 * variance + self.mean()
 
     def rvs(self, size=None, *, rng):
-        """Draw counts.
-
-        Parameters
-        ----------
-        size : int or tuple of int, optional
-            Shape of the result; one count without.
-        rng : numpy.random.Generator
-        """
+        """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""
         if self.k_off == 0:
             return rng.poisson(self.s, size)
         return rng.poisson(self.s * rng.beta(self.k_on, self.k_off, size))
@@ -97,7 +67,6 @@ def telegraph(k_on, k_off, s, g=1.0):
     Returns
     -------
     Telegraph
-        With `pmf`, `logpmf`, `cdf`, `sf`, `mean`, `var`, `std` and ``rvs(size, rng=rng)``.
 
     Raises
     ------
@@ -147,8 +116,7 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     ndarray
     """
     top = max(last, reach_of(k_on, k_off, s)) + 40
-    if top > 50_000_000:
-        raise ParameterError(f"counts up to {top} do not fit: s/g = {s:g} and the largest count asked is {last}")
+    check_top(top)
     if s == 0:
         return np.append(0.0, np.full(top if whole else last, -np.inf))
     table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
