@@ -187,7 +187,7 @@ class Tabulated(CountLaw):
 
 
 def tabulated(probabilities):
-    """Return the law with these probabilities of 0, 1, 2, …
+    """Return the law with the given probabilities of 0, 1, 2 and so on.
 
     Parameters
     ----------

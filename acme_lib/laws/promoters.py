@@ -37,7 +37,7 @@ class Promoter(CountLaw):
 
     @cached_property
     def _fluctuations(self):
-        """E[(L - mean)^k; state] of order 1 and 2, with L the Poisson mean the promoter's history leaves: dL = s - L."""
+        """E[(L - mean)^k; state], k = 1 and 2; L is the Poisson mean that the history leaves, dL = s - L."""
         first = self._respond(1.0, (self.s - self.mean()) * self.occupancy)
         return first, self._respond(2.0, 2.0 * (self.s - self.mean()) * first)
 
