@@ -6,7 +6,7 @@ A law of counts (`CountLaw`) has `pmf`, `logpmf`, `cdf`, `sf`, `ppf`, `isf`, `me
 >>> from acme_lib import laws
 >>> law = laws.two_stage(k_m=10, k_p=3, g_m=1, g_p=0.1)
 >>> law.mean(), float(law.ppf(0.5))
-(300.0, 298.0)
+(300.0, 299.0)
 """
 
 from acme_lib.laws.compound import BurstyBirthDeath, BurstyTransient, bursty_birth_death, bursty_birth_death_transient
@@ -15,6 +15,7 @@ from acme_lib.laws.limits import Limit, find_limits
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, birth_death, birth_death_transient
 from acme_lib.laws.mixtures import Mixture, mix
 from acme_lib.laws.poisson import NegativeBinomial, Poisson, negative_binomial, poisson
+from acme_lib.laws.promoter_transient import PromoterTransient, promoter_transient, telegraph_transient
 from acme_lib.laws.promoters import Promoter, promoter, refractory
 from acme_lib.laws.reporters import ReporterMoments, dual_reporter_moments
 from acme_lib.laws.telegraph import Telegraph, telegraph
@@ -49,6 +50,7 @@ __all__ = [
     "PhaseType",
     "Poisson",
     "Promoter",
+    "PromoterTransient",
     "ReporterMoments",
     "Tabulated",
     "Telegraph",
@@ -73,9 +75,11 @@ __all__ = [
     "phase_type",
     "poisson",
     "promoter",
+    "promoter_transient",
     "refractory",
     "tabulated",
     "telegraph",
+    "telegraph_transient",
     "two_stage",
     "two_stage_correlations",
     "two_stage_moments",

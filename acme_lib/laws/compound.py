@@ -324,7 +324,7 @@ def bursty_birth_death_transient(k, burst, g, n0, t):
     --------
     >>> law = bursty_birth_death_transient(k=2, burst=5, g=1, n0=10, t=0.5)
     >>> round(law.mean(), 6), round(law.var(), 6)
-    (10.0, 41.977358)
+    (10.0, 37.927234)
     """
     check_not_negative(k=k, t=t)
     check_positive(g=g)

@@ -67,9 +67,9 @@ def find_limits(law):
     >>> from acme_lib import laws
     >>> for limit in find_limits(laws.telegraph(k_on=2, k_off=200, s=1000)):
     ...     print(f"{limit.name}: {limit.distance:.4f}")
-    burst: 0.0091
-    fast switching: 0.4648
-    slow switching: 0.8697
+    burst: 0.0042
+    fast switching: 0.4104
+    slow switching: 0.9720
     """
     if isinstance(law, TwoStageProtein):
         limits = {"burst": law.negative_binomial_limit()}

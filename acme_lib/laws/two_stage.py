@@ -201,7 +201,7 @@ def two_stage_correlations(k_m, k_p, g_m, g_p, lag):
     --------
     >>> c = two_stage_correlations(k_m=10, k_p=12, g_m=2, g_p=1, lag=[0, 1])
     >>> np.round(c.mp, 4), np.round(c.pm, 4)
-    (array([20.    , 21.3103]), array([20.    ,  2.7067]))
+    (array([20.    , 21.3102]), array([20.    ,  2.7067]))
     """
     moments = two_stage_moments(k_m, k_p, g_m, g_p)
     lag = _check_times(lag)
@@ -296,7 +296,7 @@ def two_stage(k_m, k_p, g_m, g_p):
     >>> law.mean(), round(law.fano_factor(), 6)
     (300.0, 3.727273)
     >>> round(measure_distance(law, law.negative_binomial_limit()), 4)
-    0.0122
+    0.017
     """
     check_not_negative(k_m=k_m, k_p=k_p)
     check_positive(g_m=g_m, g_p=g_p)
