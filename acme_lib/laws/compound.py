@@ -170,7 +170,8 @@ class BurstyBirthDeath(CompoundLaw):
                 return self.r * _trim(np.exp(j * whole))
             thinned = -np.log1p(1.0 / (b * self.survival))
             return self.r * _trim(np.exp(j * whole) * -np.expm1(j * (thinned - whole)))
-        p = self.burst.table()
+        # Twice as far as the count: what bursts seldom reach is what makes its far tail.
+        p = np.trim_zeros(np.exp(self.burst.log_table(2 * size + 100)), "b")
         if self.survival == 0:
             return self.r * _above(p)[:size]
         left = thin(p, self.survival)
@@ -272,7 +273,7 @@ def bursty_birth_death(k, burst, g=1.0):
 
     References
     ----------
-    .. [1] J. Paulsson, M. Ehrenberg, Phys. Rev. Lett. 84, 5447 (2000). doi:10.1103/PhysRevLett.84.5447
+    .. [1] V. Shahrezaei, P. S. Swain, PNAS 105, 17256 (2008). doi:10.1073/pnas.0803850105
 
     Examples
     --------

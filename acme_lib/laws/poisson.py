@@ -202,7 +202,7 @@ def negative_binomial(r, b):
 
     References
     ----------
-    .. [1] J. Paulsson, M. Ehrenberg, Phys. Rev. Lett. 84, 5447 (2000). doi:10.1103/PhysRevLett.84.5447
+    .. [1] V. Shahrezaei, P. S. Swain, PNAS 105, 17256 (2008). doi:10.1073/pnas.0803850105
 
     Examples
     --------

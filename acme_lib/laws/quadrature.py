@@ -56,10 +56,13 @@ def _finite_points(parameter):
         weights = parameter.table()
         return np.flatnonzero(weights > 0).astype(float), weights[weights > 0]
     if hasattr(parameter, "pmf"):
-        low, high = parameter.ppf(1e-18), parameter.isf(1e-18)
-        low = parameter.support()[0] if low < parameter.support()[0] else low
-        values = np.arange(low, high + 1)
-        return values, parameter.pmf(values)
+        low, high = parameter.ppf(1e-12), parameter.isf(1e-12)
+        # scipy's tails end near 1e-16: twice the width on both sides, within the support.
+        width = high - low + 10
+        first, last = parameter.support()
+        values = np.arange(max(first, low - width), min(last, high + width) + 1)
+        weights = parameter.pmf(values)
+        return values, weights / weights.sum()
     if hasattr(parameter, "ppf"):
         return None
     if isinstance(parameter, tuple):
