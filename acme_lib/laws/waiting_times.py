@@ -20,7 +20,8 @@ class PhaseType:
     .. math:: S(t) = \alpha e^{Tt} \mathbf 1, \qquad f(t) = \alpha e^{Tt} (-T \mathbf 1)
 
     `pdf`, `cdf` and `sf` come from products and sums of numbers that are not negative: each is right in relative terms
-    to 1e-12 times the mean waits up to t, also where it is tiny and after 10^14 transitions. Moments are right to 1e-12.
+    to 1e-12 times the mean waits up to t, also where it is tiny and after 10^13 transitions. Moments are right to
+    1e-12.
 
     Attributes
     ----------
