@@ -281,7 +281,7 @@ def two_stage(k_m, k_p, g_m, g_p):
     -----
     Use when: the protein's law is wanted, not the negative binomial limit of short-lived mRNA [2]_; the distance
     between the two is ``measure_distance(law, law.negative_binomial_limit())``. Time grows with the counts within
-    reach times the largest cluster of one mRNA: milliseconds for 1,000 proteins, a second for 30,000.
+    reach times the largest cluster of one mRNA.
 
     References
     ----------
