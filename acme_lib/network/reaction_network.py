@@ -504,7 +504,7 @@ class ReactionNetwork:
             reaction.text,
         )
 
-    def observable(self, name, counts, t=0.0):
+    def observable(self, name, counts, t=0.0, *, parameters=None):
         """Return the value of an observable.
 
         Parameters
@@ -513,6 +513,8 @@ class ReactionNetwork:
         counts : array_like, shape (..., species)
         t : array_like
             Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
+        parameters : mapping of str to array_like, optional
+            Other values of given parameters, such as one a trajectory; of a shape that fits likewise.
 
         Returns
         -------
@@ -526,7 +528,11 @@ class ReactionNetwork:
             raise ParameterError(
                 f"counts have shape {counts.shape}; expected (..., {len(self.species)}) for {', '.join(self.species)}"
             )
-        values = {**self.parameters, **{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
+        values = dict(self.parameters)
+        if parameters:
+            given = {name: parameters.get(name, self.parameters[name]) for name in self.given_parameters}
+            values, _ = evaluate_definitions(given, self.definitions, self.species)
+        values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
     def refuse_events(self, what):
