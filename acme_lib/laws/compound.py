@@ -9,7 +9,7 @@ from scipy import special
 
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import CountLaw, check_top, check_whole, tabulated
-from acme_lib.laws.linear_birth_death import add_survivors
+from acme_lib.laws.linear_birth_death import BirthDeathTransient, add_survivors
 from acme_lib.laws.poisson import NegativeBinomial
 from acme_lib.laws.rates import check_not_negative, check_positive
 
@@ -222,19 +222,21 @@ class BurstyTransient(CountLaw):
         with np.errstate(divide="ignore"):
             return np.log(table)
 
+    @property
+    def _survivors(self):
+        return BirthDeathTransient(self.n0, self.newcomers.survival, 0.0)
+
     def mean(self):
         """Return the mean."""
-        return self.n0 * self.newcomers.survival + self.newcomers.mean()
+        return self._survivors.mean() + self.newcomers.mean()
 
     def var(self):
         """Return the variance."""
-        q = self.newcomers.survival
-        return self.n0 * q * (1.0 - q) + self.newcomers.var()
+        return self._survivors.var() + self.newcomers.var()
 
     def third_cumulant(self):
         """Return the third central moment."""
-        q = self.newcomers.survival
-        return self.n0 * q * (1.0 - q) * (1.0 - 2.0 * q) + self.newcomers.third_cumulant()
+        return self._survivors.third_cumulant() + self.newcomers.third_cumulant()
 
 
 def bursty_birth_death(k, burst, g=1.0):
