@@ -79,8 +79,9 @@ def telegraph(k_on, k_off, s, g=1.0):
     across each count balance, :math:`s\,p_{on}(n) = g(n+1)\,(p_{on}+p_{off})(n+1)`, and so do those of each state (off,
     n),
     :math:`(k_{on} + g n)\,p_{off}(n) = k_{off}\,p_{on}(n) + g(n+1)\,p_{off}(n+1)`. Nothing is ever subtracted, so that
-    every probability is right to a relative error of rounding, at any parameters, where the closed form in Kummer's
-    function overflows.
+    every probability above 1e-30 is right to 1e-11 of itself (1e-40 in absolute terms below), `cdf` to 1e-12, and the
+    moments to 1e-15, for rates in units of g from 1e-3 to 1e3 and s/g to 1e4, where the closed form in Kummer's
+    function overflows; tested in 50 digits.
 
     Use when: counts of mRNA of one gene are to be compared with a switching promoter, at any ratio of its rates.
 
@@ -115,16 +116,17 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     -------
     ndarray
     """
-    top = max(last, reach_of(k_on, k_off, s)) + 40
+    kept = max(last, reach_of(k_on, k_off, s)) + 1
+    top = kept + 60 + kept // 16  # further steps, in which what is wrong at the top is forgotten
     check_top(top)
     if s == 0:
-        return np.append(0.0, np.full(top if whole else last, -np.inf))
+        return np.append(0.0, np.full(kept - 1 if whole else last, -np.inf))
     table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
     _fill_telegraph(k_on, k_off, s, table, unit)
     logs = np.log(table) + (600.0 * np.log(2.0)) * unit
     largest = logs.max()
     logs -= largest + np.log(np.exp(logs - largest).sum())
-    return logs if whole else logs[: last + 1]
+    return logs[: kept if whole else last + 1]
 
 
 def reach_of(k_on, k_off, s):
@@ -143,8 +145,12 @@ def reach_of(k_on, k_off, s):
 def _fill_telegraph(k_on, k_off, s, out, unit):
     """Fill `out` with on + off at each count, in units of 2**600 to the power of `unit`; only ratios have a meaning."""
     top = len(out) - 1
+    # off/on where the chain of this and all higher counts repeats itself, as n/s changes little from one to the next:
+    # x (k_on + n) = k_off + s x/(1 + x). What is wrong with that shrinks by a factor in each step down.
+    rest = k_on + top - k_off - s
+    root = np.sqrt(rest * rest + 4.0 * (k_on + top) * k_off)
     on = 1.0
-    off = k_off / (k_on + top)
+    off = 2.0 * k_off / (rest + root) if rest > 0.0 else (root - rest) / (2.0 * (k_on + top))
     units = 0
     for n in range(top, 0, -1):
         total = on + off

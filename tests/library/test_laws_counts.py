@@ -94,8 +94,8 @@ def test_off_the_support(law):
 
 
 def test_samples_follow_the_law(law):
-    """A G-test of 4,000 samples over some ten cells."""
-    x = law.rvs(4000, rng=np.random.default_rng(31))
+    """A G-test of 40,000 samples over some ten cells."""
+    x = law.rvs(40_000, rng=np.random.default_rng(31))
     assert np.all(x >= 0) and np.all(x == np.floor(x))
     edges = np.unique(law.ppf(np.linspace(0.1, 0.9, 9)))
     edges = edges[law.sf(edges) > 2e-3]

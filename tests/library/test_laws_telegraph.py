@@ -152,7 +152,7 @@ def exact_law(k_on, k_off, s, digits=50):
 
 
 def largest_errors(k_on, k_off, s):
-    """Errors of the library: pmf (relative where above 1e-30), pmf below, cdf, sf (relative above 1e-5), mean, var."""
+    """Errors of the library: pmf and table (relative where above 1e-30), pmf below, cdf, sf (above 1e-5), mean, var."""
     law, p = telegraph(k_on, k_off, s), exact_law(k_on, k_off, s)
     with mpmath.workdps(50):
         logs = np.array([float(mpmath.log(value)) for value in p])
@@ -167,10 +167,14 @@ def largest_errors(k_on, k_off, s):
     n = np.arange(len(p))
     here = logs > np.log(1e-30)
     relative = np.abs(np.expm1(law.logpmf(n) - logs))
+    table = law.log_table()  # ends earlier than what was just looked up
+    inside = here[: len(table)]
+    at_end = np.abs(np.expm1(table[: len(p)] - logs[: len(table)]))[inside]
     below = np.abs(law.pmf(n) - np.exp(logs))[~here]
     high = sf > 1e-5
     return {
         "pmf": relative[here].max(),
+        "table": at_end.max(),
         "far pmf": below.max(initial=0.0),
         "cdf": np.abs(law.cdf(n) - cdf).max(),
         "sf": np.abs(law.sf(n)[high] / sf[high] - 1).max(initial=0.0),
@@ -184,7 +188,9 @@ def assert_accurate(errors):
     assert max(errors.values()) < 1e-11, errors
 
 
-@pytest.mark.parametrize("rates", [(1e-3, 1e-3, 1), (1e3, 1e-3, 100), (1e-3, 1e3, 100), (1, 1e3, 1e3), (1e3, 1e3, 1e3)])
+@pytest.mark.parametrize(
+    "rates", [(1e-3, 1e-3, 1), (1e3, 1e-3, 100), (1e-3, 1e3, 100), (1, 1e3, 1e3), (1e3, 1e3, 1e3), (1e-2, 30, 2e3)]
+)
 def test_corners_of_the_grid(rates):
     assert_accurate(largest_errors(*rates))
 
