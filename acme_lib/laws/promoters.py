@@ -88,7 +88,8 @@ class Promoter(CountLaw):
         spread = np.sqrt(self.var())
         top = min(bound, int(self.mean() + 14.0 * spread) + 100)
         while True:
-            top = max(top, last + 40)
+            end = max(top, last)
+            top = end + 60 + end // 16  # further steps, in which what is wrong at the top is forgotten
             if top * len(self.s) ** 2 > 4 * MOST_COUNTS:
                 raise ParameterError(
                     f"counts up to {top} in {len(self.s)} states do not fit in 1.6 GB; s over g is {largest:g}"
@@ -98,11 +99,11 @@ class Promoter(CountLaw):
             kept = np.flatnonzero(self.occupancy > 0)
             logs[:, kept] = _solve_promoter(np.ascontiguousarray(self.switching[np.ix_(kept, kept)]), self.s[kept], top)
             logs = _normalise(logs)
-            before, end = np.exp(logs[-41:-39]).sum(axis=1)
-            fall = end / before if before > 0 else 0.0
-            if top >= bound or end == 0 or (fall < 1 and end / (1.0 - fall) < 1e-17):
-                return logs[: max(len(logs) - 40, last + 1)]
-            top = min(2 * top, max(bound, last + 40))
+            before, at_end = np.exp(logs[end - 1 : end + 1]).sum(axis=1)
+            fall = at_end / before if before > 0 else 0.0
+            if end >= bound or at_end == 0 or (fall < 1 and at_end / (1.0 - fall) < 1e-17):
+                return logs[: end + 1]
+            top = min(2 * end, max(bound, last))
 
 
 def _normalise(logs):
@@ -338,6 +339,19 @@ def _solve_promoter(switching, s, top):
     size = len(s)
     ratios = np.zeros((top + 2, size, size))
     flows = np.empty((size, size))
+    # At the top, as if molecules were lost at one rate from there on: ratios that repeat themselves.
+    for _ in range(200):
+        for i in range(size):
+            for j in range(size):
+                flows[i, j] = switching[j, i] + (top + 1.0) * ratios[top + 1, i, j]
+        x = np.zeros((size, size))
+        for i in range(size):
+            x[i, i] = s[i]
+        _solve_dominant(flows, np.full(size, top + 1.0), x)
+        change = np.abs(x - ratios[top + 1]).max()
+        ratios[top + 1] = x
+        if change < 1e-14 * x.max():
+            break
     for n in range(top, 0, -1):
         for i in range(size):
             for j in range(size):

@@ -359,11 +359,11 @@ def test_promoter_solves_the_master_equation():
 
 @pytest.mark.parametrize(
     ("k_on", "k_off", "s"),
-    [(1, 3, 20), (1e-3, 1e-3, 50), (1e3, 1e3, 300), (20, 20, 500), (0.01, 1e3, 1e4), (1e-3, 1e3, 10), (1e3, 1e-3, 50)],
+    [(1, 3, 20), (1e-3, 1e-3, 50), (1e3, 1e3, 300), (20, 20, 500), (0.01, 1e3, 1e4), (1e-3, 10, 1e3), (1e3, 1e-3, 50)],
 )
 def test_promoter_of_two_states_is_the_telegraph(k_on, k_off, s):
     two, law = laws.promoter([[0, k_on], [k_off, 0]], [0, s]), laws.telegraph(k_on, k_off, s)
-    n = np.arange(400)
+    n = np.arange(len(two.table()))  # to its very end
     here = law.pmf(n) > 1e-30
     np.testing.assert_allclose(two.logpmf(n)[here], law.logpmf(n)[here], rtol=0, atol=1e-11)
     assert two.mean() == pytest.approx(law.mean(), rel=1e-13)
