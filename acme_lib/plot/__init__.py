@@ -4,6 +4,7 @@
 on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 """
 
+from acme_lib.plot.compare import draw_comparison, show_comparison
 from acme_lib.plot.density import draw_density, draw_density_map, draw_growth_rate
 from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
@@ -21,6 +22,7 @@ __all__ = [
     "FILL",
     "Picture",
     "draw_cells",
+    "draw_comparison",
     "draw_density",
     "draw_density_map",
     "draw_distribution",
@@ -32,6 +34,7 @@ __all__ = [
     "label_line",
     "png",
     "show",
+    "show_comparison",
     "style",
     "subplots",
 ]

@@ -219,6 +219,22 @@ def test_transitions_act_where_and_when_they_say():
     assert actual == pytest.approx(declared, abs=1e-14)
 
 
+def test_growth_modes_against_all_eigenvalues():
+    """A small niche in which cells multiply, and a spot where they would do so faster but leave at once."""
+    space = AugmentedSpace(kind=States("a", "b"), x=Continuum(10.0, 100))
+    niche, spot = "5*(x > 4 and x < 4.5)", "1000*(x > 9 and x < 9.2)"
+    processes = [Diffusion("x", 1e-3), Growth(niche), Growth(spot, states="a")]
+    processes += [Transition("a", "b", f"2*{spot}"), Transition("b", "a", "0.5")]
+    for scheme in ("fitted", "third"):
+        system = build_augmented(space, *processes, scheme=scheme)
+        mode = solve_growth_mode(system, max_leak=1.0)
+        values, vectors = np.linalg.eig(system.matrix().toarray())
+        best = np.argmax(values.real)
+        exact = np.abs(vectors[:, best].real).reshape(space.shape)
+        assert mode.rate == pytest.approx(values[best].real, rel=1e-9)
+        assert mode.p == pytest.approx(exact / exact.sum() / space.volume, abs=1e-6)
+
+
 def test_influx_against_death_is_stationary():
     """dp/dt = s(x) - μ p: p = s/μ, and on the way 1 - exp(-μ t) of it."""
     system = one_axis(Influx("x*(3 - x)"), Death(0.5))
