@@ -76,6 +76,12 @@ def solve_augmented(
     -------
     AugmentedSolution
 
+    Notes
+    -----
+    Use when: the way is wanted, not only the end (`solve_augmented_stationary`, `solve_growth_mode`). Implicit steps
+    are the choice for one continuum species and for whatever is stiff; ``"ssprk(4,3)"`` wins where rates are mild,
+    the time is short, or two species make factorisations dear.
+
     Raises
     ------
     StabilityError
@@ -105,22 +111,23 @@ def solve_augmented(
     given = None if isinstance(start, AugmentedSolution) else state.p.reshape(system.space.shape).copy()
     if normalise and any(type(process).__name__ == "Influx" for process in system.processes):
         raise ParameterError("with an Influx the equation has a scale of its own: leave normalise out")
+    before = state.weight(system) * np.exp(min(state.log_scale, 700.0))
     run = _Run(system, stepper, tolerance, times[-1] - state.time, condition, normalise)
     jumps = _find_breaks(system, state.time, times[-1], breaks)
     saved = []
     # What overflows is refused in words.
-    with _bar(progress, len(times)) as bar, np.errstate(over="ignore", invalid="ignore"):
+    with _bar(progress, times[-1] - state.time) as run.bar, np.errstate(over="ignore", invalid="ignore"):
         for until in times:
             for end in [*(b for b in jumps if state.time < b < until), until]:
                 run.advance(state, end)
                 if run.stopped:
                     break
             saved.append(state.copy())
-            bar.update(1)
             if run.stopped:
                 break
     last = saved[-1]
-    judge_leak(system, last.leaked / max(last.weight(system), 1e-300), max_leak)
+    weight = max(last.weight(system), before * np.exp(-last.log_scale), 1e-300)
+    judge_leak(system, last.stopped / weight, max_leak)
     p = np.array([s.p.reshape(system.space.shape) for s in saved])
     return AugmentedSolution(
         system,
@@ -149,9 +156,12 @@ class _State:
     def __init__(self, p, time, log_scale=0.0, leaked=0.0, gained=0.0, error=0.0):
         self.p, self.time, self.log_scale = p, time, log_scale
         self.leaked, self.gained, self.error = leaked, gained, error
+        self.stopped = 0.0
 
     def copy(self):
-        return _State(self.p.copy(), self.time, self.log_scale, self.leaked, self.gained, self.error)
+        other = _State(self.p.copy(), self.time, self.log_scale, self.leaked, self.gained, self.error)
+        other.stopped = self.stopped
+        return other
 
     def weight(self, system):
         return float(np.abs(self.p).sum() * system.space.volume)
@@ -207,19 +217,19 @@ class _Implicit:
     def _propagator(self, t):
         terms = self.system.terms(t)
         n = terms.n_unknowns
-        functionals = np.array([terms.leak, terms.gain]).reshape(2, n)
+        functionals = np.array([terms.leak, terms.stop, terms.gain]).reshape(3, n)
         return Propagator(terms, functionals, self.poles)
 
     def step(self, p, t, h):
         if not self.varying:
             source = self.constant.terms.source.sum() * self.constant.terms.volume * h
             p, integrals = self.constant.step(p, h)
-            return p, integrals + np.array([0.0, source])
+            return p, integrals + np.array([0.0, 0.0, source])
         propagator = self._propagator(t + 0.5 * h)
         self.made += len(propagator.fractions)
         source = propagator.terms.source.sum() * propagator.terms.volume * h
         p, integrals = propagator.step(p, h)
-        return p, integrals + np.array([0.0, source])
+        return p, integrals + np.array([0.0, 0.0, source])
 
 
 class _Explicit:
@@ -265,7 +275,7 @@ class _Explicit:
 
     def _operator(self, t, terms=None):
         terms = self.system.terms(t) if terms is None else terms
-        return Operator(self.system, terms, np.array([terms.leak, terms.gain]))
+        return Operator(self.system, terms, np.array([terms.leak, terms.stop, terms.gain]))
 
     def step(self, p, t, h):
         constant = self.constant
@@ -312,9 +322,7 @@ class _Run:
         self.condition, self.normalise = condition, normalise
         self.awake = np.broadcast_to(~system.space.frozen, system.space.shape).ravel()
         self.steps, self.balance_error, self.stopped = 0, 0.0, False
-        self.guess = None
-        if condition is not None:
-            condition.was = None
+        self.guess = self.bar = None
 
     def advance(self, state, until):
         """Advance `state` to a time, or to where the condition is met."""
@@ -340,6 +348,7 @@ class _Run:
             before = state.copy()
             p, integrals = self.stepper.step(state.p, low, high - low)
             self._take(state, p, integrals, high, 0.0)
+            self.bar.update(high - low)
             if self._met(before, state):
                 return
 
@@ -380,13 +389,12 @@ class _Run:
             before = state.copy()
             self._take(state, p, integrals, until if position + 1 == 2**level else t + h, error)
             whole = None
+            self.bar.update(h)
             if self._met(before, state):
                 return
             position += 1
-            roomy = error * 2.0 ** (order + 1) < 0.5 * allowed
-            while roomy and level > 0 and position % 2 == 0 and 2 * h <= limit:
+            if error * 2.0 ** (order + 1) < 0.5 * allowed and level > 0 and position % 2 == 0 and 2 * h <= limit:
                 level, position = level - 1, position // 2
-                break
         self.guess = span / 2**level * (2.0 if level == 0 else 1.0)
 
     def _take(self, state, p, integrals, time, error):
@@ -397,11 +405,12 @@ class _Run:
             raise StateSpaceError(
                 f"the solution overflows at t={time:g}; say normalise=True, so that its scale is kept apart"
             )
-        self.balance_error = max(self.balance_error, abs(change - integrals[1]) / weight)
+        self.balance_error = max(self.balance_error, abs(change - integrals[2]) / weight)
         self.steps += 1
         state.p, state.time = p, float(time)
         state.leaked += integrals[0]
-        state.gained += integrals[1]
+        state.stopped += integrals[1]
+        state.gained += integrals[2]
         state.error += error
         if self.normalise:
             mass = float(p[self.awake].sum() * volume)
@@ -409,7 +418,8 @@ class _Run:
                 raise StateSpaceError(f"nothing is left to normalise at t={time:g}")
             state.p = p / mass
             state.log_scale += np.log(mass)
-            state.leaked, state.gained, state.error = state.leaked / mass, state.gained / mass, state.error / mass
+            for name in ("leaked", "stopped", "gained", "error"):
+                setattr(state, name, getattr(state, name) / mass)
 
     def _met(self, before, state):
         """Whether the condition is met by now; then find where, and set `state` to it."""
@@ -545,4 +555,5 @@ def _bar(progress, total):
     from tqdm.auto import tqdm
 
     never = progress is False or (progress is None and not sys.stderr)
-    return tqdm(total=total, unit="time", delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))
+    look = "{l_bar}{bar}| t: {n:.3g}/{total:.3g} [{elapsed}<{remaining}]"
+    return tqdm(total=total, bar_format=look, delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))

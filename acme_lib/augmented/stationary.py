@@ -110,7 +110,7 @@ def solve_augmented_stationary(system, *, t=0.0, max_leak=None):
     if not residual < 1e-6:
         raise StateSpaceError(f"no stationary density was found (relative residual {residual:.1e})")
     leaked = float(terms.leak @ u)
-    judge_leak(system, leaked / _turnover(system, terms, u), max_leak)
+    judge_leak(system, float(terms.stop @ u) / _turnover(system, terms, u), max_leak)
     return StationaryDensity(system, p.reshape(system.space.shape).copy(), residual, leaked, _negative(p), float(t))
 
 
@@ -187,7 +187,7 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     scale = p.sum() * system.space.volume
     u, p = u / scale, p / scale
     leaked = float(terms.leak @ u)
-    judge_leak(system, leaked / max(_turnover(system, terms, u), abs(rate)), max_leak)
+    judge_leak(system, float(terms.stop @ u) / max(_turnover(system, terms, u), abs(rate)), max_leak)
     return GrowthMode(system, p.reshape(system.space.shape).copy(), rate, residual, leaked, _negative(p), float(t))
 
 

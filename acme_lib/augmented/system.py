@@ -40,6 +40,8 @@ class Terms:
         Cell along the first continuum axis: unknowns that are close have close positions.
     leak : ndarray, shape (n_unknowns,)
         Mass per unit of time that crosses, or would cross, an end of the space.
+    stop : ndarray, shape (n_unknowns,)
+        The part of `leak` that reflecting ends stop: what shows that the space is too small.
     gain : ndarray, shape (n_unknowns,)
         Mass per unit of time that the processes say they make: growth, daughters; less death and what leaves.
     fluxes : tuple
@@ -58,6 +60,7 @@ class Terms:
     source: np.ndarray
     position: np.ndarray
     leak: np.ndarray
+    stop: np.ndarray
     gain: np.ndarray
     fluxes: tuple
     volume: float
@@ -295,6 +298,7 @@ class _Assembly:
         self.n_unknowns = self.n
         self.source = np.zeros(self.n)
         self.leak = [np.zeros(space.shape)]
+        self.stop = [np.zeros(space.shape)]
         self.gain = [np.zeros(space.shape)]
         self.exits = np.zeros(space.shape)
         first = space.axis(space.continuum[0])
@@ -315,16 +319,20 @@ class _Assembly:
             self.flux(name, drift[name], noise[name])
         for (a, b), value in cross.items():
             self.cross_diffusion(a, b, value)
-        leak = np.concatenate([part.ravel() for part in self.leak]) * self.volume
+        leak, stop = (
+            np.concatenate([part.ravel() for part in parts]) * self.volume for parts in (self.leak, self.stop)
+        )
         rows, columns = np.concatenate(self.rows or [[]]), np.concatenate(self.columns or [[]])
         values = np.concatenate(self.values or [[]])
         gain = np.concatenate([part.ravel() for part in self.gain]) * self.volume
         arrays = (rows.astype(np.int64), columns.astype(np.int64), values, self.source)
         position = np.concatenate(self.position)
-        for array in (*arrays, position, leak, gain):
+        for array in (*arrays, position, leak, stop, gain):
             array.flags.writeable = False
         stiffness = float(np.max(np.abs(self.exits), initial=0.0))
-        return Terms(self.n, self.n_unknowns, *arrays, position, leak, gain, tuple(self.fluxes), self.volume, stiffness)
+        return Terms(
+            self.n, self.n_unknowns, *arrays, position, leak, stop, gain, tuple(self.fluxes), self.volume, stiffness
+        )
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -350,6 +358,7 @@ class _Assembly:
         self.n_unknowns += self.n
         self.position.append(self.cell[turn].ravel())
         self.leak.append(np.zeros(self.space.shape))
+        self.stop.append(np.zeros(self.space.shape))
         self.gain.append(np.zeros(self.space.shape))
         return index
 
@@ -455,17 +464,16 @@ class _Assembly:
                 low = int(np.floor(shift))
                 moves = [(1.0 - (shift - low), low), (shift - low, low + 1)]
             parts = [(w * v, [*m, (name, move)]) for w, m in parts for v, move in moves if v > 0]
-        lost = np.zeros(space.shape)
         for weight, moves in parts:
             target, inside, kept = self.target(moves)
             flow = weight * rate
-            lost += np.where(inside, 0.0, flow)
+            self.leak[0] += np.where(inside, 0.0, flow)
             self.add(target, self.index, np.where(kept, flow, 0.0))
             stay = ~inside & self.stays(moves)
+            self.stop[0] += np.where(stay, flow, 0.0)
             self.add(self.index, self.index, np.where(stay, 0.0, -flow))
             self.exits += np.where(stay, 0.0, flow)
             self.gain[0] -= np.where(~inside & ~stay, flow, 0.0)
-        self.leak[0] += lost
 
     def target(self, moves):
         """Return the index each cell moves to, whether that is inside, and whether an entry is to be made."""
@@ -586,6 +594,7 @@ class _Assembly:
                 if cell == 0 and axis.lower == 0.0:
                     stopped = out  # nothing lies below zero
                 leak[..., cell] += stopped / dx
+                np.moveaxis(self.stop[0], a, -1)[..., cell] += stopped / dx
             else:
                 self.add(index[..., cell], index[..., cell], -crossing)
                 leak[..., cell] += crossing
@@ -711,6 +720,8 @@ class _Assembly:
         leak = np.moveaxis(self.leak[0], a, -1)[..., :: process.direction]
         gain = np.moveaxis(self.gain[0], a, -1)[..., :: process.direction]
         leak += beyond * flow
+        if boundary == "reflecting":
+            np.moveaxis(self.stop[0], a, -1)[..., :: process.direction] += beyond * flow
         gain += (total - 1.0) * flow - (0.0 if boundary == "reflecting" else beyond * flow)
 
     def exponential_burst(self, a, forward, index, flow, mean, h, boundary):
@@ -731,7 +742,9 @@ class _Assembly:
         self.add(index[..., 1:], flux[..., :-1], 1.0 / dx)
         # Auxiliary unknowns are numbered in the order of the sums: the last one crosses the end.
         np.moveaxis(self.leak[-1], a, -1)[..., -1] = 1.0 / dx
-        if boundary != "reflecting":
+        if boundary == "reflecting":
+            np.moveaxis(self.stop[-1], a, -1)[..., -1] = 1.0 / dx
+        else:
             self.add(index[..., -1], flux[..., -1], -1.0 / dx)
             np.moveaxis(self.gain[-1], a, -1)[..., -1] = -1.0 / dx
 

@@ -19,9 +19,9 @@ def judge_leak(system, share, max_leak):
         if name not in space.abstract
     )
     text = (
-        f"the solution reaches the end of the space: a share of {share:.2g} of the mass has crossed it, or would have "
-        f"({ends}); extend the grid"
+        f"the solution reaches the end of the space: a share of {min(share, 1.0):.2g} of the mass would have "
+        f"crossed it ({ends}); extend the grid"
     )
     if max_leak is not None or share > REFUSED:
-        raise DomainError(f"{text}, or say max_leak={min(1.0, 2 * share):.2g} if that is meant")
+        raise DomainError(f"{text}, or say max_leak={2 * share:.2g} if that is meant")
     warnings.warn(text, TruncationWarning, stacklevel=4)

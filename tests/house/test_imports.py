@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise"}
+SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "simulate": {"errors", "network"},
     "master": {"errors", "network"},
     "augmented": {"errors", "network"},
+    "approximate": {"errors", "network", "simulate", "master"},
     "laws": {"errors"},
     "noise": {"errors", "laws"},
     "plot": SCIENCE,

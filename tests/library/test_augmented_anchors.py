@@ -1,13 +1,9 @@
 """Augmented master equations against exact numbers: closed forms, quadrature, discrete master equations."""
 
-import doctest
-import importlib
-
 import numpy as np
 import pytest
 from scipy import integrate, linalg, optimize, stats
 
-from acme_lib import augmented
 from acme_lib.augmented import (
     AugmentedSpace,
     Burst,
@@ -334,12 +330,3 @@ def test_three_continuum_species():
     product = np.einsum("i,j,k->ijk", law.marginal("A"), law.marginal("B"), law.marginal("C"))
     assert joint == pytest.approx(product, abs=1e-10 * joint.max())
     assert [law.mean(name) for name in "ABC"] == pytest.approx([12.0, 10.0, 14.0], rel=0.02)
-
-
-MODULES = ["", ".evolve", ".space", ".system", ".stationary", ".solution", ".processes", ".schemes"]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples_run(name):
-    module = importlib.import_module(augmented.__name__ + name)
-    assert doctest.testmod(module).failed == 0
