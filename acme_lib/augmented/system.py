@@ -737,6 +737,8 @@ class _Assembly:
         if not forward:
             flux = flux[..., ::-1]
         self.add(flux, index, into * flow)
+        if self.system.scheme.order > 2:
+            self.sharpen(index, flow, flux, into, decay * dx)
         self.add(flux[..., 1:], flux[..., :-1], decay)
         self.add(index[..., :-1], flux[..., :-1], -1.0 / dx)
         self.add(index[..., 1:], flux[..., :-1], 1.0 / dx)
@@ -747,6 +749,25 @@ class _Assembly:
         else:
             self.add(index[..., -1], flux[..., -1], -1.0 / dx)
             np.moveaxis(self.gain[-1], a, -1)[..., -1] = -1.0 / dx
+
+    def sharpen(self, index, flow, flux, into, decay):
+        """Correct an exponential burst for the slope of q = f p within the cells, beyond third order.
+
+        A q that is constant in each cell errs by h²/12 times: ∂q/∂x at the face, less what jumps carry there of
+        ∂²q/∂x², and of ∂q/∂x at the end from which they start.
+        """
+        into, flow = np.broadcast_to(into, flow.shape), flow / 12.0
+        cells = np.arange(1, flow.shape[-1] - 1)
+        for row, centre in [(cells, cells), (0 * cells[:1], cells[:1])]:  # the first cell takes its neighbour's
+            for step, weight in [(-1, -1.0), (0, 2.0), (1, -1.0)]:
+                column = centre + step
+                self.add(flux[..., row], index[..., column], weight * into[..., row] * flow[..., column])
+        for column, weight in enumerate((2.0, -3.0, 1.0)):
+            self.add(flux[..., 0], index[..., column], weight * decay[..., 0] * flow[..., column])
+        self.add(index[..., :-1], index[..., 1:], -flow[..., 1:])
+        self.add(index[..., :-1], index[..., :-1], flow[..., :-1])
+        self.add(index[..., 1:], index[..., 1:], flow[..., 1:])
+        self.add(index[..., 1:], index[..., :-1], -flow[..., :-1])
 
     def weights(self, number, process, a, axis, h, forward):
         """Return the share of jumps that lead m cells on, shape (cells,) or [to, from]; and what they sum to."""
