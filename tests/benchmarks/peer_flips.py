@@ -34,7 +34,7 @@ def bursty(dx, end, t):
 
 
 def messengers(dx, end, t, gamma, most):
-    """Model (6)."""
+    """Model (6), from a uniform start without messengers."""
 
     def translate(S, L, t):
         return S["M"] * gamma * 40.0 / L
@@ -56,7 +56,9 @@ def messengers(dx, end, t, gamma, most):
         num_lumps=round(end / dx) + 1,
         diffusion=0,
     )
-    solver.set_initial_conditions("uniform")
+    start = solver.get_zero_initial_conditions()
+    start[:, 0] = 1.0
+    solver.set_initial_conditions(start)
     solver.solve(t, save=2, bar=None)
     return 200 * solver.p.sum(axis=1)
 
