@@ -35,11 +35,11 @@ def test_figure_3a_with_the_noise_of_molecules(scaled):
     network = self_regulation.messenger_network(10.0)
     space = acme.augmented.AugmentedSpace(
         network,
-        M=acme.augmented.Discrete(scaled(20, 6)),
+        M=acme.augmented.Discrete(scaled(20, 14)),
         P=acme.augmented.Continuum(10.0, scaled(400, 100), self_regulation.OMEGA),
     )
     hybrid = acme.augmented.solve_augmented_stationary(acme.augmented.build_augmented(space)).marginal("P")
-    box = acme.StateSpace.box(network, M=scaled(20, 6), P=2000)
+    box = acme.StateSpace.box(network, M=scaled(20, 14), P=2000)
     discrete = acme.solve_stationary(acme.build_generator(network, box, boundary="reflecting")).marginal("P")
     x = space["P"].centres
     exact = np.interp(x, np.arange(2001) / self_regulation.OMEGA, discrete * self_regulation.OMEGA)
@@ -125,7 +125,7 @@ def test_figure_7b(power):
 
 def test_agents_follow_the_selection_of_figure_6(scaled):
     """Mean content and growth in time, from the same start."""
-    times, size, islands = [1.0, 2.0], scaled(240, 8), scaled(12, 2)
+    times, size, islands = [1.0, 2.0], scaled(240, 12), scaled(12, 4)
     system = cases.selection_system(3.0, 0.5)
     rng = np.random.default_rng(5)
     starts = np.round(rng.normal(100, 20, size)).clip(1)
@@ -139,7 +139,7 @@ def test_agents_follow_the_selection_of_figure_6(scaled):
         mean, error = people.mean("X", time)
         assert abs(mean - 1000 * solution.mean("X")[k]) < z * error
         number, error = people.size(time)
-        assert abs(number - solution.mass()[k]) < z * error
+        assert abs(number - solution.mass()[k]) < z * error + scaled(0.0, 1.0)
 
 
 def test_agents_follow_the_growth_and_fragmentation_of_figure_7(scaled):
@@ -181,8 +181,8 @@ def test_without_selection_cells_grow_as_their_volume(scaled):
     """Every process keeps the total volume or makes it grow at the rate 1: so the number of cells grows."""
     mode = cases.compare_cell_populations(
         0.0,
-        cells=scaled(48, 24),
-        most=scaled(24, 12),
+        cells=scaled(48, 16),
+        most=scaled(24, 20),
         size=scaled(64, 8),
         islands=2,
         end=0.5,
