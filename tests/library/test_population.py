@@ -7,6 +7,7 @@ from scipy import stats
 import acme_lib as acme
 from acme_lib import laws
 from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.simulate import jump_drift
 
 FALSE_POSITIVE = 1e-6  # with fixed seeds a failure means a change, not chance
 
@@ -55,14 +56,32 @@ def test_selection_has_the_dominant_mode(scaled):
     assert abs(mean - mode.profile @ mode.states) < z * stderr
 
 
-def test_death_and_growth_cancel_in_the_mean():
-    people = grow(
-        "M -> 0 : c", {"M": 1}, [0, 1, 2], parameters={"c": 0.0}, growth="1.5", death="0.5", size=1000, islands=10
-    )
+def test_death_and_growth_cancel_in_the_mean(scaled):
+    options = {"growth": "1.5", "death": "0.5", "size": scaled(60_000, 400), "islands": 20}
+    people = grow("M -> 0 : c", {"M": 1}, [0, 1, 2], parameters={"c": 0.0}, **options)
     rate, error = people.growth_rate()
-    assert abs(rate - 1.0) < z_of(10) * error < 0.5
+    assert abs(rate - 1.0) < z_of(20) * error < scaled(0.025, 0.5)
     number, stderr = people.size(2.0)
-    assert abs(number - np.exp(2.0)) < z_of(10) * stderr
+    assert abs(number - np.exp(2.0)) < z_of(20) * stderr
+
+
+def test_daughters_have_what_the_mother_had():
+    """Volume and molecules, at every share and in every way of partition."""
+    with np.errstate(all="ignore"):  # in plain Python hash arithmetic wraps around
+        stream = jump_drift.start_stream(np.arange(4, dtype=np.uint64), 0)
+    ways = np.array([jump_drift.BINOMIAL, jump_drift.PROPORTIONAL, jump_drift.EQUAL, jump_drift.EQUAL_COUNTS])
+    for law in ((jump_drift.UNIFORM, 0.0, 1.0), (jump_drift.BETA, 2.0, 3.0), (jump_drift.FIXED, 0.3, 0.0)):
+        shares = []
+        for _ in range(200):
+            x, sister = np.array([31.0, 2.5, 7.0, 9.0, 1.0]), np.ones(5)
+            with np.errstate(all="ignore"):
+                stream = jump_drift.divide(x, sister, np.array(law), ways, tuple(np.uint64(s) for s in stream))
+            np.testing.assert_allclose(x[:4] + sister[:4], [31.0, 2.5, 7.0, 9.0], rtol=1e-14)
+            assert np.all(x >= 0) and x[2] == 3.5 and x[3] in (4.0, 5.0) and x[0] == np.floor(x[0])
+            shares.append(x[1] / 2.5)
+        exact = {jump_drift.UNIFORM: (0.5, 12**-0.5), jump_drift.BETA: (0.4, 0.2), jump_drift.FIXED: (0.3, 0.0)}
+        mean, deviation = exact[law[0]]
+        assert abs(np.mean(shares) - mean) < 5 * deviation / np.sqrt(200) + 1e-12
 
 
 def test_same_seed_same_population_on_any_threads():
