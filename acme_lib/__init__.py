@@ -16,6 +16,7 @@ _HOMES = {
         "CannotTellWarning",
         "CountsFileError",
         "EquationError",
+        "LargeProblemWarning",
         "MissingExtraError",
         "NetworkSyntaxError",
         "NotInterchangeableWarning",

@@ -41,6 +41,10 @@ class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
 
 
+class LargeProblemWarning(UserWarning):
+    """A computation will take long or much memory; the message says how much, before it starts."""
+
+
 class SBMLError(AcmeError):
     """An SBML document cannot be read, or uses what is not supported; the message names the element."""
 
