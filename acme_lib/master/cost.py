@@ -11,8 +11,8 @@ LARGE = 1_000_000  # states beyond which the cost is announced
 # Measured on one core of 2020's servers; they are meant to tell seconds from hours.
 _ASSEMBLY_SECONDS = 1.5e-8  # an entry
 _PRODUCT_SECONDS = 1.2e-9  # an entry of the matrix, times a vector
-_ELIMINATION_SECONDS = 4e-10  # a multiplication in a band
-_FILL_SECONDS = 6e-8  # a state and logarithm of their number, sparse factors of a grid in two dimensions
+_ELIMINATION_SECONDS = 3e-10  # a multiplication in a band
+_FILL_SECONDS = 1.1e-8  # a state, times the square root of their number: sparse factors in two dimensions
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def banded_cost(n_states, width):
 def factor_cost(n_states, n_species):
     """Return the cost of sparse factors: nested grids in one or two dimensions fill as n log n, in three as n^(4/3)."""
     if n_species <= 2:
-        fill = 25.0 * n_states * max(1.0, n_states.bit_length() / 8.0)
-        return Cost("a sparse factorisation", fill * 12, n_states**1.5 * _FILL_SECONDS / 12)
+        fill = 5.8 * n_states * n_states.bit_length()
+        return Cost("a sparse factorisation", fill * 12, n_states**1.5 * _FILL_SECONDS)
     fill = 12.0 * n_states ** (4 / 3)
     return Cost("a sparse factorisation", fill * 12, n_states**2 * 2e-9)
 
