@@ -108,4 +108,4 @@ class ShiftInvert:
         block = np.array(basis[:m])
         p = beta * (u @ block)
         negative = -float(p[p < 0].sum())  # rounding and the error itself; it is set to 0 and counted
-        return np.maximum(p, 0.0), beta * float(self.outflow @ (spent @ block)), error + negative
+        return np.maximum(p, 0.0), max(0.0, beta * float(self.outflow @ (spent @ block))), error + negative
