@@ -42,7 +42,9 @@ def announce(cost, n_states):
     if n_states > LARGE:
         total = memory_of_machine()
         has = f" (this machine has {_bytes(total)})" if total else ""
-        warnings.warn(f"{n_states:,} states: {cost}{has}; interrupt (Ctrl-C) to stop", LargeProblemWarning, stacklevel=3)
+        warnings.warn(
+            f"{n_states:,} states: {cost}{has}; interrupt (Ctrl-C) to stop", LargeProblemWarning, stacklevel=3
+        )
 
 
 def memory_of_machine():

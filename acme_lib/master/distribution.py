@@ -105,7 +105,9 @@ class StateDistribution:
     def moment(self, **orders):
         """Return a moment, such as the mean of M P² for ``moment(M=1, P=2)``."""
         axes = {self.space.axis(name): order for name, order in orders.items()}
-        if not axes or any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in orders.values()):
+        if not axes or any(
+            isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in orders.values()
+        ):
             raise StateSpaceError(f"moment takes whole orders by species, as in moment(M=1, P=2); {orders} came")
         values = np.prod([self.space.states[:, axis].astype(float) ** n for axis, n in axes.items()], axis=0)
         return _number(self.p @ values / self.p.sum(axis=-1))

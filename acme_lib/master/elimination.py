@@ -20,7 +20,12 @@ from itertools import permutations
 
 import numpy as np
 from numba import njit
+from scipy import sparse
 from scipy.sparse import csgraph
+from scipy.sparse.linalg import splu
+
+from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine
+from acme_lib.master.interrupt import in_background, progress_bar
 
 _SECONDS_A_CALL = 0.1  # between two looks at the keyboard
 _BIG, _SMALL = 2.0**600, 2.0**-600
@@ -242,3 +247,50 @@ def _solve_backward(band, pivots, y):
         for i in range(max(0, k - width), k):
             total += band[i, k - i + width] * y[i]
         y[k] = total
+
+
+class SparseFactors:
+    """The same solutions as `Elimination.solve` and `solve_transposed` from a sparse LU, where the band is too wide."""
+
+    def __init__(self, matrix, exits):
+        off = matrix - sparse.diags_array(matrix.diagonal(), format="csc")
+        inner = sparse.diags_array(np.asarray(off.sum(axis=0)) + exits, format="csc") - off
+        self.factors = in_background(
+            splu,
+            sparse.csc_array(inner),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    def solve(self, b):
+        """Return y with A y = -b."""
+        return self.factors.solve(b)
+
+    def solve_transposed(self, c):
+        """Return y with Aᵀ y = -c."""
+        return self.factors.solve(c, trans="T")
+
+
+def factor_chain(matrix, states, exits, progress=None):
+    """Return what solves A y = -b and Aᵀ y = -c for a chain with exits: `Elimination` in a band, or `SparseFactors`.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csc_array, shape (n, n)
+        Rates ``[to, from]``; the diagonal is not read.
+    states : ndarray of int, shape (n, n_species)
+    exits : ndarray, shape (n,)
+        Rates of leaving the chain; from every state an exit can be reached.
+    progress : bool, optional
+    """
+    n = matrix.shape[0]
+    order, width = band_order(matrix, states)
+    band, factor = banded_cost(n, width), factor_cost(n, states.shape[1])
+    room = (memory_of_machine() or 8e9) / 3
+    if n <= 2000 or (band.memory < room and band.seconds < max(1.0, 5 * factor.seconds)):
+        announce(band, n)
+        with progress_bar(progress, n, "state") as bar:
+            return eliminate(matrix, order, width, exits, step=bar.update)
+    announce(factor, n)
+    return SparseFactors(matrix, exits)

@@ -71,9 +71,7 @@ class TimeDependent:
         return Propagation(p, exited, cut, steps, most)
 
     def _step(self, p, t, h, tolerance, step):
-        one, two = (
-            build_generator(self.network, self.space, boundary=self.boundary, t=t + c * h) for c in _GAUSS
-        )
+        one, two = (build_generator(self.network, self.space, boundary=self.boundary, t=t + c * h) for c in _GAUSS)
         cut, steps, exited, most = 0.0, 0, 0.0, 0
         for a, b in (_ALPHA, _ALPHA[::-1]):
             matrix, outflow = _mean(one, two, 2 * a, 2 * b)
