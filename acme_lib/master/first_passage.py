@@ -82,9 +82,10 @@ class FirstPassageLaw:
 def find_first_passage_moments(generator, target, *, progress=None):
     r"""Find mean and variance of the first-passage time to a target from every state at once.
 
-    .. math:: A_r^T \tau = -1, \qquad A_r^T m_2 = -2\tau, \qquad \text{variance} = m_2 - \tau^2
+    .. math:: A_r^T \tau = -1, \qquad (A_r^T \sigma^2)(x) = -\sum_y A_{yx}\,(\tau(y) - \tau(x))^2
 
-    with the generator :math:`A_r` among the states outside the target [1]_. In a band it is solved without a
+    with the generator :math:`A_r` among the states outside the target, where :math:`\tau = 0` [1]_. (The second is
+    :math:`A_r^T m_2 = -2\tau` for the second moment, less the square of the mean.) In a band both are solved without a
     subtraction: rare events come out right in relative terms.
 
     Parameters

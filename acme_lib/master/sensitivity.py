@@ -57,7 +57,8 @@ class Sensitivity:
     def variance(self, name):
         """Return the derivative of the variance of the count of a species."""
         mean = self.p @ self.space.evaluate(name)
-        return self.expectation(f"{name}**2") - 2 * mean * self.mean(name)
+        values = self.expectation(f"{name}**2") - 2 * mean * self.mean(name)
+        return float(values) if np.ndim(values) == 0 else values
 
     def probability(self, condition):
         """Return the derivative of the probability of the states in which a condition holds."""

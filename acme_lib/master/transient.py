@@ -139,7 +139,7 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10, method="auto", progres
             result = advance(v, before, until, share, bar.update)
             if result is None:
                 raise ParameterError(
-                    f"the tolerance {tolerance:g} was not reached by method 'krylov', whose rounding errors are larger; "
+                    f"the tolerance {tolerance:g} was not reached by method 'krylov', whose rounding is larger; "
                     "use method='uniformisation', or a larger tolerance"
                 )
             lost, cut, steps = lost + result.exited, cut + result.cut, steps + result.steps
@@ -184,6 +184,7 @@ def _prepare(generator, times, tolerance, method, in_time, span):
 
 
 def check_times(t):
+    """Return times as an array; they are finite, increase and start at 0 or later."""
     times = np.atleast_1d(np.array(t, dtype=float))
     if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)):
         raise ParameterError(f"t is a finite number, or a sequence of them; {t!r} came")
@@ -193,6 +194,7 @@ def check_times(t):
 
 
 def check_start(space, p0):
+    """Return a start (counts by name, or a probability vector) as a probability vector of its own."""
     if isinstance(p0, Mapping):
         return space.point(p0)
     p = np.array(p0, dtype=float)
