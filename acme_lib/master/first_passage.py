@@ -9,6 +9,7 @@ from scipy.sparse import csgraph
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, product_cost
 from acme_lib.master.elimination import factor_chain
+from acme_lib.master.generator import refuse_time
 from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_start, check_times
@@ -125,6 +126,7 @@ def find_first_passage_moments(generator, target, *, progress=None):
     >>> times.mean[:5], times.variance[:5]
     (array([2. , 1.5, 1. , 0.5, 0. ]), array([1.  , 0.75, 0.5 , 0.25, 0.  ]))
     """
+    refuse_time(generator, "find_first_passage_moments")
     _refuse_absorbing(generator, "the mean of a first-passage time")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
@@ -187,6 +189,7 @@ def find_splitting_probabilities(generator, target, other, *, progress=None):
     >>> find_splitting_probabilities(generator, "M == 4", "M == 0")
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    refuse_time(generator, "find_splitting_probabilities")
     matrix, space = generator.matrix, generator.space
     goal, avoid = _target(space, target), _target(space, other)
     if np.any(goal & avoid):
@@ -253,8 +256,7 @@ def solve_first_passage(generator, target, p0, t, *, tolerance=1e-10, progress=N
     times = check_times(t)
     if not 0.0 < tolerance < 1.0:
         raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-10; {tolerance!r} came")
-    if generator.network is not None and generator.network.uses_time:
-        raise ParameterError("solve_first_passage needs rates that are constant in time")
+    refuse_time(generator, "solve_first_passage")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
     inside = np.flatnonzero(~goal)

@@ -139,6 +139,15 @@ def build_generator(network, space, *, boundary, t=None):
     return Generator(matrix, space, boundary, outflow, network, t if network.uses_time else None)
 
 
+def refuse_time(generator, what):
+    """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
+    if generator.network is not None and generator.network.uses_time:
+        raise ParameterError(
+            f"{what} needs rates that are constant in time, and a rate of this network depends on t; "
+            "solve_transient and solve_finite_state_projection take such rates"
+        )
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_generator(
     n_states,

@@ -7,6 +7,7 @@ import sympy
 from scipy import sparse
 
 from acme_lib.errors import EquationError, ParameterError
+from acme_lib.master.generator import refuse_time
 from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.relaxation import Complement
 from acme_lib.master.state_space import StateSpace
@@ -233,8 +234,7 @@ def find_transient_sensitivity(generator, p0, t, parameter, *, tolerance=1e-8, p
     times = check_times(t)
     if not 0.0 < tolerance < 1.0:
         raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-8; {tolerance!r} came")
-    if generator.network is not None and generator.network.uses_time:
-        raise ParameterError("find_transient_sensitivity needs rates that are constant in time")
+    refuse_time(generator, "find_transient_sensitivity")
     p = check_start(generator.space, p0)
     n = len(p)
     derivative, _ = differentiate_generator(generator, parameter)

@@ -205,7 +205,7 @@ class StateSpace:
     def _of_table(cls, species, table):
         shape = tuple(int(n) + 1 for n in table.max(axis=0))
         if int(np.prod(shape, dtype=object)) > _MAX_KEY:
-            return cls(species, shape)  # which says why not
+            return cls(species, shape, np.zeros(0, dtype=np.int64))  # which says why not
         keys = np.unique(np.ravel_multi_index(tuple(table.T), shape))
         return cls(species, shape, None if len(keys) == int(np.prod(shape, dtype=object)) else keys)
 
