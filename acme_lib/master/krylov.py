@@ -22,7 +22,8 @@ from acme_lib.master.interrupt import in_background
 from acme_lib.master.uniformisation import Propagation
 
 _MOST_VECTORS = 60
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
+_DOUBLINGS = 24
 _POLE = 0.1  # of the step
 
 
@@ -91,16 +92,22 @@ class ShiftInvert:
         s = (np.eye(m) - inverse) / gamma
         if np.max(np.linalg.eigvals(s).real) > 1.0 / length:  # a spurious mode that grows
             return None
-        # Quadrature of |r| and of u on intervals that shrink towards 0, where the fast modes die.
-        edges = np.concatenate([[0.0], length * 2.0 ** np.arange(-24.0, 1.0)])
+        # Quadrature of |r| and of u on intervals that double in length, from one in which the fastest modes die: the
+        # exponentials of the next interval are the squares of those of the one before.
+        interval = length * 2.0**-_DOUBLINGS
+        at_nodes = [linalg.expm(s * (interval / 2 * (node + 1))) for node in _NODES]
+        across = linalg.expm(s * interval)
         u, spent, residual = np.eye(m)[0], np.zeros(m), 0.0
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
-            half = (b - a) / 2
-            for node, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
-                at = linalg.expm(s * (half * (node + 1))) @ u
-                spent += weight * half * at
-                residual += weight * half * abs(inverse[m - 1] @ at)
-            u = linalg.expm(s * (b - a)) @ u
+        for k in range(_DOUBLINGS + 1):
+            for at_node, weight in zip(at_nodes, _NODE_WEIGHTS, strict=True):
+                at = at_node @ u
+                spent += weight * interval / 2 * at
+                residual += weight * interval / 2 * abs(inverse[m - 1] @ at)
+            u = across @ u
+            if k > 0:  # the first two intervals are of one length
+                interval *= 2
+                at_nodes = [e @ e for e in at_nodes]
+                across = across @ across
         error = 0.0
         if not closed:
             v = basis[m]

@@ -100,17 +100,26 @@ def find_relaxation(law):
     inner = sparse.csc_array(matrix[members][:, members])
     complement = Complement(inner, p[members])
     n = len(members)
+    # Scaled by √p on both sides: symmetric under detailed balance, and never far from it, so that eigenvalues are not
+    # at the mercy of rounding, as those of the matrix itself are where p spans many powers of ten.
+    root = np.sqrt(p[members])
     if n <= _DENSE:
-        values, vectors = np.linalg.eig(complement.solve(np.eye(n) - p[members][:, None]))
+        scaled = complement.solve(np.diag(root) - np.outer(p[members], root)) / root[:, None]
+        values, vectors = np.linalg.eig(scaled)
     else:
-        operator = LinearOperator((n, n), matvec=lambda b: complement.solve(b - p[members] * b.sum()), dtype=float)
-        start = p[members] * (np.arange(n) - n / 2)
+
+        def apply(u):
+            b = root * np.ravel(u)
+            return complement.solve(b - p[members] * b.sum()) / root
+
+        start = root * (np.arange(n) - n / 2)
         try:
-            values, vectors = eigs(operator, k=_MODES, which="LM", v0=start)
+            values, vectors = eigs(LinearOperator((n, n), matvec=apply, dtype=float), k=_MODES, which="LM", v0=start)
         except ArpackNoConvergence as error:
             values, vectors = error.eigenvalues, error.eigenvectors
             if not len(values):
                 raise StateSpaceError("no slowest relaxation was found: ARPACK did not converge") from error
+    vectors = root[:, None] * vectors
     values = np.where(values == 0, np.nan, values)
     slowest = int(np.nanargmin(np.abs((1 / values).real)))
     eigenvalue = complex(-1 / values[slowest])

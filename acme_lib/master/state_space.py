@@ -404,7 +404,7 @@ def _search(network, starts, limits, free, max_states):
     found = np.unique(starts @ strides)
     n_done = 0
     while True:
-        capacity = max(4096, 4 * len(found))
+        capacity = min(max(4096, 4 * len(found)), max(max_states, len(found)) + len(network.reactions) + 1)
         keys = np.empty(capacity, dtype=np.int64)
         keys[: len(found)] = found
         with np.errstate(all="ignore"):

@@ -257,29 +257,32 @@ def _by_iteration(matrix, progress):
     )
     product = LinearOperator((n, n), matvec=lambda u: -(matrix @ incomplete.solve(u)), dtype=float)
     p = incomplete.solve(np.full(n, 1.0 / n))
-    p = np.maximum(p, 0.0) / np.maximum(p, 0.0).sum()
-    best, smallest = p, np.inf
+    p = np.maximum(p, 0.0)
+    p = p / p.sum() if 0.0 < p.sum() < np.inf else np.full(n, 1.0 / n)
+    best, smallest, vectors = p, np.inf, min(_RESTART, n - 1)
     with progress_bar(progress, None, "product") as bar:
         for _ in range(_MAX_RESTARTS):
             rest = matrix @ p
             residual = np.max(np.abs(rest)) / np.max(exits * p)
             if residual < smallest:
-                best, smallest, since = p, residual, 0
-            else:
-                since += 1
-            if smallest < _ENOUGH or since > 3:
+                best, smallest = p, residual
+            else:  # no better, or broken down with all that rounding leaves exhausted: again, more carefully
+                p, vectors = best, vectors // 2
+                rest = matrix @ p
+            if smallest < _ENOUGH or vectors < 2:
                 break
             u, _ = gmres(
                 product,
                 rest,
-                rtol=1e-15,
-                restart=_RESTART,
+                rtol=1e-6,
+                restart=vectors,
                 maxiter=1,
                 callback=lambda _: bar.update(1),
                 callback_type="pr_norm",
             )
             p = np.maximum(p + incomplete.solve(u), 0.0)
-            p /= p.sum()
+            total = p.sum()
+            p = p / total if 0.0 < total < np.inf else np.full(n, np.nan)
     return best
 
 
