@@ -104,7 +104,7 @@ def test_krylov_solves_stiff_chains_with_a_bound(stiff_gene):
     for i, t in enumerate(times):
         solution = linalg.expm(t * doubled)[:, :n] @ p0
         error = np.abs(law.p[i] - solution[:n]).sum()
-        assert error <= law.error_bound[i] + 1e-11
+        assert error <= law.error_bound[i]
         assert law.leaked[i] == pytest.approx(stiff_gene.outflow @ solution[n:], abs=1e-9)
     assert law.error_bound[-1] - law.leaked[-1] <= 1e-9
     assert law.method == "krylov" and "asked for" in law.reason
@@ -128,17 +128,17 @@ def test_stiffness_chooses_the_method():
 
 def test_krylov_takes_shorter_steps_where_it_must():
     """A long way through many jumps: one space of 60 vectors is not enough."""
-    generator = generator_of(parse("0 -> M : 1000"), M=150)
-    law = solve_transient(generator, {"M": 0}, 0.08, method="krylov", tolerance=1e-5)
+    generator = generator_of(parse("0 -> M : 1000"), M=320)
+    law = solve_transient(generator, {"M": 0}, 0.2, method="krylov", tolerance=1e-7)
     assert law.steps > 60
-    assert total_variation(law.p[0], stats.poisson.pmf(np.arange(151), 80)) < 1e-5
+    assert total_variation(law.p[0], stats.poisson.pmf(np.arange(321), 200)) < 1e-7
     still = generator_of(parse("0 -> M : 1"), M=3)
     assert solve_transient(still, {"M": 2}, [0.0, 1.0], method="krylov").p[0].tolist() == [0, 0, 1, 0]
 
 
 def test_krylov_gives_up_rather_than_give_less():
-    generator = generator_of(parse("0 <-> M : 3, 1"), M=9)
-    assert ShiftInvert(generator.matrix, generator.outflow).propagate(np.eye(10)[0], 1.0, 0.0) is None
+    generator = generator_of(parse("0 <-> M : 3, 1"), M=79)
+    assert ShiftInvert(generator.matrix, generator.outflow).propagate(np.eye(80)[0], 1.0, -1.0) is None
 
 
 # --- rates in time ----------------------------------------------------------------------------------------------------
