@@ -23,8 +23,8 @@ from acme_lib.master.uniformisation import Propagation
 
 _MOST_VECTORS = 60
 _MOST_STEPS = 300  # a law that needs more is not stiff: uniformisation is better
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(6)
-_DOUBLINGS = 24
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(4)
+_DOUBLINGS = 20
 _POLE = 0.1  # of the step
 
 
@@ -110,7 +110,7 @@ class ShiftInvert:
                 interval *= 2
                 at_nodes = [e @ e for e in at_nodes]
                 across = across @ across
-        u = linalg.expm(s * length)[:, 0]  # 24 squarings would have lost 24 bits
+        u = linalg.expm(s * length)[:, 0]  # all those squarings would have lost as many bits
         rounding, error = beta / gamma * float(residual @ missed), 0.0
         if not closed:
             v = basis[m]

@@ -9,6 +9,7 @@ from tests.benchmarks.table import print_table, write_json
 BENCHMARKS = {
     "ssa": "exact simulation beside five peers and a limit in C++",
     "ssa-scaling": "cost and memory of exact simulation against reactions and trajectories, with a plot",
+    "cme": "the master equation beside SciPy's solvers, its cost against states, a toggle switch, adaptive projection",
     "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
 }
 
