@@ -7,16 +7,12 @@ plot of the cost goes to ``.benchmarks/cme.png``.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import textwrap
 import time
 import warnings
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")  # before NumPy loads its linear algebra, where it has not yet
 
 import numpy as np
 from scipy import integrate, linalg, sparse
