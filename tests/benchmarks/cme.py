@@ -234,13 +234,16 @@ def smallest_box(network, bound):
         generator = acme.build_generator(network, acme.StateSpace.box(network, M=m, P=p), boundary="absorbing")
         return acme.solve_transient(generator, {}, 20.0, tolerance=bound / 20).leaked[0]
 
-    low = next(m for m in range(15, 80) if leak(m, 700) < bound)
-    best = None
-    for m in range(low, low + 4):
-        least, most = 200, 700
+    def bisect(meets, least, most):
         while most - least > 1:
             middle = (least + most) // 2
-            least, most = (least, middle) if leak(m, middle) < bound else (middle, most)
+            least, most = (least, middle) if meets(middle) else (middle, most)
+        return most
+
+    fewest_m = bisect(lambda m: leak(m, 700) < bound, 10, 80)
+    best, most = None, 700
+    for m in range(fewest_m + 1, fewest_m + 4):  # with the fewest M alone P would have to be vast
+        most = bisect(lambda p, m=m: leak(m, p) < bound, 250, most)
         box = acme.StateSpace.box(network, M=m, P=most)
         best = box if best is None or len(box) < len(best) else best
     return best

@@ -31,6 +31,7 @@ def generator_of(network, boundary="absorbing", t=None, **largest):
 # --- uniformisation ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 def test_only_the_part_with_the_law_is_active(scaled):
     """Far from the walls of a large box, the law is right, and most blocks are never touched."""
     k, t, largest = scaled(200.0, 60.0), scaled(1.0, 0.5), scaled(20_000, 4_000)
@@ -45,6 +46,7 @@ def test_only_the_part_with_the_law_is_active(scaled):
     assert law.steps == result.steps
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-7, 1e-11])
 def test_the_tolerance_bounds_the_error(tolerance):
     generator = generator_of(parse("0 <-> M : 30, 1"), M=300)
@@ -73,6 +75,7 @@ def test_stencil_and_rows_are_the_same(chosen):
         np.testing.assert_allclose(law.p[i], linalg.expm(t * generator.matrix.toarray()) @ p0, atol=1e-12)
 
 
+@pytest.mark.jit
 def test_blocks_left_behind_do_not_come_back(scaled):
     """A pure birth process: its law is a travelling Poisson law, and what it left is empty."""
     n = scaled(3000, 900)
@@ -126,6 +129,7 @@ def test_stiffness_chooses_the_method():
         solve_transient(slow, {}, 1.0, method="euler")
 
 
+@pytest.mark.jit
 def test_krylov_takes_shorter_steps_where_it_must():
     """A long way through many jumps: one space of 60 vectors is not enough."""
     generator = generator_of(parse("0 -> M : 1000"), M=220)
@@ -136,6 +140,7 @@ def test_krylov_takes_shorter_steps_where_it_must():
     assert solve_transient(still, {"M": 2}, [0.0, 1.0], method="krylov").p[0].tolist() == [0, 0, 1, 0]
 
 
+@pytest.mark.jit
 def test_krylov_gives_up_rather_than_give_less():
     generator = generator_of(parse("0 <-> M : 3, 1"), M=79)
     assert ShiftInvert(generator.matrix, generator.outflow).propagate(np.eye(80)[0], 1.0, -1.0) is None
@@ -148,6 +153,7 @@ def poisson_mean(rate, t, points=None):
     return integrate.quad(lambda s: rate(s) * math.exp(s - t), 0, t, epsabs=1e-13, points=points, limit=200)[0]
 
 
+@pytest.mark.jit
 def test_a_periodic_rate_keeps_a_law_poisson(scaled):
     network = parse("0 => M : 8*(1 + 0.9*sin(3*t))\nM -> 0 : 1")
     times = scaled([0.4, 1.0, 2.5], [0.4])
@@ -166,12 +172,14 @@ def test_a_decay_that_speeds_up_is_binomial(scaled):
     assert total_variation(law.p[0], expected) <= law.error_bound[0] <= scaled(1e-9, 1e-6)
 
 
+@pytest.mark.jit
 def test_a_rate_that_rises_steeply_from_nothing(scaled):
     """t⁴: the mean of two generators would have negative rates at the start."""
     law = solve_transient(generator_of(parse("0 => M : 5*t**4"), t=0.0, M=30), {}, 1.0, tolerance=scaled(1e-8, 1e-5))
     assert total_variation(law.p[0], stats.poisson.pmf(np.arange(31), 1.0)) <= law.error_bound[0]
 
 
+@pytest.mark.jit
 def test_a_short_pulse_is_not_missed(scaled):
     """0.2 % of the time: a step would walk over it; its edges are found first."""
     network = parse("0 => M : h*(t > a and t < 1.01) + 2*(t >= 4.5)\nM -> 0 : 1", h=300, a=1.0)
@@ -195,6 +203,7 @@ def test_nothing_is_frozen():
         solve_transient(early, {}, 0.5, method="krylov")
 
 
+@pytest.mark.jit
 def test_switches_of_periodic_conditions():
     network = parse("0 => M : k*(sin(6.283185307179586*t) > 0)\nM => 0 : M*(M > 3*t)", k=1)
     assert find_switches(network, 0.1, 2.2) == pytest.approx([0.5, 1.0, 1.5, 2.0], abs=1e-9)
@@ -206,6 +215,7 @@ def test_switches_of_periodic_conditions():
 # --- adaptive projection ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jit
 def test_projection_of_birth_and_death():
     network = parse("0 <-> M : 100, 1")
     times = [0.1, 1.0, 6.0]
@@ -228,6 +238,7 @@ def test_projection_of_birth_and_death():
     assert result.probability("M < 100")[2] == pytest.approx(stats.poisson.cdf(99, 99.752), abs=1e-4)
 
 
+@pytest.mark.jit
 def test_projection_shrinks_when_the_law_does():
     """A thousand molecules die out: the space follows them down."""
     times = [0.05, 1.0, 8.0]
@@ -262,6 +273,7 @@ def smallest_box(network, start, t, bound, *, ratio):
     return len(StateSpace.box(network, **largest))
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("text", "t"),
     [
@@ -290,6 +302,7 @@ def test_projection_uses_what_is_conserved():
     assert np.abs(known - expected.marginal("M")[0][: len(known)]).sum() < 1e-7
 
 
+@pytest.mark.jit
 def test_projection_with_rates_in_time(scaled):
     network = parse("0 => M : 20*(1 + cos(t))*(t > 0.5)\nM -> 0 : 1")
     t, tolerance = scaled(1.5, 0.7), scaled(1e-4, 1e-3)
