@@ -203,13 +203,12 @@ def toggle_row(side):
         law = acme.solve_stationary(acme.build_generator(network, space, boundary="reflecting"))
         seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps([seconds, peak, law.method, law.residual, law.leaked, law.mean("U") / law.mean("V")]))
+        print(json.dumps([seconds, peak, law.method, law.residual, law.leaked, law.uncertainty]))
     """
     answer = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True)
-    seconds, peak, method, residual, leaked, symmetry = json.loads(answer.stdout)
-    note = (
-        f"{peak / 1e6:.0f} MB at most; {method}, residual {residual:.0e}, leak {leaked:.0e}, <U>/<V> = {symmetry:.9f}"
-    )
+    seconds, peak, method, residual, leaked, uncertainty = json.loads(answer.stdout)
+    note = f"{peak / 1e6:.0f} MB at most; {method}, residual {residual:.0e}, leak {leaked:.0e}, "
+    note += f"probability on the wrong side {uncertainty:.0e}"
     return Row(f"toggle switch, {side**2:,} states, stationary", "acme", seconds, None, "s", note)
 
 

@@ -114,6 +114,24 @@ def test_weights_of_wells_that_hardly_exchange(name, method):
     np.testing.assert_allclose(law.p[~normal], expected[~normal], atol=1e-290)
 
 
+def test_wrong_weights_of_rare_wells_are_seen():
+    """The residual of LU is as small as ever; flows that do not balance say that the weights are wrong."""
+    network = parse(WELLS["rarer"][0])
+    generator = generator_of(network, n=420)
+    expected = exact_weights(network, 420)
+    law = solve_stationary(generator, method="lu")
+    wrong = total_variation(law.p, expected)
+    assert law.residual < 1e-12
+    assert wrong < 1e-9 or law.uncertainty > 0.1 * wrong
+    tilted = np.where(np.arange(421) < 55, 0.5 * expected, expected)
+    tilted /= tilted.sum()
+    assert stationary._imbalance(generator.matrix, generator.space.states, tilted) > 0.1 * total_variation(
+        tilted, expected
+    )
+    assert solve_stationary(generator).uncertainty < 1e-11
+    assert solve_stationary(generator_of(parse("0 -> 3 n : 2\nn -> 0 : 1"), n=60)).uncertainty < 1e-12
+
+
 def test_elimination_beyond_the_range_of_floats():
     """Between two wells the law falls to 1e-600: the second well keeps its weight."""
     n = 41
