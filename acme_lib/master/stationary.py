@@ -46,9 +46,10 @@ class StationaryDistribution(StateDistribution):
     reason : str
         Why this method.
     uncertainty : float
-        Probability that may lie on the wrong side of a count: the flows up and down across each count of each species
+        Probability that lies on the wrong side of a count: the flows up and down across each count of each species
         must be equal, and their relative difference is taken times the mass of the smaller side. Where wells exchange
-        so rarely that their weights are lost in rounding, this shows it, and no residual does.
+        so rarely that their weights are lost in rounding, this shows it, and no residual does. A sign, not a bound:
+        where a count does not part the wells, their weights are wrong by more.
     """
 
     residual: float
