@@ -53,6 +53,10 @@ class TruncationWarning(UserWarning):
     """A solution loses a little at the end of its space; the message says how much."""
 
 
+class LargeProblemWarning(UserWarning):
+    """A computation will take long or much memory; the message says how much, before it starts."""
+
+
 class SBMLError(AcmeError):
     """An SBML document cannot be read, or uses what is not supported; the message names the element."""
 

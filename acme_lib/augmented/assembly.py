@@ -64,6 +64,7 @@ class Assembly:
         self.awake = ~space.frozen
         self.environment = space.environment()
         self.fluxes = []
+        self.leaving = self.exits
 
     def terms(self):
         """Return the `Terms`."""
@@ -71,6 +72,7 @@ class Assembly:
         drift, noise, cross = self.reactions()
         for number, process in enumerate(self.system.processes):
             self.process(number, process, drift, noise)
+        self.leaving = self.exits.copy()  # by other ways than drift and diffusion
         for name in space.continuum:
             self.flux(name, drift[name], noise[name])
         for (a, b), value in cross.items():
@@ -292,7 +294,7 @@ class Assembly:
         dx = axis.dx
         if isinstance(self.system.scheme, LinearScheme):
             c = np.asarray(self.system.scheme.coefficients(v, d_faces, d_centres, dx))
-            c = self.stay_upstream(c, np.moveaxis(self.exits, a, -1), v, d_centres, dx)
+            c = self.stay_upstream(c, np.moveaxis(self.leaving, a, -1), v, d_centres, dx)
             n = axis.cells
             for m in range(4):
                 # faces 1 … n - 1; cell f - 2 + m

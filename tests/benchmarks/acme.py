@@ -275,7 +275,8 @@ def gallery_rows():
     rows.append(Row("every figure together", OURS, clock, clock / 60.0, "s", note))
     for figure in cases.FIGURES:
         if figure.name in TEACHING:
+            computing, _ = timed(TEACHING[figure.name])
             seconds, _ = timed(lambda figure=figure: acme.plot.png(figure.draw(TEACHING[figure.name]())))
-            note = "ratio to the limit of 0.2 s"
+            note = f"ratio to the limit of 0.2 s; {computing:.2g} s of it are computing, the rest is drawing"
             rows.append(Row(f"{figure.name} at teaching resolution", OURS, seconds, seconds / 0.2, "s", note))
     return rows

@@ -508,3 +508,26 @@ def test_a_progress_bar_shows_the_time(capsys):
     assert "2/2" in capsys.readouterr().err
     solve_augmented(system, system.space.density(), 2.0, progress=False)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("scheme", ["third", "fitted"])
+def test_the_order_of_axes_does_not_matter(scheme):
+    """The same system with its axes in another order has the same matrix, its states renumbered."""
+    network = parse("0 <-> M : 1, 2\nU -> V : 1\nM + U -> V : 0.1")
+    axes = {"M": Discrete(2), "U": Continuum(2.0, 6, system_size=3), "V": Continuum(3.0, 7, system_size=2)}
+    processes = [
+        Burst("U", "1 + V", ExponentialJump(1.0)),
+        Burst("V", "1 + U", ExponentialJump("1 + M"), direction=-1),
+        Burst("V", 2.0, GammaJump(1.0, 2.0)),
+        Fragmentation("U", "U", "uniform"),
+        Fragmentation("V", "1 + M", "equal", partition={"M": "binomial"}),
+        Drift("V", "1 - V"),
+    ]
+    matrices = []
+    for names in (["M", "U", "V"], ["V", "M", "U"]):
+        space = AugmentedSpace(network, **{name: axes[name] for name in names})
+        matrix = build_augmented(space, *processes, scheme=scheme).matrix().toarray()
+        order = [space.names.index(name) for name in ("M", "U", "V")]
+        renumber = np.transpose(np.arange(space.size).reshape(space.shape), order).ravel()
+        matrices.append(matrix[np.ix_(renumber, renumber)])
+    assert matrices[1] == pytest.approx(matrices[0], abs=1e-11)
