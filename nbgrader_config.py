@@ -28,5 +28,14 @@ c.AcmeRelease.taught = [
 
 c.Execute.timeout = 120  # seconds a cell
 
+# Late submissions: what each day that has begun costs (percent of the maximum; 0: nothing), after how many minutes of
+# grace, and at most how much. Who was given more time stands in a CSV file: student, assignment, until (in this zone).
+c.AssignLatePenalties.plugin_class = "acme_lib.grade.late.LatePolicy"
+c.LatePolicy.rate, c.LatePolicy.unit, c.LatePolicy.per = 0, "percent", "day"
+c.LatePolicy.grace, c.LatePolicy.cap = 15, 50
+c.LatePolicy.timezone = "UTC"
+# c.LatePolicy.extensions = "extensions.csv"
+# c.LatePolicy.assignments = {"01_chemical_master_equation": {"rate": 10}}
+
 # A feedback page shows the check cells: leave out of it what the learner must not see.
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]

@@ -40,6 +40,8 @@ def main(arguments=None):
     release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
     release.set_defaults(run=lambda options: release_course(options.output))
 
+    _add_gradebook_commands(commands)
+
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
         parser.error(f"{options.command} does not know {' '.join(options.rest)}")
@@ -132,6 +134,44 @@ def release_course(output):
         print(f"acme release: {error}", file=sys.stderr)
         return 1
     print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
+    return 0
+
+
+def _add_gradebook_commands(commands):
+    """Add what an instructor does with the gradebook of a finished assignment."""
+    assignment = argparse.ArgumentParser(add_help=False)
+    assignment.add_argument("assignment", help="its name, which is that of its folder")
+    assignment.add_argument("--db", metavar="URL", help="the gradebook; default: that of nbgrader_config.py")
+
+    late = commands.add_parser("late", parents=[assignment], help="find the penalties of late submissions again")
+    late.set_defaults(run=lambda options: _with_gradebook(options, update_penalties))
+
+
+def _with_gradebook(options, act):
+    """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
+    from acme_lib.errors import AcmeError, MissingExtraError
+    from acme_lib.grade.marks import open_gradebook
+    from acme_lib.teach.assignments import load_config
+
+    root = course_folder().parent
+    config = load_config(root)
+    url = options.db or config.CourseDirectory.db_url
+    try:
+        with open_gradebook(url, config.CourseDirectory.course_id) as gradebook:
+            return act(options, config, gradebook)
+    except (AcmeError, MissingExtraError, OSError) as error:
+        print(f"acme {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def update_penalties(options, config, gradebook):
+    """Print who is late, and what it costs."""
+    from acme_lib.grade.late import LatePolicy, assign_penalties
+
+    late = assign_penalties(gradebook, options.assignment, LatePolicy(config=config))
+    for one in late:
+        print(f"{one.student}: {one.seconds / 3600:.2f} hours late, {one.penalty:g} points lost")
+    print(f"{options.assignment}: {len(late)} late submissions")
     return 0
 
 
