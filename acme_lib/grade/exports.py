@@ -171,14 +171,10 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     GradebookError
         If the roster is none of Canvas's; if students and rows cannot be told apart; if the maximum differs.
     """
-    if (
-        "ID" not in roster.columns
-        or "Section" not in roster.columns
-        or roster.columns[0] not in ("Student", "LastName")
-    ):
+    if not {"ID", "Section"} <= set(roster.columns) or roster.columns[0] not in ("Student", "LastName"):
         raise GradebookError(
-            f"{roster.path} is no gradebook of Canvas: its columns start with Student, ID and end the students' part with "
-            f"Section; {', '.join(roster.columns[:6])} came"
+            f"{roster.path} is no gradebook of Canvas: its columns start with Student, ID, …, Section; "
+            f"{', '.join(roster.columns[:6])} came"
         )
     students = [row for row in roster.rows if not _is_canvas_note(row)]
     for row in students:

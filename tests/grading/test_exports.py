@@ -313,7 +313,7 @@ def test_participants_without_the_identifier(tmp_path, marks):
 WORKSHEET = """\
 Identifier,"Full name","Email address",Status,Grade,"Maximum Grade","Grade can be changed",\
 "Last modified (submission)","Last modified (grade)","Feedback comments"
-"Participant 5001","@Ada Byron",ada@uni.test,"Submitted for grading - ",,40.00,Yes,"Monday, 1 June 2026, 9:00 AM",-,"- good"
+"Participant 5001","@Ada Byron",ada@uni.test,"Submitted for grading - ",,40.00,Yes,"Monday, 1 June 2026",-,"- good"
 "Participant 5002","Bob Tables",bob@uni.test,"Submitted for grading - ",3.00,40.00,Yes,-,-,
 "Participant 5003","Cyd Cydsson",cyd@uni.test,"Submitted for grading - ",,40.00,Yes,-,-,
 "Participant 5004","Dan Dannet",dan@uni.test,"No submission - ",,40.00,Yes,-,-,
