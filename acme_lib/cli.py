@@ -40,7 +40,9 @@ def main(arguments=None):
     release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
     release.set_defaults(run=lambda options: release_course(options.output))
 
-    _add_gradebook_commands(commands)
+    from acme_lib.grade.commands import add_commands
+
+    add_commands(commands, course_folder)
 
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
@@ -135,86 +137,6 @@ def release_course(output):
         return 1
     print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
     return 0
-
-
-def _add_gradebook_commands(commands):
-    """Add what an instructor does with the gradebook of a finished assignment."""
-    gradebook = argparse.ArgumentParser(add_help=False)
-    gradebook.add_argument("--db", metavar="URL", help="the gradebook; default: that of nbgrader_config.py")
-    assignment = argparse.ArgumentParser(add_help=False, parents=[gradebook])
-    assignment.add_argument("assignment", help="its name, which is that of its folder")
-
-    late = commands.add_parser("late", parents=[assignment], help="find the penalties of late submissions again")
-    late.set_defaults(run=lambda options: _with_gradebook(options, update_penalties))
-
-    export = commands.add_parser("export", parents=[gradebook], help="write grades as Canvas or Moodle import them")
-    export.add_argument(
-        "platform", choices=["canvas", "moodle", "worksheet"], help="worksheet: Moodle's, for offline grading"
-    )
-    export.add_argument("assignments", nargs="+", metavar="assignment")
-    export.add_argument("--roster", type=Path, metavar="FILE", help="the platform's own export, with its ids")
-    export.add_argument("--output", type=Path, metavar="FILE", help="default: PLATFORM.csv")
-    export.add_argument("--column", help="name or number of the assignment in Canvas")
-    export.add_argument("--match", metavar="COLUMN", help="the roster's column that holds the gradebook's ids")
-    export.add_argument("--identifier", default="Username", help="what Moodle knows students by (default Username)")
-    export.add_argument(
-        "--missing", default="", choices=["", "0"], help="what stands for no submission (default nothing)"
-    )
-    export.add_argument("--scale", action="store_true", help="scale the points to the platform's maximum")
-    export.set_defaults(run=lambda options: _with_gradebook(options, export_grades))
-
-
-def _with_gradebook(options, act):
-    """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
-    from acme_lib.errors import AcmeError, MissingExtraError
-    from acme_lib.grade.marks import open_gradebook
-    from acme_lib.teach.assignments import load_config
-
-    root = course_folder().parent
-    config = load_config(root)
-    url = options.db or config.CourseDirectory.db_url
-    try:
-        with open_gradebook(url, config.CourseDirectory.course_id) as gradebook:
-            return act(options, config, gradebook)
-    except (AcmeError, MissingExtraError, OSError) as error:
-        print(f"acme {options.command}: {error}", file=sys.stderr)
-        return 1
-
-
-def update_penalties(options, config, gradebook):
-    """Print who is late, and what it costs."""
-    from acme_lib.grade.late import LatePolicy, assign_penalties
-
-    late = assign_penalties(gradebook, options.assignment, LatePolicy(config=config))
-    for one in late:
-        print(f"{one.student}: {one.seconds / 3600:.2f} hours late, {one.penalty:g} points lost")
-    print(f"{options.assignment}: {len(late)} late submissions")
-    return 0
-
-
-def export_grades(options, config, gradebook):
-    """Write the file and name who is not in it; 1 when a grade is missing."""
-    from acme_lib.errors import GradebookError
-    from acme_lib.grade.archive import write_file
-    from acme_lib.grade.exports import export_canvas, export_moodle, export_worksheet, read_roster
-    from acme_lib.grade.marks import read_marks
-
-    marks = [read_marks(gradebook, name) for name in options.assignments]
-    roster = read_roster(options.roster) if options.roster else None
-    common = {"match": options.match, "missing": options.missing}
-    if options.platform == "moodle":
-        export = export_moodle(marks, roster=roster, identifier=options.identifier, **common)
-    elif roster is None or len(marks) > 1:
-        raise GradebookError(
-            f"{options.platform} takes one assignment and --roster, the file that the platform gives out"
-        )
-    elif options.platform == "canvas":
-        export = export_canvas(marks[0], roster, column=options.column, scale=options.scale, **common)
-    else:
-        export = export_worksheet(marks[0], roster, scale=options.scale, **common)
-    path = write_file(options.output or Path(f"{options.platform}.csv"), export.text)
-    print("\n".join([f"{path}: {export.describe()[0]}", *export.describe()[1:]]))
-    return 0 if export.complete else 1
 
 
 def read_source(source):
