@@ -35,6 +35,11 @@ def add_commands(commands, find_course):
     bundles.add_argument("--output", type=Path, metavar="PATH", help="a folder; with --worksheet, a zip file")
     bundles.add_argument("--worksheet", type=Path, metavar="FILE", help="Moodle's, for one zip file that Moodle takes")
 
+    statistics = add(
+        "statistics", show_statistics, [assignment], help="write a page: grades, questions, misconceptions"
+    )
+    statistics.add_argument("--output", type=Path, metavar="FILE", help="default: statistics-ASSIGNMENT.html")
+
 
 def _with_gradebook(options, root, act):
     """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
@@ -112,3 +117,18 @@ def bundle_feedback(options, config, gradebook):
         if who:
             print(f"{len(who)} {purpose}: {', '.join(map(ascii, who))}")
     return 1 if feedback.missing or left_out else 0
+
+
+def show_statistics(options, config, gradebook):
+    """Write the page."""
+    from acme_lib.grade.archive import write_file
+    from acme_lib.grade.marks import find_order, read_marks
+    from acme_lib.grade.misconceptions import find_misconceptions
+    from acme_lib.grade.statistics import find_statistics, write_statistics
+
+    course = config.CourseDirectory
+    order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
+    marks = read_marks(gradebook, options.assignment, order=order)
+    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
+    print(write_file(options.output or Path(f"statistics-{options.assignment}.html"), page))
+    return 0
