@@ -40,6 +40,10 @@ def add_commands(commands, find_course):
     )
     statistics.add_argument("--output", type=Path, metavar="FILE", help="default: statistics-ASSIGNMENT.html")
 
+    copying = add("copying", show_copying, [assignment], help="write a page, and a CSV file, of answers that are alike")
+    copying.add_argument("--output", type=Path, metavar="FILE", help="default: copying-ASSIGNMENT.html, and .csv")
+    copying.add_argument("--threshold", type=float, default=0.5, help="the least similarity listed (default 0.5)")
+
 
 def _with_gradebook(options, root, act):
     """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
@@ -131,4 +135,21 @@ def show_statistics(options, config, gradebook):
     marks = read_marks(gradebook, options.assignment, order=order)
     page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
     print(write_file(options.output or Path(f"statistics-{options.assignment}.html"), page))
+    return 0
+
+
+def show_copying(options, config, gradebook):
+    """Write the page and the file."""
+    from dataclasses import replace
+
+    from acme_lib.grade.archive import write_file
+    from acme_lib.grade.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
+
+    students = [student.id for student in gradebook.students]
+    answers, release, unread = collect_answers(students, options.assignment, config)
+    report = find_pairs(answers, release, assignment=options.assignment, threshold=options.threshold)
+    path = options.output or Path(f"copying-{options.assignment}.html")
+    print(write_file(path, write_copy_page(replace(report, unread=unread))))
+    print(write_file(path.with_suffix(".csv"), write_pairs_csv(report)))
+    print(f"{len(report.pairs)} pairs to look at, of {report.compared}. This is a hint, not a proof.")
     return 0

@@ -190,7 +190,7 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     header_points = {columns[0]: "    Points Possible", title: _number(maximum if maximum else marks.max_score)}
     rows = [header_points]
     rows += [{**row, title: grades.get(index, row.get(title, ""))} for index, row in enumerate(students)]
-    return Export(_write([*columns, title], rows), **export)
+    return Export(write_csv([*columns, title], rows), **export)
 
 
 def export_moodle(marks, *, roster=None, identifier="Username", match=None, missing="", scale=None):
@@ -257,7 +257,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
             "would not know it in quotes; choose another identifier"
         )
     joined = {name: _unite(export[name] for export in exports) for name in exports[0]}
-    return Export(_write([identifier, *names], lines), **joined)
+    return Export(write_csv([identifier, *names], lines), **joined)
 
 
 def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
@@ -309,7 +309,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
     columns = [name for name in roster.columns if _fold(name) in kept]
     grade = names["grade"]
     filled = [{**row, grade: grades.get(index) or row[grade]} for index, row in enumerate(rows)]
-    return Export(_write(columns, filled), **export)
+    return Export(write_csv(columns, filled), **export)
 
 
 def find_participant(row, path):
@@ -463,7 +463,7 @@ def _number(value):
     return f"{value:.5f}".rstrip("0").rstrip(".")
 
 
-def _write(columns, rows):
+def write_csv(columns, rows):
     """Write CSV in which no text begins with what a spreadsheet takes for a formula."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")

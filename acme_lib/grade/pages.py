@@ -26,7 +26,7 @@ ul.names { padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: 0.
 ul.names li { overflow-wrap: anywhere; }
 .note { background: #f3f6f9; border-left: 4px solid #0072b2; padding: 0.6rem 0.9rem; }
 pre { background: #f3f6f9; padding: 0.6rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.4; margin: 0.3rem 0; }
-mark { background: #ffe08a; color: inherit; text-decoration: underline; }
+mark { background: #fff0c2; color: inherit; border-bottom: 2px solid #b36b00; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1rem; }
 .pair > div { min-width: 0; }
 summary { cursor: pointer; padding: 0.3rem 0; }
