@@ -123,8 +123,13 @@ class LatePolicy(LateSubmissionPlugin):
         return read_extensions(Path(root) / self.extensions, timezone=self.timezone)
 
     def late_submission_penalty(self, student_id, score, total_seconds_late):
-        """Return the points that a notebook loses; nbgrader calls this for a notebook that is past its due date."""
+        """Return the points that a notebook loses; nbgrader calls this for a notebook that is past its due date.
+
+        What it is called for it learns from its parent, nbgrader's ``AssignLatePenalties``.
+        """
         asked = self.parent
+        if getattr(asked, "gradebook", None) is None:
+            raise GradebookError("LatePolicy asks AssignLatePenalties for its gradebook, assignment_id and notebook_id")
         submission = asked.gradebook.find_submission(asked.assignment_id, student_id)
         seconds = _seconds_late(submission, self.find_extensions().get((student_id, asked.assignment_id)))
         notebook = asked.gradebook.find_submission_notebook(asked.notebook_id, asked.assignment_id, student_id)

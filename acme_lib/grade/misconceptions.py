@@ -86,7 +86,9 @@ def _read_messages(path):
             grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
             for output in cell.get("outputs", ()):
                 if output.get("output_type") == "error" and output.get("ename") == "CheckFailed":
-                    messages.setdefault(str(grade_id), str(output.get("evalue", "")))
+                    # nbgrader has the whole message in the value of the error, a grader may have it in its traceback
+                    lines = [str(output.get("evalue", "")), *map(str, output.get("traceback", ()))]
+                    messages.setdefault(str(grade_id), "\n".join(lines))
         return messages
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None

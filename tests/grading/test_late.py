@@ -234,6 +234,11 @@ def test_terms_without_sense_are_refused(policy, message):
         LatePolicy(**policy).terms("homework")
 
 
+def test_a_policy_without_a_gradebook_says_so():
+    with pytest.raises(GradebookError, match="asks AssignLatePenalties"):
+        LatePolicy(rate=10).late_submission_penalty("ada", 5, 100)
+
+
 def test_terms_of_another_type_are_refused():
     with pytest.raises(TraitError):
         LatePolicy(assignments={"homework": {"per": "week"}}).terms("homework")

@@ -165,7 +165,7 @@ def course(tmp_path):
     autograded = {
         "ada": notebook(one=[error(leaks)], two=[error(leaks + "\n" + pairs)]),
         "bob": notebook(one=[error(leaks), error(pairs)], other=[error(pairs)]),  # the first error of a cell counts
-        "cyd": notebook(one=[error(unwritten)], two=[error("✗ wrong")]),
+        "cyd": notebook(one=[{**error("✗"), "traceback": unwritten.split("\n")}], two=[error("✗ wrong")]),
         "dan": notebook(one=[error(leaks, "ValueError"), {"output_type": "stream", "text": leaks}], two=[]),
         "eve": "{no json",
         "fay": None,
