@@ -45,3 +45,12 @@ def fill(gradebook, assignment="homework", cells=None, students=(), duedate=None
                 grade.needs_manual_grade = cell.startswith("text") and scores.get(cell) is None
     gradebook.db.commit()
     return gradebook
+
+
+def write_config(folder, *lines):
+    """Make a folder, with its gradebook.db, a course in which the commands run."""
+    (folder / "course").mkdir(exist_ok=True)
+    settings = {"root": str(folder), "db_url": f"sqlite:///{folder / 'gradebook.db'}", "course_id": "acme"}
+    lines = [*(f"c.CourseDirectory.{name} = {value!r}" for name, value in settings.items()), *lines]
+    (folder / "nbgrader_config.py").write_text("\n".join(["c = get_config()", *lines, ""]), encoding="utf-8")
+    return folder

@@ -15,7 +15,7 @@ from acme_lib.grade.exports import match_students, read_roster
 from acme_lib.grade.marks import open_gradebook, read_marks
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
-opened, fill = GRADEBOOKS["opened"], GRADEBOOKS["fill"]
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
 pytestmark = pytest.mark.nbgrader
 
@@ -43,13 +43,7 @@ def course(tmp_path):
         (folder / "secret.csv").write_text("all grades")
         (folder / "other.html").write_text("not a notebook of this assignment")
     (tmp_path / "feedback" / "CON" / "homework" / "essay.html").unlink()
-    (tmp_path / "course").mkdir()
-    (tmp_path / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        f"c.CourseDirectory.root = {str(tmp_path)!r}\n"
-        f"c.CourseDirectory.db_url = 'sqlite:///{tmp_path / 'gradebook.db'}'\n"
-        "c.CourseDirectory.course_id = 'acme'\n"
-    )
+    write_config(tmp_path)
     return tmp_path
 
 

@@ -27,7 +27,7 @@ from acme_lib.grade.copying import (
 )
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
-opened, fill = GRADEBOOKS["opened"], GRADEBOOKS["fill"]
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
 pytestmark = pytest.mark.nbgrader
 
@@ -269,14 +269,7 @@ def course(tmp_path):
         (tmp_path / folder / "sheet.ipynb").write_text(text, encoding="utf-8")
     (tmp_path / "submitted/fay/homework").mkdir(parents=True)
     (tmp_path / "submitted/fay/homework/sheet.ipynb").symlink_to(tmp_path / "submitted/ada/homework/sheet.ipynb")
-    (tmp_path / "course").mkdir()
-    (tmp_path / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        f"c.CourseDirectory.root = {str(tmp_path)!r}\n"
-        "c.CourseDirectory.release_directory = 'exercises'\n"
-        f"c.CourseDirectory.db_url = 'sqlite:///{tmp_path / 'gradebook.db'}'\n"
-        "c.CourseDirectory.course_id = 'acme'\n"
-    )
+    write_config(tmp_path, "c.CourseDirectory.release_directory = 'exercises'")
     return tmp_path
 
 

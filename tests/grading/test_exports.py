@@ -14,7 +14,7 @@ from acme_lib.grade.exports import export_canvas, export_moodle, export_workshee
 from acme_lib.grade.marks import Marks, Question, Student, open_gradebook, read_marks
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
-opened, fill = GRADEBOOKS["opened"], GRADEBOOKS["fill"]
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
 pytestmark = pytest.mark.nbgrader
 
@@ -371,12 +371,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 
 
 def test_the_command(tmp_path, course, monkeypatch, capsys):
-    (course / "course").mkdir(exist_ok=True)
-    (course / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        f"c.CourseDirectory.db_url = 'sqlite:///{course / 'gradebook.db'}'\n"
-        "c.CourseDirectory.course_id = 'acme'\n"
-    )
+    write_config(course)
     monkeypatch.chdir(course)
     out = tmp_path / "out.csv"
     roster = str(roster_file(tmp_path, CANVAS).path)

@@ -15,7 +15,7 @@ from acme_lib.errors import GradebookError
 from acme_lib.grade.late import Extension, LatePolicy, assign_penalties, find_penalty, read_extensions
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
-opened, fill = GRADEBOOKS["opened"], GRADEBOOKS["fill"]
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 HOUR, DAY = 3600, 86400
 
 pytestmark = pytest.mark.nbgrader
@@ -260,14 +260,8 @@ def test_an_extension_that_cannot_be_is_refused(course):
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_the_command(course, monkeypatch, capsys):
-    (course / "course").mkdir()
-    (course / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        f"c.CourseDirectory.root = {str(course)!r}\n"
-        f"c.CourseDirectory.db_url = 'sqlite:///{course / 'gradebook.db'}'\n"
-        "c.CourseDirectory.course_id = 'acme'\n"
-        "c.AssignLatePenalties.plugin_class = 'acme_lib.grade.late.LatePolicy'\n"
-        "c.LatePolicy.rate = 10\n"
+    write_config(
+        course, "c.AssignLatePenalties.plugin_class = 'acme_lib.grade.late.LatePolicy'", "c.LatePolicy.rate = 10"
     )
     monkeypatch.chdir(course)
     assert main(["late", "homework"]) == 0

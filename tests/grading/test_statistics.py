@@ -23,7 +23,7 @@ from acme_lib.teach.check import NOT_WRITTEN, CheckFailed, check_values, hidden_
 from acme_lib.teach.check_slips import SLIPS, announce, find_slips
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
-opened, fill = GRADEBOOKS["opened"], GRADEBOOKS["fill"]
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -184,13 +184,7 @@ def course(tmp_path):
             folder = tmp_path / "autograded" / name / "homework"
             folder.mkdir(parents=True)
             (folder / "sheet.ipynb").write_text(text, encoding="utf-8")
-    (tmp_path / "course").mkdir()
-    (tmp_path / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        f"c.CourseDirectory.root = {str(tmp_path)!r}\n"
-        f"c.CourseDirectory.db_url = 'sqlite:///{tmp_path / 'gradebook.db'}'\n"
-        "c.CourseDirectory.course_id = 'acme'\n"
-    )
+    write_config(tmp_path)
     return tmp_path
 
 
