@@ -17,7 +17,6 @@ from acme_lib.grade.marks import open_gradebook, read_marks
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
-pytestmark = pytest.mark.nbgrader
 
 CELLS = {"sheet": {"one": 4}, "essay": {"two": 6}}
 WITH_WORK = ["ada", "Ada", "<b>eve", "jörg w", "CON"]

@@ -29,7 +29,6 @@ from acme_lib.grade.copying import (
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
-pytestmark = pytest.mark.nbgrader
 
 ONE = '''\
 def simulate(k, gamma, n0, t_end, rng):

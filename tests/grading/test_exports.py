@@ -16,7 +16,6 @@ from acme_lib.grade.marks import Marks, Question, Student, open_gradebook, read_
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 
-pytestmark = pytest.mark.nbgrader
 
 CELLS = {"sheet": {"one": 4, "two": 6}, "essay": {"text": 30}}
 STUDENTS = {

@@ -18,8 +18,6 @@ GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
 HOUR, DAY = 3600, 86400
 
-pytestmark = pytest.mark.nbgrader
-
 
 @pytest.mark.parametrize(
     ("seconds", "terms", "lost"),

@@ -32,8 +32,6 @@ HOSTILE = [
     "a\x1b[2J",
 ]
 
-pytestmark = pytest.mark.nbgrader
-
 
 def make_marks(scores, points=None, ungraded=None, names=None):
     scores = np.asarray(scores, dtype=float)
