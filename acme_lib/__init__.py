@@ -15,6 +15,7 @@ _HOMES = {
         "AcmeError",
         "CannotTellWarning",
         "CountsFileError",
+        "DomainError",
         "EquationError",
         "GradebookError",
         "LargeProblemWarning",
@@ -26,7 +27,9 @@ _HOMES = {
         "ReleaseError",
         "SBMLError",
         "ShortRecordWarning",
+        "StabilityError",
         "StateSpaceError",
+        "TruncationWarning",
     ],
     "acme_lib.network": ["ReactionNetwork", "Reaction", "Event", "dual_reporter"],
     "acme_lib.sbml": ["read_sbml", "write_sbml"],
@@ -67,6 +70,25 @@ _HOMES = {
         "find_transient_sensitivity",
         "total_variation",
     ],
+    "acme_lib.augmented": [
+        "AugmentedSpace",
+        "Continuum",
+        "Discrete",
+        "States",
+        "Burst",
+        "ExponentialJump",
+        "Fragmentation",
+        "Transition",
+        "Growth",
+        "Death",
+        "Influx",
+        "Drift",
+        "build_augmented",
+        "solve_augmented",
+        "solve_augmented_stationary",
+        "solve_growth_mode",
+        "estimate_grid_error",
+    ],
     "acme_lib.approximate": [
         "compare",
         "expand_kramers_moyal",
@@ -86,7 +108,7 @@ _HOMES = {
     ],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = "network models sbml simulate master approximate laws noise plot teach errors".split()
+_ROOMS = "network models sbml simulate master augmented approximate laws noise plot teach errors".split()
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

@@ -41,6 +41,18 @@ class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
 
 
+class DomainError(StateSpaceError):
+    """A solution reaches the end of its space: what lies beyond is missing from it."""
+
+
+class StabilityError(AcmeError):
+    """A step in time is longer than the scheme stays stable for; the message says which is the longest."""
+
+
+class TruncationWarning(UserWarning):
+    """A solution loses a little at the end of its space; the message says how much."""
+
+
 class LargeProblemWarning(UserWarning):
     """A computation will take long or much memory; the message says how much, before it starts."""
 
