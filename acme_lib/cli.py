@@ -1,4 +1,4 @@
-"""The command `acme`: open the course (`lab`), check the installation (`check`), build the chapters (`build`)."""
+"""The command `acme`: open the course, check the installation, build the chapters, release the course to learners."""
 
 import argparse
 import hashlib
@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -36,6 +35,14 @@ def main(arguments=None):
     build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
+
+    release = commands.add_parser("release", help="make the archive that learners get, without any answer")
+    release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
+    release.set_defaults(run=lambda options: release_course(options.output))
+
+    from acme_lib.grade.commands import add_commands
+
+    add_commands(commands, course_folder)
 
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
@@ -94,23 +101,42 @@ def build_all(sources, check, timeout):
 
 def build_exercises(root, check):
     """Build `solutions/` and `exercises/` from their text sources, or compare; return how many are out of step."""
-    from acme_lib.teach.assignments import build_assignments
+    from acme_lib.teach.assignments import build_assignments, compare_assignments
 
+    root = root.resolve()
     if not (root / "solutions").is_dir():
         return 0
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch).resolve() if check else root
-        stale = 0
-        for path in build_assignments(root, out=out):
-            name = path.relative_to(out)
-            old = root / name
-            same = not check or (old.is_file() and old.read_text("utf-8") == path.read_text("utf-8"))
-            stale += not same
-            if same:
-                print(f"{name.as_posix()}: {'in step with its text' if check else 'built'}")
-            else:
-                print(f"{name.as_posix()}: differs from its text: run `acme build`", file=sys.stderr)
-    return stale
+    if not check:
+        for path in build_assignments(root):
+            print(f"{path.relative_to(root).as_posix()}: built")
+        return 0
+    same = compare_assignments(root)
+    for name, in_step in same.items():
+        if in_step:
+            print(f"{name}: in step with its text")
+        else:
+            print(f"{name}: differs from its text: run `acme build`", file=sys.stderr)
+    return len(same) - sum(same.values())
+
+
+def release_course(output):
+    """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    from acme_lib.errors import ReleaseError
+    from acme_lib.grade.release import make_release
+
+    course = course_folder()
+    chapters = sorted(course.glob("[0-9][0-9]_*.md"))
+    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare(chapter)]
+    if problems:
+        print("acme release: " + "\n".join(problems), file=sys.stderr)
+        return 1
+    try:
+        release = make_release(course.parent, output)
+    except ReleaseError as error:
+        print(f"acme release: {error}", file=sys.stderr)
+        return 1
+    print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
+    return 0
 
 
 def read_source(source):

@@ -61,5 +61,13 @@ class SBMLError(AcmeError):
     """An SBML document cannot be read, or uses what is not supported; the message names the element."""
 
 
+class GradebookError(AcmeError):
+    """A gradebook, or a list of students that belongs to it, cannot be used as it stands; the message names what."""
+
+
+class ReleaseError(AcmeError):
+    """The archive for the learners would be out of date, or would hold an answer; the message names what."""
+
+
 class MissingExtraError(ImportError):
     """A package that only part of acme needs is not installed; the message says how to install it."""

@@ -20,7 +20,7 @@ _SPAN = 12.0  # of the time axis by default, in lifetimes of the slowest decay
 
 
 @dataclass(frozen=True, eq=False)
-class FirstPassage:
+class AugmentedFirstPassage:
     """The law of a first-passage time from every start: arrays end with the axes of `space`, the starts.
 
     Attributes
@@ -78,7 +78,7 @@ class FirstPassage:
         return self.times[np.argmax(self.density, axis=0)]
 
 
-def solve_first_passage(
+def solve_augmented_first_passage(
     space,
     species,
     threshold,
@@ -121,7 +121,7 @@ def solve_first_passage(
 
     Returns
     -------
-    FirstPassage
+    AugmentedFirstPassage
 
     Raises
     ------
@@ -135,7 +135,7 @@ def solve_first_passage(
     >>> network = ReactionNetwork.parse("P -> 0 : 1")
     >>> space = AugmentedSpace(network, P=Continuum(upper=4.0, cells=400, system_size=100))
     >>> burst = Burst("P", 5.0, ExponentialJump(20.0))
-    >>> passage = solve_first_passage(space, "P", 1.0, burst, side="below", diffusion=False)
+    >>> passage = solve_augmented_first_passage(space, "P", 1.0, burst, side="below", diffusion=False)
     >>> print(f"{passage.mean[0]:.2f}")
     1.97
     """
@@ -170,7 +170,7 @@ def solve_first_passage(
     for k, h in enumerate(steps):
         survival[k + 1], _ = propagator.step(survival[k], h)
     density = -_apply(adjoint, survival.T).T
-    return FirstPassage(
+    return AugmentedFirstPassage(
         system,
         times,
         survival.reshape(-1, *shape),
@@ -184,7 +184,7 @@ def solve_first_passage(
 def _one_side(space, species, threshold, side, diffusion):
     """Return the space on one side of the threshold, with an open end there."""
     if not isinstance(space, AugmentedSpace):
-        raise StateSpaceError(f"solve_first_passage takes an AugmentedSpace first; {space!r} came")
+        raise StateSpaceError(f"solve_augmented_first_passage takes an AugmentedSpace first; {space!r} came")
     axis = space[species]
     if not isinstance(axis, Continuum):
         raise ParameterError(f"{species} is not a continuum axis: the threshold is one of {', '.join(space.continuum)}")

@@ -15,7 +15,7 @@ from acme_lib.augmented import (
     build_augmented,
     solve_augmented_stationary,
 )
-from acme_lib.augmented.first_passage import FirstPassage, solve_first_passage
+from acme_lib.augmented.first_passage import AugmentedFirstPassage, solve_augmented_first_passage
 from acme_lib.errors import TruncationWarning
 from acme_lib.laws import self_regulation
 from acme_lib.master import StateSpace, build_generator, solve_stationary
@@ -198,7 +198,7 @@ class SwitchingTimes:
 
     Attributes
     ----------
-    below, above : FirstPassage
+    below, above : AugmentedFirstPassage
         Of starts on either side of the boundary.
     x : ndarray, shape (start,)
         All starts: the centres of the cells of both.
@@ -208,8 +208,8 @@ class SwitchingTimes:
         The exact mean (13) at some hundred of the starts.
     """
 
-    below: FirstPassage
-    above: FirstPassage
+    below: AugmentedFirstPassage
+    above: AugmentedFirstPassage
     x: np.ndarray
     mean: np.ndarray
     median: np.ndarray
@@ -255,7 +255,7 @@ def find_switching_times(dx=0.005, end=150.0, boundary=BOUNDARY):
     burst, rates = burst_process()
     space = burst_space(dx)
     sides = [
-        solve_first_passage(space, "P", boundary, burst, side=side, t=end, diffusion=False, **rates)
+        solve_augmented_first_passage(space, "P", boundary, burst, side=side, t=end, diffusion=False, **rates)
         for side in ("below", "above")
     ]
     x = np.concatenate([side.space["P"].centres for side in sides])

@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "plot": SCIENCE,
     "cases": SCIENCE | {"plot"},
     "teach": SCIENCE | {"plot"},
-    "cli": SCIENCE | {"plot", "teach"},
+    "grade": {"errors", "plot", "teach"},
+    "cli": SCIENCE | {"plot", "teach", "grade"},
 }
 MAY_DRAW = {"plot", "teach", "cli"}
 DRAWING = {"matplotlib", "ipywidgets", "IPython"}
@@ -98,6 +99,9 @@ def test_imports_point_one_way(path):
         ("plot", "import acme_lib.cases"),
         ("cases", "import matplotlib.pyplot as plt"),
         ("teach", "import acme_lib.cli"),
+        ("teach", "from acme_lib.grade import release"),
+        ("grade", "from acme_lib.simulate import simulate_ssa"),
+        ("grade", "import matplotlib.pyplot as plt"),
         ("master", "import matplotlib.pyplot as plt"),
         ("simulate", "def f():\n    from IPython.display import display"),
         ("network", "import acme_lib"),

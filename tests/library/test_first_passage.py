@@ -15,7 +15,7 @@ from acme_lib.augmented import (
     Transition,
     build_augmented,
 )
-from acme_lib.augmented.first_passage import solve_first_passage
+from acme_lib.augmented.first_passage import solve_augmented_first_passage
 from acme_lib.cases.self_regulation import BOUNDARY, burst_process, burst_space
 from acme_lib.errors import ParameterError, StateSpaceError
 
@@ -24,7 +24,9 @@ FALSE_POSITIVE = 1e-6
 
 def passage(side, dx=0.0125, **options):
     burst, rates = burst_process()
-    return solve_first_passage(burst_space(dx), "P", BOUNDARY, burst, side=side, diffusion=False, **rates, **options)
+    return solve_augmented_first_passage(
+        burst_space(dx), "P", BOUNDARY, burst, side=side, diffusion=False, **rates, **options
+    )
 
 
 def exact_decay_rate(side):
@@ -101,7 +103,7 @@ def test_it_is_the_master_equation_s():
     omega, threshold = 100.0, 0.7
     network = acme.ReactionNetwork.parse("0 -> X : k\nX -> 0 : 1", k=50.0)
     space = AugmentedSpace(network, X=Continuum(upper=2.0, cells=400, system_size=omega))
-    found = solve_first_passage(space, "X", threshold, side="below")
+    found = solve_augmented_first_passage(space, "X", threshold, side="below")
     n = np.arange(int(threshold * omega))
     matrix = np.diag(np.full(len(n) - 1, 50.0), -1) + np.diag(n[1:] * 1.0, 1)
     matrix -= np.diag(50.0 + n)
@@ -115,7 +117,7 @@ def test_paths_agree(scaled):
     """A messenger that is counted, and a protein that flows: any network is asked in one line."""
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g\nM -> M + P : b\nP -> 0 : 1", k=2.0, g=3.0, b=60.0)
     space = AugmentedSpace(network, M=Discrete(12), P=Continuum(upper=2.0, cells=200, system_size=100))
-    found = solve_first_passage(space, "P", 0.6, side="below", diffusion=False)
+    found = solve_augmented_first_passage(space, "P", 0.6, side="below", diffusion=False)
     size = scaled(2000, 20)
     options = {"continuous": ["P"], "stop": "P >= 60", "size": size, "rng": np.random.default_rng(2), "progress": False}
     times = acme.simulate_jump_drift(network, {"P": 20.25, "M": 1}, 400, **options).stop_times
@@ -133,7 +135,7 @@ def test_bad_input_is_named():
     space = burst_space(0.05)
 
     def ask(*processes, space=space, species="P", threshold=0.8, side="below", **options):
-        solve_first_passage(space, species, threshold, *processes, side=side, diffusion=False, **options)
+        solve_augmented_first_passage(space, species, threshold, *processes, side=side, diffusion=False, **options)
 
     for options, words in [
         ({"side": "left"}, "side is"),
