@@ -259,7 +259,7 @@ def find_switching_times(dx=0.005, end=150.0, boundary=BOUNDARY):
         for side in ("below", "above")
     ]
     x = np.concatenate([side.space["P"].centres for side in sides])
-    shown = x[x < 3.2]
+    shown = x[x < 3.0]
     some = shown[:: max(1, len(shown) // 100)]
 
     def joined(values):
@@ -300,7 +300,9 @@ def draw_switching_times(result):
         axes.plot(result.x[part], shown[part], ":", color="#CC79A7", linewidth=2.6, label="mode" if first else None)
     axes.axvline(BOUNDARY, color="0.3", linewidth=1.0)
     axes.text(BOUNDARY + 0.03, 0.0135, "boundary", color="0.2")
-    axes.set(xlabel="start $x$", ylabel="switching time", yscale="log", ylim=(0.01, result.below.times[-1]))
+    axes.set(
+        xlabel="start $x$", ylabel="switching time", yscale="log", xlim=(0, 3), ylim=(0.01, result.below.times[-1])
+    )
     axes.legend(loc="lower right")
     return figure
 
