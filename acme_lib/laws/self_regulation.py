@@ -1,7 +1,7 @@
 """Bursty expression of a protein that regulates its own gene: stationary law and mean switching times."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.special import roots_jacobi, roots_legendre
@@ -63,6 +63,16 @@ def self_regulation(r0=2.0, r1=10.0, n=4.0, b=0.2, decay=1.0):
     check_positive(r0=r0, n=n, b=b, decay=decay)
     check_not_negative(r1=r1)
     return SelfRegulation(float(r0), float(r1), float(n), float(b), float(decay))
+
+
+@cache
+def _legendre_rule():
+    return roots_legendre(_NODES)
+
+
+@cache
+def _jacobi_rule(power):
+    return roots_jacobi(80, 0.0, power)
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ class SelfRegulation:
 
     def _integral(self, start, ends, w):
         """Return the integral of (1 + H W)/v from `start` to each of `ends`, which lead away from it."""
-        nodes, weights = roots_legendre(_NODES)
+        nodes, weights = _legendre_rule()
         total, results = 0.0, []
         for end in ends:
             panels = max(1, int(np.ceil(abs(end - start) / (0.5 * self.b))))
@@ -180,7 +190,7 @@ class SelfRegulation:
 
     def _w_above(self, x):
         end = max(self._end, float(x.max(initial=0.0)) + _TAIL * self.b)
-        nodes, weights = roots_legendre(_NODES)
+        nodes, weights = _legendre_rule()
         panels = int(np.ceil((end - x.min()) / (0.5 * self.b)))
         # panels of all starts are alike in width relative to what is left
         share = np.linspace(0.0, 1.0, panels + 1)
@@ -194,7 +204,7 @@ class SelfRegulation:
     def _w_below(self, x):
         # u^(r0 - 1) is the weight of a Gauss-Jacobi rule: what is left of the integrand is smooth
         a = self.r0 / self.decay
-        nodes, weights = roots_jacobi(80, 0.0, a - 1.0)
+        nodes, weights = _jacobi_rule(a - 1.0)
         u = 0.5 * x[:, None] * (nodes + 1.0)
         smooth = self._smooth(u) - self._smooth(x)[:, None]
         # x^-a from e^phi(x), (x/2)^a from the weight: the power of x cancels
