@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -204,8 +205,8 @@ class SwitchingTimes:
         All starts: the centres of the cells of both.
     mean, median, mode, low, high : ndarray, shape (start,)
         Of each law; `low` and `high` are its quantiles 0.1 and 0.9.
-    exact_x, exact : ndarray
-        The exact mean (13) at some hundred of the starts.
+    exact_x : ndarray
+        Some hundred of the starts, at which `exact` is known.
     """
 
     below: AugmentedFirstPassage
@@ -217,7 +218,12 @@ class SwitchingTimes:
     low: np.ndarray
     high: np.ndarray
     exact_x: np.ndarray
-    exact: np.ndarray
+    boundary: float
+
+    @cached_property
+    def exact(self):
+        """The exact mean (13) from the starts `exact_x`."""
+        return self_regulation().mean_switching_time(self.exact_x, self.boundary)
 
     def mean_at(self, x):
         """Return the mean from given starts, interpolated on their own side of the boundary."""
@@ -274,7 +280,7 @@ def find_switching_times(dx=0.005, end=150.0, boundary=BOUNDARY):
         joined(lambda side: side.quantile(0.1)),
         joined(lambda side: side.quantile(0.9)),
         some,
-        self_regulation().mean_switching_time(some, boundary),
+        boundary,
     )
 
 
