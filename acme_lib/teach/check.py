@@ -248,7 +248,8 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         except NotPlain as problem:
             return Finding(str(problem))
         if counts.shape != (size,):
-            return Finding(f"{_name_of(counts)} came; expected is an array of shape ({size},)")
+            came = _only_shown(f"{_name_of(counts)} came; ")
+            return Finding(f"{came}expected is an array of shape ({size},)")
         if not np.all(np.isfinite(counts)):
             return Finding("there are values that are not finite (nan or inf)")
         if np.any(counts < 0) or np.any(counts != np.floor(counts)):
@@ -366,9 +367,9 @@ def _compare(answer, expected, rtol, atol, parts):
     """Return None if the answer is as expected, else what is wrong, without values."""
     if isinstance(expected, tuple):
         if not isinstance(answer, list | tuple):
-            return f"return {len(expected)} values, separated by commas; {_name_of(answer)} came"
+            return f"return {len(expected)} values, separated by commas{_only_shown(f'; {_name_of(answer)} came')}"
         if len(answer) != len(expected):
-            return f"return {len(expected)} values, separated by commas; {len(answer)} came"
+            return f"return {len(expected)} values, separated by commas{_only_shown(f'; {len(answer)} came')}"
         for i, (part, right) in enumerate(zip(answer, expected, strict=True)):
             wrong = None if right is ANYTHING else _compare(part, right, rtol, atol, ())
             if wrong:
