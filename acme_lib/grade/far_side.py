@@ -165,10 +165,9 @@ def _lock_down(control, descriptor, settings):
 
 
 def _give_files(data, home):
-    if not data:
-        return
-    for name in os.listdir(data):
-        os.symlink(os.path.join(data, name), os.path.join(home, name))
+    """Put the assignment's folder `data` where the notebook expects it."""
+    if data:
+        os.symlink(data, os.path.join(home, "data"))
 
 
 def _reseed(seed):

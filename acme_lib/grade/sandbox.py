@@ -198,7 +198,7 @@ class Sandbox:
     limits : Limits
         What each submission may use.
     data : path, optional
-        A folder whose files lie in the working directory of every submission, read-only.
+        A folder that lies as ``data`` in the working directory of every submission, read-only.
     course : path, optional
         The folder of the course: hidden even where it lies inside what the interpreter needs.
     require : str

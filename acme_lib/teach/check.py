@@ -52,7 +52,11 @@ NOT_WRITTEN = (
 
 
 class CheckFailed(AssertionError):
-    """An answer is wrong; the message is for the learner."""
+    """An answer is wrong; the message is for the learner, `slips` are the misconceptions that it names."""
+
+    def __init__(self, message, slips=()):
+        super().__init__(message)
+        self.slips = tuple(slips)
 
     def _render_traceback_(self):
         # IPython shows these lines in place of the traceback: the frames of the library teach nothing.
@@ -103,7 +107,7 @@ def hidden_checks():
             "✗ A hidden check could not be run. This is no mistake of yours: please tell your teacher."
         ) from None
     if region.findings:
-        raise CheckFailed(_summarise(region)) from None
+        raise CheckFailed(_summarise(region), _explain_together(region)[:2]) from None
 
 
 def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), reveal=True):
@@ -325,7 +329,7 @@ def _check(function, arguments, judge, what):
     if region is not None:
         region.findings.append(finding)
         return
-    raise CheckFailed(_explain(finding, arguments, what)) from None
+    raise CheckFailed(_explain(finding, arguments, what), finding.slips) from None
 
 
 def _ask(function, arguments):
