@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def find_data(folder):
 def find_sandbox(master, folder, options, course):
     """Return the sandbox for a notebook: started once in this process, warm from then on."""
     data = find_data(folder)
-    key = (master.forbidden, str(data), options.limits, options.require)
+    key = (os.getpid(), threading.get_ident(), master.forbidden, str(data), options.limits, options.require)
     if key not in _sandboxes:
         while len(_sandboxes) >= 4:
             _sandboxes.pop(next(iter(_sandboxes))).close()
@@ -228,7 +229,7 @@ def audit_record(judgement, master, sandbox, submission_sha256):
     """Return what is needed to see where a grade comes from, and to make it again."""
     from importlib.metadata import version
 
-    import acme_lib
+    from acme_lib import __version__
 
     packages = ("numpy", "scipy", "numba", "nbgrader")
     return {
@@ -252,7 +253,7 @@ def audit_record(judgement, master, sandbox, submission_sha256):
         "cpu_seconds": round(judgement.cpu_seconds, 3),
         "memory": judgement.memory,
         "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"acme": acme_lib.__version__, **{name: version(name) for name in packages}},
+        "versions": {"acme": __version__, **{name: version(name) for name in packages}},
     }
 
 
