@@ -34,7 +34,9 @@ MAX_FOLDER_BYTES = 200 * 2**20
 class GradingOptions(LoggingConfigurable):
     """What the course may set in ``nbgrader_config.py``, as ``c.GradingOptions.call_seconds = 30``."""
 
-    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(config=True)
+    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(
+        config=True
+    )
     notebook_seconds = Float(Limits.notebook_seconds, help="time on the wall for one notebook").tag(config=True)
     cpu_seconds = Int(Limits.cpu_seconds, help="processor time of a student's process").tag(config=True)
     memory_mb = Int(Limits.memory_bytes // 2**20, help="memory of a student's process, beyond the interpreter").tag(
@@ -200,7 +202,9 @@ def check_gradebook(gradebook, master, assignment):
         known = {cell.name: cell.max_score for cell in gradebook.find_notebook(master.name, assignment).grade_cells}
     except MissingEntry:
         known = {}
-    points = {name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")}
+    points = {
+        name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")
+    }
     if known != points:
         raise GradingError(
             f"the gradebook does not know this version of {assignment}/{master.name}: run "
@@ -221,7 +225,10 @@ class JudgeNotebook(NbGraderPreprocessor):
         record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
         record.update(assignment=names["assignment"], student=names["student"])
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
-        resources["acme"] = {"scores": judgement.scores, "unreadable": nb.metadata.get("acme", {}).get("unreadable", "")}
+        resources["acme"] = {
+            "scores": judgement.scores,
+            "unreadable": nb.metadata.get("acme", {}).get("unreadable", ""),
+        }
         return nb, resources
 
 

@@ -196,7 +196,9 @@ def parse_submission(data, unreadable, master):
     except RecursionError:
         return Submission({}, "the file is nested too deeply to be a notebook", (), digest)
     except (ValueError, MemoryError):
-        return Submission({}, "the file is no notebook: it is not valid JSON (was it cut short, or saved by hand?)", (), digest)
+        return Submission(
+            {}, "the file is no notebook: it is not valid JSON (was it cut short, or saved by hand?)", (), digest
+        )
     cells = _find_cells(content)
     if cells is None:
         return Submission({}, "the file is JSON but no notebook: it has no list of cells", (), digest)
@@ -302,7 +304,9 @@ def _find_cells(content):
         return cells
     sheets = _get(content, "worksheets")  # notebooks of version 3
     if isinstance(sheets, list):
-        return [cell for sheet in sheets for cell in (_get(sheet, "cells") or []) if isinstance(_get(sheet, "cells"), list)]
+        return [
+            cell for sheet in sheets for cell in (_get(sheet, "cells") or []) if isinstance(_get(sheet, "cells"), list)
+        ]
     return None
 
 

@@ -12,7 +12,7 @@ import pytest
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import load_master, neutralise, read_submission, rebuild
-from tests.grading.small_course import DOUBLE_RIGHT, MEAN_RIGHT, answer, cell, hand_in, source_notebook, write_source
+from tests.grading.small_course import DOUBLE_RIGHT, answer, cell, hand_in, source_notebook, write_source
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs a system that can fork")
 FULL = {"double_test": 4, "mean_test": 4, "words": None}
@@ -111,7 +111,14 @@ def test_prints_and_warnings_cost_nothing(judge):
 
 @pytest.mark.parametrize(
     "body",
-    ["while True: pass", "import os; os._exit(0)", "return float('nan')", "return [0] * 10**9", "return lambda: 1", "return None"],
+    [
+        "while True: pass",
+        "import os; os._exit(0)",
+        "return float('nan')",
+        "return [0] * 10**9",
+        "return lambda: 1",
+        "return None",
+    ],
 )
 def test_no_usable_answer_costs_its_question_alone(judge, body):
     judgement = judge(hand_in(double=f"def double(x):\n    {body}"))
@@ -119,7 +126,9 @@ def test_no_usable_answer_costs_its_question_alone(judge, body):
     assert judgement.outcomes["double_test"].message
 
 
-@pytest.mark.parametrize("top", ["while True: pass", "import os; os._exit(1)", "raise SystemExit", "syntax error here", "1/0"])
+@pytest.mark.parametrize(
+    "top", ["while True: pass", "import os; os._exit(1)", "raise SystemExit", "syntax error here", "1/0"]
+)
 def test_a_cell_that_does_not_end_costs_its_question_alone(judge, top):
     judgement = judge(hand_in(double=f"{top}\n{DOUBLE_RIGHT}"))
     assert judgement.scores == FULL | {"double_test": 0}
@@ -146,9 +155,12 @@ def test_a_process_that_died_comes_back_with_the_other_answers(judge):
     ],
 )
 def test_shadowing_gains_nothing(judge, shadow):
-    assert judge(hand_in(double=f"{shadow}\ndef double(x):\n    return 0", mean=f"{shadow}\ndef mean(v):\n    return 0")).scores[
-        "double_test"
-    ] == 0
+    assert (
+        judge(
+            hand_in(double=f"{shadow}\ndef double(x):\n    return 0", mean=f"{shadow}\ndef mean(v):\n    return 0")
+        ).scores["double_test"]
+        == 0
+    )
     assert judge(hand_in(mean=f"{shadow}\ndef mean(v):\n    return 0")).scores == FULL | {"mean_test": 0}
 
 
@@ -162,7 +174,9 @@ def test_forbidden_functions_are_refused_by_name(judge):
 
 
 def test_the_same_seed_gives_the_same_grade_and_another_other_values(judge):
-    wrong = hand_in(double="def double(x):\n    raise ValueError(x)", mean="import random\ndef mean(v):\n    return random.random()")
+    wrong = hand_in(
+        double="def double(x):\n    raise ValueError(x)", mean="import random\ndef mean(v):\n    return random.random()"
+    )
     first, again = judge(wrong, seed=3), judge(wrong, seed=3)
     assert nbformat.writes(first.notebook) == nbformat.writes(again.notebook)
 
@@ -179,10 +193,19 @@ def with_question(tmp_path, right, test, points=3):
 @pytest.mark.parametrize(
     ("right", "test"),
     [
-        ("def integrate(f, a, b):\n    return (b - a) * f((a + b) / 2)", "assert integrate(lambda x: 2 * x, 0, 1) == 1"),
+        (
+            "def integrate(f, a, b):\n    return (b - a) * f((a + b) / 2)",
+            "assert integrate(lambda x: 2 * x, 0, 1) == 1",
+        ),
         ("def draw(n, rng):\n    return rng.normal(size=n)", "assert draw(4, np.random.default_rng(1)).shape == (4,)"),
-        ("def draw(rng):\n    return rng.random()", "a, b = (draw(np.random.default_rng(1)) for _ in 'ab')\nassert a == b"),
-        ("def root(x):\n    if x < 0:\n        raise ValueError('no')\n    return x ** 0.5", "try:\n    root(-1)\nexcept ValueError:\n    pass\nelse:\n    assert False"),
+        (
+            "def draw(rng):\n    return rng.random()",
+            "a, b = (draw(np.random.default_rng(1)) for _ in 'ab')\nassert a == b",
+        ),
+        (
+            "def root(x):\n    if x < 0:\n        raise ValueError('no')\n    return x ** 0.5",
+            "try:\n    root(-1)\nexcept ValueError:\n    pass\nelse:\n    assert False",
+        ),
         ("table = {'a': np.arange(3), 'b': (1, None)}", "assert table['a'].sum() == 3 and table['b'] == (1, None)"),
         ("k = 3\ndef times(x, *, by=2):\n    return by * x", "assert times(2, by=5) == 10 and k == 3"),
         ("def comp(f, g, x):\n    return f(g(x))\ndef inc(x):\n    return x + 1", "assert comp(inc, inc, 1) == 3"),
@@ -190,7 +213,18 @@ def with_question(tmp_path, right, test, points=3):
         ("import numba\n@numba.njit\ndef total(x):\n    return x.sum()", "assert total(np.ones(5)) == 5"),
         ("def f(x):\n    return x", "def helper():\n    return f(3)\nassert helper() == [f(y) for y in (3,)][0]"),
     ],
-    ids=["function", "generator", "seed", "exception", "variables", "keyword", "own functions", "set complex nan", "numba", "nested"],
+    ids=[
+        "function",
+        "generator",
+        "seed",
+        "exception",
+        "variables",
+        "keyword",
+        "own functions",
+        "set complex nan",
+        "numba",
+        "nested",
+    ],
 )
 def test_plain_test_cells_need_no_change(judge, tmp_path, right, test):
     master, extra = with_question(tmp_path, right, test)
@@ -199,7 +233,9 @@ def test_plain_test_cells_need_no_change(judge, tmp_path, right, test):
     assert judge(nbformat.from_dict(master.notebook), master=master).scores["q_test"] == 0
 
 
-@pytest.mark.parametrize(("shown", "score"), [("1.5", 1.5), ("400", 0), ("-1", 0), ("float('nan')", 0), ("'ok'", 3), ("None", 3)])
+@pytest.mark.parametrize(
+    ("shown", "score"), [("1.5", 1.5), ("400", 0), ("-1", 0), ("float('nan')", 0), ("'ok'", 3), ("None", 3)]
+)
 def test_partial_credit_is_the_value_of_the_last_line(judge, tmp_path, shown, score):
     master, extra = with_question(tmp_path, "def f():\n    return 1", f"assert f() == 1\n{shown}")
     assert judge(source_notebook(*extra), master=master).scores["q_test"] == score
@@ -241,7 +277,11 @@ def test_files_that_are_no_notebook(master, tmp_path, data, reason, judge):
 
 def test_links_and_special_files_are_not_opened(master, tmp_path):
     (tmp_path / "secret.ipynb").write_text(nbformat.writes(hand_in()))
-    for name, make in {"link": lambda p: p.symlink_to(tmp_path / "secret.ipynb"), "fifo": os.mkfifo, "folder": os.mkdir}.items():
+    for name, make in {
+        "link": lambda p: p.symlink_to(tmp_path / "secret.ipynb"),
+        "fifo": os.mkfifo,
+        "folder": os.mkdir,
+    }.items():
         path = tmp_path / f"{name}.ipynb"
         make(path)
         submission = read_submission(path, master)
@@ -322,7 +362,14 @@ def strange_metadata(notebook, by_id):
     notebook["metadata"] = {"kernelspec": {"name": "evil", "argv": ["sh"]}, "nbgrader": [1]}
     for c in notebook["cells"]:
         c["metadata"]["tags"] = ["skip-execution"]
-    notebook["cells"] += [None, 3, [], {"cell_type": "code"}, {"metadata": [], "source": {"a": 1}}, {"metadata": {"nbgrader": 7}}]
+    notebook["cells"] += [
+        None,
+        3,
+        [],
+        {"cell_type": "code"},
+        {"metadata": [], "source": {"a": 1}},
+        {"metadata": {"nbgrader": 7}},
+    ]
 
 
 def wrong_version(notebook, by_id):
@@ -408,7 +455,9 @@ def test_nothing_else_of_the_submission_is_in_the_rebuilt_notebook(judge):
         for c in notebook["cells"]:
             c["metadata"]["evil"] = "MARK"
             if c["cell_type"] == "code":
-                c["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>MARK</script>"}}]
+                c["outputs"] = [
+                    {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<script>MARK</script>"}}
+                ]
         by_id["words"]["attachments"] = {"x.svg": {"image/svg+xml": "MARK"}}
         by_id["double_test"]["source"] = "MARK"
 
