@@ -59,7 +59,7 @@ def source_notebook(*extra):
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.cells = [
         cell("markdown", "# Small"),
-        cell("code", "import numpy as np", "imports", acme={"forbidden": ["acme_lib.laws", "numpy.trapezoid"]}),
+        cell("code", "import numpy as np", "imports", acme={"forbidden": ["acme_lib.laws", "numpy.trapezoid", "statistics"]}),
         answer("double", DOUBLE_RIGHT),
         cell("code", DOUBLE_TEST, "double_test", points=4),
         answer("mean", MEAN_RIGHT),
@@ -88,10 +88,20 @@ def hand_in(double=DOUBLE_RIGHT, mean=MEAN_RIGHT, words="Because.", change=None)
     return notebook if change is None else (change(notebook) or notebook)
 
 
-def make_course(folder, config=None):
+def fill(notebook, answers, stub="raise NotImplementedError()"):
+    """Put answers into a source notebook as a student would have it: without solutions and hidden tests."""
+    for found in notebook.cells:
+        meta = found.metadata.get("nbgrader", {})
+        if meta.get("solution"):
+            found.source = answers.get(meta["grade_id"], stub)
+        found.source = found.source.split("### BEGIN HIDDEN TESTS")[0]
+    return notebook
+
+
+def make_course(folder, config=None, extra=()):
     """Make a course directory with the small assignment in it; `config` replaces the course's own."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_source(folder / "solutions" / ASSIGNMENT)
+    write_source(folder / "solutions" / ASSIGNMENT, *extra)
     if config is None:
         shutil.copy(ROOT / "nbgrader_config.py", folder)
     else:
