@@ -1,4 +1,4 @@
-"""The command `acme`: open the course (`lab`), check the installation (`check`), build the chapters (`build`), grade."""
+"""The command `acme`: open the course (`lab`), check the installation (`check`), build chapters (`build`), `grade`."""
 
 import argparse
 import hashlib

@@ -1,8 +1,8 @@
 """Grading that can be trusted: a student's code and the tests never share a process.
 
-`sandbox` holds the boundary, `judge` runs the test cells on the trusted side, `submission` reads what came in and rebuilds
-the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task` is one
-submission, `pool` runs tasks, `book` alone writes to the gradebook. `far_side`, `lockdown` and `wire` are what
+`sandbox` holds the boundary, `judge` runs the test cells on the trusted side, `submission` reads what came in and
+rebuilds the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task`
+is one submission, `pool` runs tasks, `book` alone writes to the gradebook. `far_side`, `lockdown` and `wire` are what
 runs inside the sandbox.
 
 Names are loaded when they are first used.

@@ -1,8 +1,8 @@
 """The batch: all submissions of an assignment, each graded or with a stated reason.
 
-The plan says what has to be graded: everything whose submission, source or limits have changed since its audit record was
-written, or that has none. A batch that is killed is therefore continued by starting it again; its run seed is kept until it
-is finished, so that what comes out does not depend on how often it was killed, nor on the number of cores.
+The plan says what has to be graded: everything whose submission, source or limits have changed since its audit record
+was written, or that has none. A batch that is killed is therefore continued by starting it again; its run seed is kept
+until it is finished, so that what comes out does not depend on how often it was killed, nor on the number of cores.
 """
 
 import contextlib

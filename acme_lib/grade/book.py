@@ -1,8 +1,8 @@
 """The one writer to the gradebook.
 
-A result is written in three steps, each whole or not at all: the graded notebook (a file that is renamed), the gradebook (one
-transaction), the audit record (a file that is renamed). A result counts as done when its audit record says so; killed
-between two steps, the batch grades the notebook again, with the same seed, and writes the same again.
+A result is written in three steps, each whole or not at all: the graded notebook (a file that is renamed), the
+gradebook (one transaction), the audit record (a file that is renamed). A result counts as done when its audit record
+says so; killed between two steps, the batch grades the notebook again, with the same seed, and writes the same again.
 """
 
 import json

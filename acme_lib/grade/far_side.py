@@ -1,10 +1,10 @@
 """The far side of the boundary: the program that runs inside the sandbox.
 
-The first process (the *nursery*) loads the scientific stack once, and then forks one process a submission on request, so
-that a submission starts warm in milliseconds. The nursery runs no code of students. Each child gets a PID namespace, an
-empty ``/tmp`` and message queues of its own, a user without rights, limits and a filter of system calls before it reads
-its first line; it shares nothing writable with the nursery or with other children, and the kernel ends all that it
-started when it ends.
+The first process (the *nursery*) loads the scientific stack once, and then forks one process a submission on request,
+so that a submission starts warm in milliseconds. The nursery runs no code of students. Each child gets a PID namespace,
+an empty ``/tmp`` and message queues of its own, a user without rights, limits and a filter of system calls before it
+reads its first line; it shares nothing writable with the nursery or with other children, and the kernel ends all that
+it started when it ends.
 
 Nothing here is trusted, this file included: once a student's code runs, all that leaves the process may be forged.
 What may be believed is decided on the other side (`acme_lib.grade.sandbox`).

@@ -2,8 +2,8 @@
 
 A cell of the rebuilt notebook is run where it belongs: answers in the sandbox; the instructor's open cells (imports,
 helpers) on both sides; test cells here, and only here. In a test cell a name that the student was asked to define is a
-`StandIn` or, where it is a variable, its plain value; every other name is what the instructor made it, so that a student
-cannot shadow what a test stands on.
+`StandIn` or, where it is a variable, its plain value; every other name is what the instructor made it, so that a
+student cannot shadow what a test stands on.
 
 A process that dies costs the question that killed it: for the next cell a fresh one is filled with the answers again.
 """

@@ -1,8 +1,8 @@
 """Our grading inside nbgrader's own ``autograde``, from the command line and from the formgrader page.
 
-`nbgrader_config.py` of the course names these classes; nbgrader then works as its handbook says. Each notebook goes through
-`SubmissionExporter` (reads a file that may be anything), `TakeAnswers` (in place of the steps that sanitise) and
-`JudgeNotebook` (in place of the step that executes). The gradebook, formgrader and feedback are nbgrader's.
+`nbgrader_config.py` of the course names these classes; nbgrader then works as its handbook says. Each notebook goes
+through `SubmissionExporter` (reads a file that may be anything), `TakeAnswers` (in place of the steps that sanitise)
+and `JudgeNotebook` (in place of the step that executes). The gradebook, formgrader and feedback are nbgrader's.
 """
 
 import atexit

@@ -1,8 +1,9 @@
 """The boundary, seen from the trusted side: a sandbox, the processes in it, and the door that leads to them.
 
-`Sandbox` starts the nursery of `acme_lib.grade.far_side` once, under bubblewrap where there is one; `Sandbox.admit` gives a
-fresh process for one submission, a `FarSide`. What comes back from it is measured, decoded and judged here before anything
-uses it: a late, malformed or oversized answer is `NoAnswer`, a `NotPlain` of the checks, and so costs its question alone.
+`Sandbox` starts the nursery of `acme_lib.grade.far_side` once, under bubblewrap where there is one; `Sandbox.admit`
+gives a fresh process for one submission, a `FarSide`. What comes back from it is measured, decoded and judged here
+before anything uses it: a late, malformed or oversized answer is `NoAnswer`, a `NotPlain` of the checks, and so costs
+its question alone.
 
 What guards, from the strongest to the weakest (`find_guards`):
 
@@ -123,8 +124,8 @@ def _namespace_options():
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     options += ["--die-with-parent", "--new-session"]
     if os.getuid() != 0:
-        # Root inside, without rights outside. As real root there is no user namespace: a limit on processes does not hold
-        # for root's own user, so that the children become another user instead.
+        # Root inside, without rights outside. As real root there is no user namespace: a limit on processes does not
+        # hold for root's own user, so that the children become another user instead.
         options += ["--unshare-user", "--uid", "0", "--gid", "0"]
     for capability in _CAPABILITIES:
         options += ["--cap-add", capability]
@@ -189,7 +190,7 @@ def _masks(forbidden):
 
 
 class Sandbox:
-    """A locked-down place for the code of students, with a warm interpreter in it.
+    r"""A locked-down place for the code of students, with a warm interpreter in it.
 
     Parameters
     ----------
@@ -213,7 +214,7 @@ class Sandbox:
     --------
     >>> from acme_lib.grade import Sandbox
     >>> with Sandbox() as sandbox, sandbox.admit(seed=1) as student:
-    ...     student.run_cell("answer", "def double(x):\\n    return 2 * x")
+    ...     student.run_cell("answer", "def double(x):\n    return 2 * x")
     ...     student.call("double", 21).value
     Reply(value=None, error=None, error_text='', where='', printed='')
     42
@@ -227,7 +228,7 @@ class Sandbox:
         self.guards = find_guards()
         if "limits" not in self.guards:
             raise GradingError(
-                "students' code can be graded only where processes can be forked (Linux, macOS): on Windows, grade in WSL"
+                "students' code is graded where processes can be forked (Linux, macOS); on Windows, grade in WSL"
             )
         if "namespaces" not in self.guards:
             self._admit_that_it_is_open(require)
@@ -392,7 +393,7 @@ def _installed():
 
 
 _ENDINGS = {
-    "late": "no answer came within {seconds:g} seconds: is there a loop that does not end, or a slower way than needed?",
+    "late": "no answer came within {seconds:g} seconds: does a loop never end, or is there a faster way?",
     "ended": "the process that ran your code ended before it answered: did it use too much memory, or end itself?",
     "too large": "more data came back than an answer may hold",
     "malformed": "no answer that can be read came back",

@@ -1,9 +1,9 @@
 """What came in, and what of it counts: the answers, taken by their ids and put into the instructor's own notebook.
 
-A submitted file is read as hostile data: `read_submission` opens no link, parses no more than it must and never fails; what
-it cannot use it says in words. `rebuild` puts the answers into the notebook of the source, so that nothing else of the
-submission (tags, points, metadata, outputs, attachments, kernels, cells that were added, retyped, moved or deleted) is ever
-looked at, run or shown.
+A submitted file is read as hostile data: `read_submission` opens no link, parses no more than it must and never fails;
+what it cannot use it says in words. `rebuild` puts the answers into the notebook of the source, so that nothing else of
+the submission (tags, points, metadata, outputs, attachments, kernels, cells that were added, retyped, moved or deleted)
+is ever looked at, run or shown.
 """
 
 import ast
@@ -344,8 +344,8 @@ def _collect(cells, master, remarks):
         remarks.append(f"Cells that this assignment does not have (an older release, or another one?): {names}.")
     if added:
         remarks.append(
-            "Code cells that you added are not graded. Where an answer needs a helper or an import, put it into the cell "
-            "of the answer."
+            "Code cells that you added are not graded. Where an answer needs a helper or an import, put it into the "
+            "cell of the answer."
         )
     return answers
 

@@ -1,7 +1,7 @@
 """One submission, graded: what a worker of the batch does, wherever it runs.
 
-A `Task` holds all that is needed, the submitted bytes and the text of the source included, so that a worker needs neither
-the course nor the gradebook. `grade_task` never raises for what is in a submission.
+A `Task` holds all that is needed, the submitted bytes and the text of the source included, so that a worker needs
+neither the course nor the gradebook. `grade_task` never raises for what is in a submission.
 """
 
 import hashlib
@@ -65,8 +65,8 @@ class Graded:
     ----------
     student, notebook : str
     status : str
-        ``"graded"``, ``"unreadable"`` (zero points, and a person is asked to look) or ``"failed"`` (the machine's fault:
-        no grade).
+        ``"graded"``, ``"unreadable"`` (zero points, and a person is asked to look) or ``"failed"`` (the machine's
+        fault: no grade).
     reason : str
         Why, where the status is not ``"graded"``.
     remarks : tuple of str

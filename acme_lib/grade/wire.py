@@ -11,8 +11,9 @@ None, bool, str     as they are
 int, float          as they are (NaN and Infinity by these names)
 list                array
 anything else       an object with one key: ``t`` tuple, ``d`` dict (pairs), ``s`` set, ``z`` frozenset, ``c`` complex,
-                    ``a`` array and ``n`` NumPy number (where it stands), ``g`` Generator (its seed), ``f`` function of the other side (its number),
-                    ``o`` function of the receiver's own (its name), ``x`` not plain (the name of its type)
+                    ``a`` array and ``n`` NumPy number (where it stands), ``g`` Generator (its seed), ``f`` function of
+                    the other side (its number), ``o`` function of the receiver's own (its name), ``x`` not plain (the
+                    name of its type)
 ==================  =======================================================
 """
 

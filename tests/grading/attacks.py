@@ -56,7 +56,11 @@ def attack(kind, name, *, stock="points", change=None, files=None, shown="", **a
     ATTACKS.append(Attack(name, kind, answers, stock, deserves, change, files, shown))
 
 
-ALL = {"double": "def double(x):\n    return None", "mean": "def mean(v):\n    return None", "sample": "def sample(n, rng):\n    return None"}
+ALL = {
+    "double": "def double(x):\n    return None",
+    "mean": "def mean(v):\n    return None",
+    "sample": "def sample(n, rng):\n    return None",
+}
 
 
 def first(code, **others):
@@ -85,11 +89,31 @@ attack(1, "not a number", stock="", mean="def mean(v): return float('nan')")
 
 attack(2, "abs shadowed", mean="abs = lambda x: 0.0\ndef mean(v): return 2.0")
 attack(2, "abs of builtins", mean="import builtins\nbuiltins.abs = lambda x: 0.0\ndef mean(v): return 2.0")
-attack(2, "the check replaced", **first("import acme_lib.teach.check as c\nc.check_values = c.check_law = c.check_seeding = lambda *a, **k: None"))
-attack(2, "the judge of the check replaced", **first("import acme_lib.teach.check as c\nc._check = lambda *a, **k: None"))
-attack(2, "the code of the comparison replaced", **first("import acme_lib.teach.check as c\nc._compare.__code__ = (lambda a, b, c, d, e: None).__code__", double="import acme_lib.teach.check as c\nc._compare.__code__ = (lambda a, b, c, d, e: None).__code__\ndef double(x): return 0.0"))
-attack(2, "numpy's comparison replaced", double="import numpy as np\nnp.allclose = lambda *a, **k: True\ndef double(x): return 0.0")
-attack(2, "a module of the same name", **first("""
+attack(
+    2,
+    "the check replaced",
+    **first("import acme_lib.teach.check as c\nc.check_values = c.check_law = c.check_seeding = lambda *a, **k: None"),
+)
+attack(
+    2, "the judge of the check replaced", **first("import acme_lib.teach.check as c\nc._check = lambda *a, **k: None")
+)
+attack(
+    2,
+    "the code of the comparison replaced",
+    **first(
+        "import acme_lib.teach.check as c\nc._compare.__code__ = (lambda a, b, c, d, e: None).__code__",
+        double="import acme_lib.teach.check as c\nc._compare.__code__ = (lambda a, b, c, d, e: None).__code__\ndef double(x): return 0.0",
+    ),
+)
+attack(
+    2,
+    "numpy's comparison replaced",
+    double="import numpy as np\nnp.allclose = lambda *a, **k: True\ndef double(x): return 0.0",
+)
+attack(
+    2,
+    "a module of the same name",
+    **first("""
     import sys, types, contextlib, numpy
     fake = types.ModuleType("acme_lib.teach.check")
     fake.check_values = fake.check_law = fake.check_seeding = lambda *a, **k: None
@@ -97,76 +121,144 @@ attack(2, "a module of the same name", **first("""
     fake.hidden_checks = lambda: contextlib.nullcontext(numpy.random.default_rng())
     sys.modules["acme_lib.teach.check"] = fake
     import acme_lib.teach
-    acme_lib.teach.check = fake"""))
+    acme_lib.teach.check = fake"""),
+)
 
 # 3 interpreter ---------------------------------------------------------------------------------------------------------
 
-attack(3, "display hook with a text", double="def double(x):\n    get_ipython().displayhook('ok')\n    return 0", mean="def mean(v):\n    get_ipython().displayhook('ok')\n    return 0")
+attack(
+    3,
+    "display hook with a text",
+    double="def double(x):\n    get_ipython().displayhook('ok')\n    return 0",
+    mean="def mean(v):\n    get_ipython().displayhook('ok')\n    return 0",
+)
 attack(3, "display hook with the points", double="def double(x):\n    get_ipython().displayhook(4.0)\n    return 0")
-attack(3, "display hook with too many points", stock="ungraded", double="def double(x):\n    get_ipython().displayhook(400)\n    return 0", mean=MEAN_RIGHT)
-attack(3, "syntax tree without the tests", **first("""
+attack(
+    3,
+    "display hook with too many points",
+    stock="ungraded",
+    double="def double(x):\n    get_ipython().displayhook(400)\n    return 0",
+    mean=MEAN_RIGHT,
+)
+attack(
+    3,
+    "syntax tree without the tests",
+    **first("""
     import ast
     class Remove(ast.NodeTransformer):
         def visit_Assert(self, node): return ast.Pass()
         def visit_With(self, node): return ast.Pass()
         def visit_Expr(self, node): return ast.Pass()
-    get_ipython().ast_transformers.append(Remove())"""))
+    get_ipython().ast_transformers.append(Remove())"""),
+)
 attack(3, "input transformer", **first("get_ipython().input_transformers_post.append(lambda lines: ['pass\\n'])"))
-attack(3, "the kernel's execution", **first("""
+attack(
+    3,
+    "the kernel's execution",
+    **first("""
     async def do_execute(code, silent, *a, **k):
         return {"status": "ok", "execution_count": 1, "payload": [], "user_expressions": {}}
-    get_ipython().kernel.do_execute = do_execute"""))
-attack(3, "the shell's execution", **first("""
+    get_ipython().kernel.do_execute = do_execute"""),
+)
+attack(
+    3,
+    "the shell's execution",
+    **first("""
     shell, original = get_ipython(), get_ipython().run_cell_async
     async def run_cell_async(raw_cell, *a, **k):
         return await original("pass" if "test" in raw_cell or "assert" in raw_cell or "check" in raw_cell else raw_cell)
     shell.run_cell_async = run_cell_async
-    shell.should_run_async = lambda *a, **k: True"""))
-attack(3, "a message of the kernel", double="""
+    shell.should_run_async = lambda *a, **k: True"""),
+)
+attack(
+    3,
+    "a message of the kernel",
+    double="""
     def double(x):
         kernel = get_ipython().kernel
         content = {"data": {"text/plain": "4.0"}, "metadata": {}, "execution_count": 1}
         kernel.session.send(kernel.iopub_socket, "execute_result", content, parent=kernel.get_parent("shell"))
-        return 0""")
-attack(3, "compile replaced", **first("""
+        return 0""",
+)
+attack(
+    3,
+    "compile replaced",
+    **first("""
     import builtins
     original = builtins.compile
     def compile(source, *a, **k):
         return original(source, *a, **k)
-    get_ipython().compile.ast_parse = lambda source, *a, **k: original("pass", "x", "exec", 1024)"""))
+    get_ipython().compile.ast_parse = lambda source, *a, **k: original("pass", "x", "exec", 1024)"""),
+)
 
 # 4 exit ----------------------------------------------------------------------------------------------------------------
 
 attack(4, "os._exit in a function", stock="ungraded", double="import os\ndef double(x): os._exit(0)", mean=MEAN_RIGHT)
 attack(4, "os._exit in a cell", stock="ungraded", mean=MEAN_RIGHT, double="import os\nos._exit(0)")
-attack(4, "segmentation fault", stock="ungraded", mean=MEAN_RIGHT, double="import ctypes\ndef double(x): ctypes.string_at(0)")
-attack(4, "the parent killed", stock="batch", mean=MEAN_RIGHT, double="import os, signal\ndef double(x): os.kill(os.getppid(), signal.SIGKILL)")
-attack(4, "a process left behind", stock="effect", mean=MEAN_RIGHT, double="""
+attack(
+    4,
+    "segmentation fault",
+    stock="ungraded",
+    mean=MEAN_RIGHT,
+    double="import ctypes\ndef double(x): ctypes.string_at(0)",
+)
+attack(
+    4,
+    "the parent killed",
+    stock="batch",
+    mean=MEAN_RIGHT,
+    double="import os, signal\ndef double(x): os.kill(os.getppid(), signal.SIGKILL)",
+)
+attack(
+    4,
+    "a process left behind",
+    stock="effect",
+    mean=MEAN_RIGHT,
+    double="""
     import subprocess
     subprocess.Popen(["sh", "-c", "sleep 1; touch 'EVIDENCE/a process left behind'"], start_new_session=True)
-    def double(x): return 0""")
-attack(4, "threads left behind", stock="", mean=MEAN_RIGHT, double="import threading, time\n[threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(5)]\ndef double(x): return 0")
+    def double(x): return 0""",
+)
+attack(
+    4,
+    "threads left behind",
+    stock="",
+    mean=MEAN_RIGHT,
+    double="import threading, time\n[threading.Thread(target=time.sleep, args=(600,)).start() for _ in range(5)]\ndef double(x): return 0",
+)
 
 # 5 reading answers -----------------------------------------------------------------------------------------------------
 
-attack(5, "hidden tests in In", mean="""
+attack(
+    5,
+    "hidden tests in In",
+    mean="""
     import re
     def mean(v):
-        return 2.0 if len(v) == 2 else float(re.search(r"- ([0-9.]+)\\)", In[-1])[1])""")
-attack(5, "expected values in frames", double="""
+        return 2.0 if len(v) == 2 else float(re.search(r"- ([0-9.]+)\\)", In[-1])[1])""",
+)
+attack(
+    5,
+    "expected values in frames",
+    double="""
     import sys
     def double(x):
         frame = sys._getframe()
         while "expected" not in frame.f_locals:
             frame = frame.f_back
-        return float(frame.f_locals["expected"])""")
-attack(5, "expected values in the heap", double="""
+        return float(frame.f_locals["expected"])""",
+)
+attack(
+    5,
+    "expected values in the heap",
+    double="""
     import gc, types
     def double(x):
         for f in gc.get_objects():
             if isinstance(f, types.FunctionType) and f.__qualname__ == "check_values.<locals>.judge":
                 cells = dict(zip(f.__code__.co_freevars, f.__closure__))
-                return float(cells["expected"].cell_contents)""")
+                return float(cells["expected"].cell_contents)""",
+)
 TAKE = """
 import json, re
 cells = json.load(open({path}))["cells"]
@@ -177,30 +269,65 @@ for c in cells:
         exec(source)
 """
 attack(5, "the solutions", double=TAKE.format(path="'COURSE/solutions/ps1/p.ipynb'"), mean="pass", sample="pass")
-attack(5, "another submission", double=TAKE.format(path="'COURSE/submitted/honest00/ps1/p.ipynb'"), mean="pass", sample="pass")
-attack(5, "the solutions through proc", double="import os\n" + TAKE.format(path="f'/proc/{os.getppid()}/cwd/solutions/ps1/p.ipynb'"), mean="pass", sample="pass")
-attack(5, "hidden tests in the gradebook", mean="""
+attack(
+    5,
+    "another submission",
+    double=TAKE.format(path="'COURSE/submitted/honest00/ps1/p.ipynb'"),
+    mean="pass",
+    sample="pass",
+)
+attack(
+    5,
+    "the solutions through proc",
+    double="import os\n" + TAKE.format(path="f'/proc/{os.getppid()}/cwd/solutions/ps1/p.ipynb'"),
+    mean="pass",
+    sample="pass",
+)
+attack(
+    5,
+    "hidden tests in the gradebook",
+    mean="""
     import sqlite3, re
     source = sqlite3.connect("COURSE/gradebook.db").execute("select source from source_cell where name = 'mean_test'").fetchone()[0]
     def mean(v):
-        return 2.0 if len(v) == 2 else float(re.search(r"- ([0-9.]+)\\)", source)[1])""")
+        return 2.0 if len(v) == 2 else float(re.search(r"- ([0-9.]+)\\)", source)[1])""",
+)
 
 # 6 forging results -----------------------------------------------------------------------------------------------------
 
-attack(6, "points in the gradebook", **first("""
+attack(
+    6,
+    "points in the gradebook",
+    **first("""
     import sqlite3
     book = sqlite3.connect("COURSE/gradebook.db", timeout=30)
     book.execute("update grade set manual_score = 4 where cell_id in (select id from base_cell) and notebook_id in ("
         "select n.id from submitted_notebook n join submitted_assignment a on n.assignment_id = a.id "
         "where a.student_id = 'STUDENT')")
     book.commit()
-    book.close()"""))
-attack(6, "another student's submission destroyed", stock="effect", **first("""
+    book.close()"""),
+)
+attack(
+    6,
+    "another student's submission destroyed",
+    stock="effect",
+    **first("""
     open("COURSE/submitted/zz_victim/ps1/p.ipynb", "w").write("{}")
-    open("EVIDENCE/another student's submission destroyed", "w").close()"""))
+    open("EVIDENCE/another student's submission destroyed", "w").close()"""),
+)
 attack(6, "printed markers", stock="", double="def double(x):\n    print('4.0', 'PASSED', '8/8')\n    return 0")
-attack(6, "a pickle that runs code", stock="", double="class P:\n    def __reduce__(self): return (open, ('EVIDENCE/a pickle that runs code', 'w'))\ndef double(x): return P()")
-attack(6, "a forged frame", stock="", double="import os\ndef double(x):\n    os.write(3, b'\\x10' + bytes(7) + b'x' * 16)\n    return 0")
+attack(
+    6,
+    "a pickle that runs code",
+    stock="",
+    double="class P:\n    def __reduce__(self): return (open, ('EVIDENCE/a pickle that runs code', 'w'))\ndef double(x): return P()",
+)
+attack(
+    6,
+    "a forged frame",
+    stock="",
+    double="import os\ndef double(x):\n    os.write(3, b'\\x10' + bytes(7) + b'x' * 16)\n    return 0",
+)
 
 # 7 the notebook --------------------------------------------------------------------------------------------------------
 
@@ -264,8 +391,21 @@ attack(7, "a thousand points", stock="", change=more_points, **ALL)
 attack(7, "cells in reverse", stock="", change=reverse, **ALL)
 attack(7, "another kernel", stock="", change=other_kernel, **ALL)
 attack(7, "a script in free text", stock="effect", change=script_in_words, shown="<script>steal('EVIL-1')", **ALL)
-attack(7, "a picture that runs a script", stock="effect", change=picture_in_words, shown="onerror='EVIL-2'", **ALL)
-attack(7, "a script in an output", stock="effect", shown="<script>steal('EVIL-3')</script>", **first("from IPython.display import HTML, display\ndisplay(HTML(\"<script>steal('EVIL-3')</script>\"))"))
+attack(
+    7,
+    "a picture that runs a script",
+    stock="effect",
+    change=picture_in_words,
+    shown="<img src='x' onerror='EVIL-2'",
+    **ALL,
+)
+attack(
+    7,
+    "a script in an output",
+    stock="effect",
+    shown="<script>steal('EVIL-3')</script>",
+    **first("from IPython.display import HTML, display\ndisplay(HTML(\"<script>steal('EVIL-3')</script>\"))"),
+)
 
 # 8 environment ---------------------------------------------------------------------------------------------------------
 
@@ -277,70 +417,161 @@ class R(random.Random):
     def uniform(self, a, b, size=None): return random.uniform(a, b)
 hidden_checks = lambda: contextlib.nullcontext(R())
 """
-attack(8, "a library of the same name handed in", files={"acme_lib/__init__.py": "", "acme_lib/teach/__init__.py": "", "acme_lib/teach/check.py": FAKE_CHECK}, **ALL)
-attack(8, "a start-up file for the next kernel", stock="effect", **first("""
+attack(
+    8,
+    "a library of the same name handed in",
+    files={"acme_lib/__init__.py": "", "acme_lib/teach/__init__.py": "", "acme_lib/teach/check.py": FAKE_CHECK},
+    **ALL,
+)
+attack(
+    8,
+    "a start-up file for the next kernel",
+    stock="effect",
+    **first("""
     import os
     folder = os.path.expanduser("~/.ipython/profile_default/startup")
     os.makedirs(folder, exist_ok=True)
-    open(folder + "/evil.py", "w").write("open('EVIDENCE/a start-up file for the next kernel', 'w').close()")"""))
-attack(8, "a link to the solutions", stock="effect", files={"leak.txt": ("link", "COURSE/solutions/ps1/p.ipynb")}, **ALL)
+    open(folder + "/evil.py", "w").write("open('EVIDENCE/a start-up file for the next kernel', 'w').close()")"""),
+)
+attack(
+    8, "a link to the solutions", stock="effect", files={"leak.txt": ("link", "COURSE/solutions/ps1/p.ipynb")}, **ALL
+)
 attack(8, "a changed library", stock=MACHINE, **first("import numpy\nopen(numpy.__file__, 'a').write('#')"))
-attack(8, "a poisoned compile cache", stock=MACHINE, **first("import acme_lib.errors, os\nopen(acme_lib.errors.__cached__, 'wb').write(b'evil')"))
+attack(
+    8,
+    "a poisoned compile cache",
+    stock=MACHINE,
+    **first("import acme_lib.errors, os\nopen(acme_lib.errors.__cached__, 'wb').write(b'evil')"),
+)
 
 # 9 resources -----------------------------------------------------------------------------------------------------------
 
 attack(9, "endless loop", stock="", mean=MEAN_RIGHT, double="def double(x):\n    while True: pass")
-attack(9, "a loop that holds the interpreter", stock=MACHINE, mean=MEAN_RIGHT, double="import re\ndef double(x): return re.match(r'(a+)+$', 'a' * 40 + 'b')")
-attack(9, "memory", stock=MACHINE, mean=MEAN_RIGHT, double="def double(x): return len(bytearray(10**11)) + len([0] * 10**10)")
+attack(
+    9,
+    "a loop that holds the interpreter",
+    stock=MACHINE,
+    mean=MEAN_RIGHT,
+    double="import re\ndef double(x): return re.match(r'(a+)+$', 'a' * 40 + 'b')",
+)
+attack(
+    9,
+    "memory",
+    stock=MACHINE,
+    mean=MEAN_RIGHT,
+    double="def double(x): return len(bytearray(10**11)) + len([0] * 10**10)",
+)
 attack(9, "fork bomb", stock=MACHINE, mean=MEAN_RIGHT, double="import os\ndef double(x):\n    while True: os.fork()")
-attack(9, "disk", stock=MACHINE, mean=MEAN_RIGHT, double="def double(x):\n    for i in range(10**6):\n        open(f'/tmp/{i}', 'wb').write(bytes(2**24))")
-attack(9, "output flood", stock="", mean=MEAN_RIGHT, double="def double(x):\n    for _ in range(10**5): print('x' * 100)\n    return 0")
-attack(9, "an answer of a gigabyte", stock="", mean=MEAN_RIGHT, double="import numpy as np\ndef double(x): return np.zeros(10**8, dtype=np.int8)")
+attack(
+    9,
+    "disk",
+    stock=MACHINE,
+    mean=MEAN_RIGHT,
+    double="def double(x):\n    for i in range(10**6):\n        open(f'/tmp/{i}', 'wb').write(bytes(2**24))",
+)
+attack(
+    9,
+    "output flood",
+    stock="",
+    mean=MEAN_RIGHT,
+    double="def double(x):\n    for _ in range(10**5): print('x' * 100)\n    return 0",
+)
+attack(
+    9,
+    "an answer of a gigabyte",
+    stock="",
+    mean=MEAN_RIGHT,
+    double="import numpy as np\ndef double(x): return np.zeros(10**8, dtype=np.int8)",
+)
 
 # 10 side channels ------------------------------------------------------------------------------------------------------
 
-attack(10, "hidden values over the network", stock="effect", double="""
+attack(
+    10,
+    "hidden values over the network",
+    stock="effect",
+    double="""
     import urllib.request
     def double(x):
         urllib.request.urlopen(f"http://127.0.0.1:PORT/hidden values over the network/{x}".replace(" ", "%20"), timeout=3)
-        return 0""")
+        return 0""",
+)
 attack(10, "hidden tests in the feedback", stock="effect", shown="44.5", mean="def mean(v): return 2.0")
-attack(10, "hidden values in the name of an error", stock="", double="def double(x):\n    if x == 3: return 6.0\n    raise type(f'X{x}', (Exception,), {})")
+attack(
+    10,
+    "hidden values in the name of an error",
+    stock="",
+    double="def double(x):\n    if x == 3: return 6.0\n    raise type(f'X{x}', (Exception,), {})",
+)
 
 # 11 stochastic ---------------------------------------------------------------------------------------------------------
 
-attack(11, "the generator made predictable", double="""
+attack(
+    11,
+    "the generator made predictable",
+    double="""
     import numpy as np
     original = np.random.default_rng
     np.random.default_rng = lambda *a: original(0)
     rng = original(0)
     TABLE = {3.0: 6.0} | {x: 2 * x for x in (float(rng.uniform(10, 99)) for _ in range(3))}
-    def double(x): return TABLE.get(float(x))""")
-attack(11, "answers by counting calls", double="""
+    def double(x): return TABLE.get(float(x))""",
+)
+attack(
+    11,
+    "answers by counting calls",
+    double="""
     import numpy as np
     original = np.random.default_rng
     np.random.default_rng = lambda *a: original(0)
     rng = original(0)
     ANSWERS = iter([6.0, *(2 * float(rng.uniform(10, 99)) for _ in range(3))])
-    def double(x): return next(ANSWERS)""")
-attack(11, "the test of the law replaced", sample="""
+    def double(x): return next(ANSWERS)""",
+)
+attack(
+    11,
+    "the test of the law replaced",
+    sample="""
     import acme_lib.teach.check as c
     c.compare_with_law = lambda *a, **k: type("C", (), {"p_value": 1.0, "log_likelihood": 0.0})
-    def sample(size, rng): return rng.integers(0, 2, size)""")
-attack(11, "the same sample each time", stock="", sample="def sample(size, rng):\n    import numpy as np\n    return np.random.default_rng(1).poisson(3.0, size)")
-attack(11, "the mean in place of a sample", stock="", sample="def sample(size, rng):\n    import numpy as np\n    return np.full(size, 3)")
+    def sample(size, rng): return rng.integers(0, 2, size)""",
+)
+attack(
+    11,
+    "the same sample each time",
+    stock="",
+    sample="def sample(size, rng):\n    import numpy as np\n    return np.random.default_rng(1).poisson(3.0, size)",
+)
+attack(
+    11,
+    "the mean in place of a sample",
+    stock="",
+    sample="def sample(size, rng):\n    import numpy as np\n    return np.full(size, 3)",
+)
 
 # 12 shortcuts ----------------------------------------------------------------------------------------------------------
 
 attack(12, "a forbidden module", mean="import statistics\nmean = lambda v: statistics.mean(v)")
-attack(12, "a forbidden function", mean="def mean(v):\n    s = sorted(v)\n    w = np.trapezoid([1.0, 1.0])\n    return w * sum(s) / len(s)")
-attack(12, "the source of a forbidden module", mean="""
+attack(
+    12,
+    "a forbidden function",
+    mean="def mean(v):\n    s = sorted(v)\n    w = np.trapezoid([1.0, 1.0])\n    return w * sum(s) / len(s)",
+)
+attack(
+    12,
+    "the source of a forbidden module",
+    mean="""
     import os, acme_lib
     source = open(os.path.join(os.path.dirname(acme_lib.__file__), "laws", "telegraph.py")).read()
-    def mean(v): return sum(v) / len(v)""")
-attack(12, "a forbidden module loaded by its path", mean="""
+    def mean(v): return sum(v) / len(v)""",
+)
+attack(
+    12,
+    "a forbidden module loaded by its path",
+    mean="""
     import importlib.util, os, acme_lib
     path = os.path.join(os.path.dirname(acme_lib.__file__), "laws", "rates.py")
     spec = importlib.util.spec_from_file_location("laws_rates", path)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    def mean(v): return sum(v) / len(v)""")
+    def mean(v): return sum(v) / len(v)""",
+)

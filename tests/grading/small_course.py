@@ -8,6 +8,7 @@ import nbformat
 ROOT = Path(__file__).parents[2]
 ASSIGNMENT, NOTEBOOK = "ps1", "p"
 
+FORBIDDEN = ["acme_lib.laws", "numpy.trapezoid", "statistics"]
 DOUBLE_RIGHT = "def double(x):\n    return 2 * x"
 MEAN_RIGHT = "def mean(values):\n    return float(np.mean(values))"
 
@@ -59,7 +60,7 @@ def source_notebook(*extra):
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.cells = [
         cell("markdown", "# Small"),
-        cell("code", "import numpy as np", "imports", acme={"forbidden": ["acme_lib.laws", "numpy.trapezoid", "statistics"]}),
+        cell("code", "import numpy as np", "imports", acme={"forbidden": FORBIDDEN}),
         answer("double", DOUBLE_RIGHT),
         cell("code", DOUBLE_TEST, "double_test", points=4),
         answer("mean", MEAN_RIGHT),

@@ -1,7 +1,7 @@
 """The attack table: each exploit succeeds against stock nbgrader where it applies, and gains nothing here.
 
-``uv run pytest -m attacks`` (minutes: stock nbgrader starts a kernel for each of them). ``ACME_ATTACK_TABLE=FILE`` writes
-the table as it stands in ``tests/grading/ATTACKS.md``.
+``uv run pytest -m attacks`` (minutes: stock nbgrader starts a kernel for each of them). ``ACME_ATTACK_TABLE=FILE``
+writes the table as it stands in ``tests/grading/ATTACKS.md``.
 """
 
 import http.server
@@ -116,7 +116,13 @@ class Place:
         environment = os.environ | {"HOME": str(self.home), "IPYTHONDIR": str(self.home / ".ipython")}
         command = [sys.executable, "-m", "nbgrader", *arguments]
         done = subprocess.run(
-            command, cwd=self.course, env=environment, capture_output=True, text=True, timeout=3000, start_new_session=True
+            command,
+            cwd=self.course,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=3000,
+            start_new_session=True,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -261,8 +267,9 @@ def write_table():
     lines = [
         "# The attack table",
         "",
-        "Every exploit of `tests/grading/attacks.py`, as `uv run pytest -m attacks` runs it: against stock nbgrader, to show",
-        "that it is real, and against ours, in one batch with forty honest submissions, all of which get exactly their points.",
+        "Every exploit of `tests/grading/attacks.py`, as `uv run pytest -m attacks` runs it: against stock nbgrader,",
+        "to show that it is real, and against ours, in one batch with forty honest submissions, which get exactly",
+        "their points.",
         "",
         "| class | exploit | stock nbgrader | ours |",
         "|---|---|---|---|",
@@ -271,5 +278,3 @@ def write_table():
         stock = words.get(attack.stock, "not run: it would take the machine down")
         lines.append(f"| {attack.kind} {CLASSES[attack.kind - 1]} | {attack.name} | {stock} | nothing |")
     return "\n".join(lines) + "\n"
-
-

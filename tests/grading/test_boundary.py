@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 import time
 import warnings
 
@@ -16,7 +17,7 @@ from acme_lib.teach.check_door import NotPlain, Reply, use_door
 from acme_lib.teach.check_door import call as call_through_door
 from tests.conftest import in_ci
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs a system that can fork")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
 LIMITS = Limits(call_seconds=3.0, memory_bytes=300 * 2**20, tmp_bytes=8 * 2**20, file_bytes=4 * 2**20)
 
@@ -379,12 +380,13 @@ def test_without_namespaces_it_warns_or_refuses(monkeypatch):
     monkeypatch.setattr(boundary, "find_guards", lambda: ("limits",))
     with pytest.raises(GradingError, match="unguarded is refused"):
         Sandbox(require="namespaces")
-    with pytest.warns(NotGuardedWarning, match="use the network"), Sandbox(limits=LIMITS) as open_place:
-        with open_place.admit(seed=1) as student:
-            assert run(student, "result = 1 + 1") == 2
-            assert run(student, "x = bytearray(10**9)").startswith("MemoryError")
-            with pytest.raises(NoAnswer):
-                student.run_cell("answer", "while True: pass")
+    with pytest.warns(NotGuardedWarning, match="use the network"):
+        open_place = Sandbox(limits=LIMITS)
+    with open_place, open_place.admit(seed=1) as student:
+        assert run(student, "result = 1 + 1") == 2
+        assert run(student, "x = bytearray(10**9)").startswith("MemoryError")
+        with pytest.raises(NoAnswer):
+            student.run_cell("answer", "while True: pass")
 
 
 def test_the_filter_holds_without_namespaces(monkeypatch):
