@@ -427,8 +427,9 @@ class ReactionNetwork:
             :math:`\phi` is in molecules; for concentrations divide by the volume.
         """
         from acme_lib.network.rate_equations import RateEquations
+        from acme_lib.network.symbolic import derive
 
-        return RateEquations.of(self, convention)
+        return derive(RateEquations, self, convention)
 
     def moment_equations(self, order=2):
         """Derive the equations of the raw moments up to `order` (`acme_lib.network.moments.MomentEquations`).
@@ -439,20 +440,23 @@ class ReactionNetwork:
             If a rate is not a polynomial of the counts; the message shows the line.
         """
         from acme_lib.network.moments import MomentEquations
+        from acme_lib.network.symbolic import derive
 
-        return MomentEquations.of(self, order)
+        return derive(MomentEquations, self, order)
 
     def fokker_planck(self, convention="discrete"):
         """Derive the Fokker-Planck equation (`acme_lib.network.diffusion.FokkerPlanckEquation`)."""
         from acme_lib.network.diffusion import FokkerPlanckEquation
+        from acme_lib.network.symbolic import derive
 
-        return FokkerPlanckEquation.of(self, convention)
+        return derive(FokkerPlanckEquation, self, convention)
 
     def langevin(self, convention="discrete"):
         """Derive the chemical Langevin equation (`acme_lib.network.diffusion.LangevinEquation`)."""
         from acme_lib.network.diffusion import LangevinEquation
+        from acme_lib.network.symbolic import derive
 
-        return LangevinEquation.of(self, convention)
+        return derive(LangevinEquation, self, convention)
 
     def linear_noise(self, convention="macroscopic"):
         """Derive the linear noise approximation (`acme_lib.network.linear_noise.LinearNoise`).
@@ -463,8 +467,9 @@ class ReactionNetwork:
             If a rate has no derivative that can be written; the message shows the line.
         """
         from acme_lib.network.linear_noise import LinearNoise
+        from acme_lib.network.symbolic import derive
 
-        return LinearNoise.of(self, convention)
+        return derive(LinearNoise, self, convention)
 
     def propensity_error(self, j, value, state, t=None):
         """Return the error that says that reaction `j` has a bad propensity in `state`, at time `t` where given."""
@@ -504,7 +509,7 @@ class ReactionNetwork:
             reaction.text,
         )
 
-    def observable(self, name, counts, t=0.0):
+    def observable(self, name, counts, t=0.0, *, parameters=None):
         """Return the value of an observable.
 
         Parameters
@@ -513,6 +518,8 @@ class ReactionNetwork:
         counts : array_like, shape (..., species)
         t : array_like
             Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
+        parameters : mapping of str to array_like, optional
+            Other values of given parameters, such as one a trajectory; of a shape that fits likewise.
 
         Returns
         -------
@@ -526,7 +533,11 @@ class ReactionNetwork:
             raise ParameterError(
                 f"counts have shape {counts.shape}; expected (..., {len(self.species)}) for {', '.join(self.species)}"
             )
-        values = {**self.parameters, **{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
+        values = dict(self.parameters)
+        if parameters:
+            given = {name: parameters.get(name, self.parameters[name]) for name in self.given_parameters}
+            values, _ = evaluate_definitions(given, self.definitions, self.species)
+        values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
     def refuse_events(self, what):

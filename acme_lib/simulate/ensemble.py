@@ -8,12 +8,12 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
-from acme_lib.simulate import storage
 from acme_lib.simulate.stops import need_stop_times, summarise_stops
+from acme_lib.simulate.storage import Result, to_dataset, to_table
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Result):
     """Trajectories of a network at chosen times.
 
     Attributes
@@ -34,7 +34,8 @@ class Ensemble:
 
     Examples
     --------
-    ``ensemble["P"]`` is the array of protein counts, shape (trajectory, time).
+    ``ensemble["P"]`` is the array of protein counts, shape (trajectory, time). An observable of the network, such as
+    the variable of an assignment rule in SBML, is had by its name in the same way.
     """
 
     times: np.ndarray
@@ -69,10 +70,13 @@ class Ensemble:
         return summarise_stops(self.stop_times, self.times[0], self.times[-1])
 
     def __getitem__(self, name):
+        if name in self.network.observables:
+            rows = {parameter: values[:, None] for parameter, values in self.parameters.items()}
+            return self.network.observable(name, self.counts, self.times, parameters=rows)
         if name not in self.species:
-            known = ", ".join(self.species)
+            known = [*self.species, *self.network.observables]
             raise ParameterError(
-                f"{name!r} is not a species of this ensemble{suggest(str(name), self.species)}: {known}"
+                f"{name!r} is not a species of this ensemble{suggest(str(name), known)}: {', '.join(known)}"
             )
         return self.counts[:, :, self.species.index(name)]
 
@@ -83,31 +87,16 @@ class Ensemble:
         span = f"t = {self.times[0]:g} … {self.times[-1]:g}"
         return f"Ensemble of {len(self)} trajectories at {len(self.times)} times ({span}) of {', '.join(self.species)}"
 
-    def save(self, path):
-        """Write the ensemble to a ``.npz`` file, without pickle; see `Ensemble.load`.
-
-        Raises
-        ------
-        ParameterError
-            If the network has Python functions as rates: a file holds no code.
-        """
-        storage.save_ensemble(self, path)
-
-    @classmethod
-    def load(cls, path):
-        """Read an ensemble that `save` wrote, with its network, parameters and seed.
-
-        Raises
-        ------
-        ParameterError
-            If the file is not such a file, or is damaged.
-        """
-        return storage.load_ensemble(path, cls)
-
     def to_pandas(self):
-        """Return a `pandas.DataFrame`: a row for each trajectory and time, a column for each species."""
-        return storage.to_pandas(self)
+        """Return a `pandas.DataFrame`: a row for each trajectory and time, a column for each species and observable."""
+        index = {"trajectory": np.repeat(np.arange(len(self)), len(self.times)), "time": np.tile(self.times, len(self))}
+        return to_table({name: self[name].ravel() for name in self._names()}, index)
 
     def to_xarray(self):
-        """Return an `xarray.Dataset`: a variable for each species, over trajectory and time."""
-        return storage.to_xarray(self)
+        """Return an `xarray.Dataset`: a variable for each species and observable, over trajectory and time."""
+        variables = {name: (("trajectory", "time"), self[name]) for name in self._names()}
+        rows = {name: ("trajectory", values) for name, values in self.parameters.items()}
+        return to_dataset(variables, {"time": self.times, **rows}, network=self.network, seed=self.seed)
+
+    def _names(self):
+        return [*self.species, *self.network.observables]

@@ -16,6 +16,7 @@ from acme_lib.network.text import located
 from acme_lib.simulate.general import general_options, run_general_range
 from acme_lib.simulate.random_stream import draw_key
 from acme_lib.simulate.run import run_task
+from acme_lib.simulate.storage import Result, to_dataset, to_table
 from acme_lib.simulate.task import Task, check_parameters, check_starts, check_times, check_whole
 
 _PARTITIONS = ("binomial", "equal", "copy")
@@ -91,7 +92,7 @@ def _check_rule(rule, what):
 
 
 @dataclass(frozen=True)
-class CellTable:
+class CellTable(Result):
     """Cells, one a row; mothers stand before their daughters.
 
     Attributes
@@ -162,12 +163,29 @@ class CellTable:
         lives_on = (t < self.end_times) | ((t == self.end_times) & ~self.divided)
         return np.flatnonzero((self.birth_times <= t) & lives_on)
 
+    def to_pandas(self):
+        """Return a `pandas.DataFrame`: a row for each cell."""
+        names = (
+            "parent",
+            "founder",
+            "generation",
+            "birth_times",
+            "end_times",
+            "divided",
+            "birth_volumes",
+            "end_volumes",
+        )
+        columns = {name.removesuffix("s"): getattr(self, name) for name in names}
+        for name in self.species:
+            columns |= {f"{name} at birth": self.at_birth(name), f"{name} at end": self.at_end(name)}
+        return to_table(columns, {"cell": np.arange(len(self))})
+
     def _index(self, name):
         return _species_index(self.network, name)
 
 
 @dataclass(frozen=True)
-class LineageEnsemble:
+class LineageEnsemble(Result):
     """Lineages: at each division one daughter is followed.
 
     Attributes
@@ -204,6 +222,18 @@ class LineageEnsemble:
         """Return count over volume, shape (lineage, time)."""
         return self[name] / self.volumes
 
+    def to_pandas(self):
+        """Return a `pandas.DataFrame`: a row for each lineage and time, a column for each species and the volume."""
+        index = {"lineage": np.repeat(np.arange(len(self)), len(self.times)), "time": np.tile(self.times, len(self))}
+        columns = {name: self[name].ravel() for name in self.species}
+        return to_table(columns | {"volume": self.volumes.ravel()}, index)
+
+    def to_xarray(self):
+        """Return an `xarray.Dataset`: a variable for each species and the volume, over lineage and time."""
+        variables = {name: (("lineage", "time"), self[name]) for name in self.species}
+        variables["volume"] = (("lineage", "time"), self.volumes)
+        return to_dataset(variables, {"time": self.times}, network=self.cells.network, seed=self.cells.seed)
+
 
 def _species_index(network, name):
     if name not in network.species:
@@ -228,6 +258,7 @@ def simulate_lineage(
     rng,
     parameters=None,
     threads=None,
+    client=None,
     max_events=1_000_000_000,
 ):
     r"""Simulate lineages of growing and dividing cells exactly, following one daughter at each division.
@@ -268,7 +299,7 @@ def simulate_lineage(
         The same seed gives the same cells, whatever the number of threads.
     parameters : mapping of str to array_like, shape (size,), or callable, optional
         Parameters that differ between lineages and that daughters inherit; see `simulate_ssa`.
-    threads, max_events
+    threads, client, max_events
         As for `simulate_ssa`; `max_events` is for each cell.
 
     Returns
@@ -293,7 +324,7 @@ def simulate_lineage(
     times = check_times(t)
     colony = _Colony(
         network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, max_events,
+        parameters, threads, client, max_events,
     )  # fmt: skip
     counts = np.empty((colony.size, len(times), len(network.species)), dtype=np.int64)
     volumes = np.empty((colony.size, len(times)))
@@ -326,6 +357,7 @@ def simulate_tree(
     rng,
     parameters=None,
     threads=None,
+    client=None,
     max_events=1_000_000_000,
     max_cells=1_000_000,
 ):
@@ -336,7 +368,7 @@ def simulate_tree(
 
     Parameters
     ----------
-    network, x0, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng, parameters, threads, max_events
+    network, x0, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng, parameters, threads, client, max_events
         As for `simulate_lineage`; `size` trees are grown.
     t : float or pair of float, optional
         The end, or start and end, of the simulation; the cells that live then have it as their end.
@@ -369,7 +401,7 @@ def simulate_tree(
     max_cells = check_whole("max_cells", max_cells, 1)
     colony = _Colony(
         network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, max_events,
+        parameters, threads, client, max_events,
     )  # fmt: skip
     cells, generation = colony.founders(), 0
     while len(cells["founder"]):
@@ -395,7 +427,7 @@ class _Colony:
 
     def __init__(
         self, network, x0, start, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, max_events,
+        parameters, threads, client, max_events,
     ):  # fmt: skip
         if not isinstance(network, ReactionNetwork):
             raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
@@ -422,7 +454,7 @@ class _Colony:
         self.partition = _check_partition(network, partition)
         self.starts = np.broadcast_to(check_starts(network, x0, self.size), (self.size, len(network.species))).copy()
         self.birth_volumes = self._first_volumes(volume, birth_volume)
-        self.rng, self.threads = rng, threads
+        self.rng, self.threads, self.client = rng, threads, client
         key = draw_key(rng)
         self.seed = tuple(int(word) for word in key)
         self.rows = check_parameters(network, parameters, self.size, rng)
@@ -492,7 +524,7 @@ class _Colony:
             parameters,
             options,
         )
-        ensemble = run_task(task, threads=self.threads, progress=False)
+        ensemble = run_task(task, threads=self.threads, client=self.client, progress=False)
         return cells | {
             "end_time": end_time,
             "divided": divided,

@@ -11,6 +11,7 @@ from acme_lib.errors import AcmeError, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import run_program
+from acme_lib.simulate.storage import Result, to_dataset, to_table
 from acme_lib.simulate.task import check_times
 
 _METHODS = ("LSODA", "BDF", "Radau", "RK45", "DOP853")
@@ -20,7 +21,7 @@ _STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, relative
 
 
 @dataclass(frozen=True)
-class RateEquationSolution:
+class RateEquationSolution(Result):
     """A solution of the rate equations.
 
     Attributes
@@ -52,12 +53,25 @@ class RateEquationSolution:
         return self.network.species
 
     def __getitem__(self, name):
+        if name in self.network.observables:
+            return self.network.observable(name, self.amounts, self.times)
         if name not in self.species:
-            known = ", ".join(self.species)
+            known = [*self.species, *self.network.observables]
             raise ParameterError(
-                f"{name!r} is not a species of this solution{suggest(str(name), self.species)}: {known}"
+                f"{name!r} is not a species of this solution{suggest(str(name), known)}: {', '.join(known)}"
             )
         return self.amounts[:, self.species.index(name)]
+
+    def to_pandas(self):
+        """Return a `pandas.DataFrame`: a row for each time, a column for each species and observable."""
+        return to_table({name: self[name] for name in self._names()}, {"time": self.times})
+
+    def to_xarray(self):
+        """Return an `xarray.Dataset`: a variable for each species and observable, over time."""
+        return to_dataset({n: ("time", self[n]) for n in self._names()}, {"time": self.times}, network=self.network)
+
+    def _names(self):
+        return [*self.species, *self.network.observables]
 
 
 def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8, method="LSODA", max_step=np.inf):

@@ -8,6 +8,7 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.simulate.stops import need_stop_times, summarise_stops
+from acme_lib.simulate.storage import Result, to_table
 
 MAX_RECORDED = 100_000_000  # events of an ensemble: 1.2 GB
 
@@ -60,7 +61,7 @@ class PartRecord:
 
 
 @dataclass(frozen=True)
-class EventRecord:
+class EventRecord(Result):
     """Every event of every trajectory.
 
     The events of trajectory i are those from ``offsets[i]`` up to ``offsets[i+1]``; see `times_of`, `reactions_of` and
@@ -212,6 +213,13 @@ class EventRecord:
                     f"trajectory {i} has {len(waits[-1])} such waits, fewer than first={first}; simulate longer"
                 )
         return np.concatenate([w if first is None else w[:first] for w in waits])
+
+    def to_pandas(self):
+        """Return a `pandas.DataFrame`: a row for each event, with its reaction and the counts after it."""
+        trajectories = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        states = np.concatenate([self.states_of(i)[1:] for i in range(len(self))])
+        columns = {"reaction": self.reactions, **{name: states[:, i] for i, name in enumerate(self.species)}}
+        return to_table(columns, {"trajectory": trajectories, "time": self.times})
 
     def _slice(self, trajectory):
         if not -len(self) <= trajectory < len(self):

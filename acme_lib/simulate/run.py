@@ -64,7 +64,7 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     return collector.result()
 
 
-def _keep_part(part):
+def _keep_part(_, part):
     return part
 
 
@@ -74,7 +74,7 @@ def _in_threads(task, ranges, finish, threads):
 
     def run(low, high):
         with np.errstate(all="ignore"):  # compiled code never warns; in plain Python hash arithmetic wraps around
-            return finish(task.run_range(task, low, high, stop))
+            return finish(task, task.run_range(task, low, high, stop))
 
     with ThreadPoolExecutor(threads) as pool:
         waiting = deque()
@@ -119,7 +119,7 @@ def _on_cluster(task, ranges, finish, client):
 def _run_remote(task, low, high, finish):
     stop = np.zeros(1, dtype=np.int64)
     with np.errstate(all="ignore"):
-        return finish(task.run_range(task, low, high, stop))
+        return finish(task, task.run_range(task, low, high, stop))
 
 
 def _bar(progress, total):

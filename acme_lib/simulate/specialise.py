@@ -36,9 +36,10 @@ from acme_lib.network import expression as ex
 from acme_lib.network import rates
 from acme_lib.simulate import random_stream
 
-_MOST_REACTIONS = 40  # beyond, all propensities are no longer cheaper than a look-up of those that changed
+_MOST_REACTIONS = 30  # beyond, all propensities are hardly cheaper than a look-up of those that changed
 _MOST_INSTRUCTIONS = 400  # of all expressions together: a bound of the time to compile
 _SECONDS_TO_LOAD = 0.05
+_MOST_KEPT = 500  # kernels on the disk, of some 100 kB each
 _INFIX = {ex.ADD: "+", ex.SUBTRACT: "-", ex.MULTIPLY: "*"}
 _SLOW = {ex.POWER, ex.EXP, ex.LOG, ex.SIN, ex.COS, ex.TANH}  # dearer than a mispredicted branch
 
@@ -279,17 +280,32 @@ def _write(folder, source):
     path = _path(folder, source)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.read_bytes() == source.encode():
+        os.utime(path, (time.time(), 0))  # when it was last used: see _prune
         return path
+    _prune(folder)
     handle, unfinished = tempfile.mkstemp(suffix=".part", dir=folder)
     try:
         with open(handle, "wb") as file:
             file.write(source.encode())
         # numba compares the time of the file: two processes that write it at once must leave the same one
-        os.utime(unfinished, (0, 0))
+        os.utime(unfinished, (time.time(), 0))
         os.replace(unfinished, path)
     finally:
         Path(unfinished).unlink(missing_ok=True)
     return path
+
+
+def _prune(folder):
+    """Delete the kernels that were not used for longest, where the folder is full; another process may do so too."""
+    used = {}
+    for path in folder.glob("kernel_*.py"):
+        try:
+            used[path] = path.stat().st_atime
+        except FileNotFoundError:
+            continue
+    for path in sorted(used, key=used.get)[: max(0, len(used) - _MOST_KEPT + 1)]:
+        for file in (path, *(folder / "__pycache__").glob(f"{path.stem}.*")):
+            file.unlink(missing_ok=True)
 
 
 def _import(path):
@@ -309,7 +325,7 @@ def _is_on_disk(source):
 
 
 def _seconds_to_compile(source):
-    return 0.3 + 0.005 * source.count("\n")  # a straight line through networks of 2 to 40 reactions
+    return 0.3 + 0.005 * source.count("\n")  # a straight line through networks of 2 to 30 reactions
 
 
 class KernelChoice:
@@ -335,6 +351,7 @@ class KernelChoice:
         self._network, self._size, self._lanes = network, size, lanes
         self._wanted = False if objection or (wanted is None and numba.config.DISABLE_JIT) else wanted
         self._kernel = None
+        self._source = None
         self._deciding = threading.Lock()
         self._started = 0
         self._warm = False
@@ -372,7 +389,11 @@ class KernelChoice:
             self._measured += trajectories
 
     def _pays(self):
-        source = write_source(self._network) if _LOADED or self._measured else ""
+        if not (_LOADED or self._measured):
+            return False
+        if self._source is None:
+            self._source = write_source(self._network)
+        source = self._source
         if source in _LOADED:
             return True
         if not self._measured:

@@ -1,8 +1,11 @@
-"""Ensembles to and from files and tables. Files hold arrays and text, nothing that runs when it is read."""
+"""Results to and from files and tables. Files hold arrays and text, nothing that runs when it is read."""
 
+import importlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,90 +13,137 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 
-_FORMAT = "acme-ensemble-1"
+_FORMAT = "acme-result-1"
+_ARRAY, _ARRAYS, _WORDS, _NUMBER, _NETWORK, _RESULT = "array", "arrays", "words", "number", "network", "result"
 
 
-def save_ensemble(ensemble, path):
-    """Write an ensemble to a ``.npz`` file, whole or not at all.
+class Result:
+    """What can be saved to a file and read again: a dataclass of arrays, numbers, networks and other results."""
 
-    Parameters
-    ----------
-    ensemble : Ensemble
-    path : path
+    def save(self, path):
+        """Write the result to a ``.npz`` file, without pickle, whole or not at all; `load` of its class reads it.
 
-    Raises
-    ------
-    ParameterError
-        If the network has Python functions as rates: code is not stored.
-    """
-    network = ensemble.network
+        Raises
+        ------
+        ParameterError
+            If the network has Python functions as rates: a file holds no code.
+        """
+        arrays = {}
+        about = {"format": _FORMAT, **_describe(self, "", arrays)}
+        path = Path(path)
+        unfinished = path.with_name(path.name + ".part")
+        try:
+            with open(unfinished, "wb") as file:
+                np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path):
+        """Read a result that `save` wrote, with its network, parameters and seed.
+
+        Raises
+        ------
+        ParameterError
+            If the file is not such a file, holds another kind of result, or is damaged.
+        """
+        # opened here, since numpy.load leaves a damaged file open
+        try:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                arrays = {name: file[name] for name in file.files if name != "about"}
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ParameterError(
+                f"{path} is not a file that {cls.__name__}.save wrote, or it is damaged ({error})"
+            ) from None
+        if not isinstance(about, dict) or about.get("format") != _FORMAT:
+            raise ParameterError(f"{path} has another format than {_FORMAT}; it was written by another version")
+        if about["kind"] != cls.__name__:
+            kind = about["kind"]
+            raise ParameterError(f"{path} holds a result of the kind {kind}; read it by {kind}.load")
+        return _rebuild(cls, about, "", arrays)
+
+
+def _describe(result, prefix, arrays):
+    """Return the kind of a result and of its fields as plain data; put its arrays into `arrays`."""
+    about = {}
+    for field in fields(result):
+        value = getattr(result, field.name)
+        where = prefix + field.name
+        if isinstance(value, np.ndarray):
+            arrays[where] = value
+            about[field.name] = {"is": _ARRAY}
+        elif isinstance(value, Mapping):
+            arrays |= {f"{where} {name}": array for name, array in value.items()}
+            about[field.name] = {"is": _ARRAYS, "names": list(value)}
+        elif isinstance(value, tuple):
+            about[field.name] = {"is": _WORDS, "words": [str(word) for word in value]}
+        elif isinstance(value, int | float | np.number):
+            about[field.name] = {"is": _NUMBER, "value": value.item() if isinstance(value, np.number) else value}
+        elif isinstance(value, ReactionNetwork):
+            about[field.name] = {"is": _NETWORK, **_describe_network(value)}
+        else:
+            about[field.name] = {"is": _RESULT, **_describe(value, f"{where}.", arrays)}
+    return {"kind": type(result).__name__, "fields": about}
+
+
+def _describe_network(network):
     if network.functions:
         names = ", ".join(network.functions)
         raise ParameterError(
             f"the network's rates call the Python functions {names}, and a file holds no code; "
-            "save ensemble.counts by numpy.save, or write the rates as expressions"
+            "save the arrays by numpy.save, or write the rates as expressions"
         )
-    about = {
-        "format": _FORMAT,
-        "network": str(network),
-        "parameters": {name: network.parameters[name] for name in network.given_parameters},
-        "seed": [str(word) for word in ensemble.seed],
-    }
-    arrays = {"times": ensemble.times, "counts": ensemble.counts, "events": ensemble.events}
-    arrays |= {f"parameter {name}": values for name, values in ensemble.parameters.items()}
-    arrays |= {f"extra {name}": values for name, values in ensemble.extra.items()}
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    values = {name: network.parameters[name] for name in network.given_parameters}
+    return {"text": str(network), "parameters": values}
 
 
-def load_ensemble(path, make):
-    """Read a file that `save_ensemble` wrote; `make` builds the result from its fields."""
-    # opened here, since numpy.load leaves a damaged file open
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            arrays = {name: file[name] for name in file.files if name != "about"}
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ParameterError(f"{path} is not a file that Ensemble.save wrote, or it is damaged ({error})") from None
-    if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise ParameterError(f"{path} has another format than {_FORMAT}; it was written by another version")
-    network = ReactionNetwork.parse(about["network"], **about["parameters"])
-    seed = tuple(int(word) for word in about["seed"])
-
-    def named(kind):
-        return {name.removeprefix(kind): values for name, values in arrays.items() if name.startswith(kind)}
-
-    fields = arrays["times"], arrays["counts"], network, arrays["events"], seed, named("parameter "), named("extra ")
-    return make(*fields)
+def _rebuild(cls, about, prefix, arrays):
+    """Build a result of the class from what `_describe` returned."""
+    values = {}
+    for field in fields(cls):
+        kept, where = about["fields"][field.name], prefix + field.name
+        if kept["is"] == _ARRAY:
+            values[field.name] = arrays[where]
+        elif kept["is"] == _ARRAYS:
+            values[field.name] = {name: arrays[f"{where} {name}"] for name in kept["names"]}
+        elif kept["is"] == _WORDS:
+            values[field.name] = tuple(int(word) for word in kept["words"])
+        elif kept["is"] == _NUMBER:
+            values[field.name] = kept["value"]
+        elif kept["is"] == _NETWORK:
+            values[field.name] = ReactionNetwork.parse(kept["text"], **kept["parameters"])
+        else:  # a result within a result: its class is the type of the field, never a name in the file
+            values[field.name] = _rebuild(field.type, kept, f"{where}.", arrays)
+    return cls(**values)
 
 
-def to_pandas(ensemble):
-    """Return a table with a row for each trajectory and time, a column for each species; needs pandas."""
+def to_table(columns, index):
+    """Return a `pandas.DataFrame`; `columns` and `index` map names to arrays of one length.
+
+    Raises
+    ------
+    ImportError
+        If pandas is missing; the message says how to get it.
+    """
     pandas = _import("pandas")
-    index = pandas.MultiIndex.from_product([range(len(ensemble)), ensemble.times], names=["trajectory", "time"])
-    return pandas.DataFrame(ensemble.counts.reshape(-1, len(ensemble.species)), index, list(ensemble.species))
+    levels = pandas.MultiIndex.from_arrays(list(index.values()), names=list(index)) if len(index) > 1 else None
+    if levels is None:
+        ((name, values),) = index.items()
+        levels = pandas.Index(values, name=name)
+    return pandas.DataFrame(columns, levels)
 
 
-def to_xarray(ensemble):
-    """Return a Dataset with a variable for each species over trajectory and time; needs xarray."""
-    xarray = _import("xarray")
-    variables = {name: (("trajectory", "time"), ensemble[name]) for name in ensemble.species}
-    rows = {name: ("trajectory", values) for name, values in ensemble.parameters.items()}
-    about = {"network": str(ensemble.network), "seed": [str(word) for word in ensemble.seed]}
-    return xarray.Dataset(variables, {"time": ensemble.times, **rows}, about)
+def to_dataset(variables, coordinates, **about):
+    """Return an `xarray.Dataset`; needs xarray as `to_table` needs pandas."""
+    about = {name: [str(word) for word in value] if name == "seed" else str(value) for name, value in about.items()}
+    return _import("xarray").Dataset(variables, coordinates, about)
 
 
 def _import(name):
-    import importlib
-
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -6,13 +6,17 @@ import numpy as np
 
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
+from acme_lib.network.expression import suggest
+from acme_lib.simulate.storage import Result, to_dataset
 
 _BINS = 2048  # of a histogram; where counts exceed it, bins become two, four, … counts wide
 
 
 @dataclass(frozen=True)
-class EnsembleSummary:
-    """Moments and histograms of an ensemble over time.
+class EnsembleSummary(Result):
+    """Moments of species and observables, and histograms of species, of an ensemble over time.
+
+    A quantity is a species or, after them, an observable of the network.
 
     Attributes
     ----------
@@ -20,12 +24,12 @@ class EnsembleSummary:
     size : int
         Trajectories.
     network : ReactionNetwork
-    means : ndarray, shape (time, species)
-    covariances : ndarray, shape (time, species, species)
+    means : ndarray, shape (time, quantity)
+    covariances : ndarray, shape (time, quantity, quantity)
         Unbiased (n - 1).
-    third_moments : ndarray, shape (time, species)
+    third_moments : ndarray, shape (time, quantity)
         Central; the mean of (x - mean)³.
-    fourth_moments : ndarray, shape (time, species)
+    fourth_moments : ndarray, shape (time, quantity)
         Central; from which standard errors of variances follow.
     counts_of_bins : ndarray of int64, shape (time, species, bin)
         Trajectories in each bin of a histogram.
@@ -93,14 +97,34 @@ class EnsembleSummary:
         trajectories : ndarray of int64, shape (time, bin)
         """
         i = self._index(name)
+        if i >= len(self.species):
+            raise ParameterError(
+                f"{name} is an observable, of which a summary keeps moments only; "
+                'with keep="counts" its values are ensemble[name]'
+            )
         bins = self.counts_of_bins[:, i]
         used = int(np.flatnonzero(bins.any(axis=0)).max()) + 1
         return np.arange(used + 1) * self.bin_widths[i], bins[:, :used]
 
+    def to_xarray(self):
+        """Return an `xarray.Dataset`: mean, covariance and higher central moments over time and quantity."""
+        means = (("time", "quantity"), self.means)
+        variables = {"mean": means, "covariance": (("time", "quantity", "other"), self.covariances)}
+        variables["third_moment"] = (("time", "quantity"), self.third_moments)
+        variables["fourth_moment"] = (("time", "quantity"), self.fourth_moments)
+        names = self._names()
+        coordinates = {"time": self.times, "quantity": names, "other": names}
+        return to_dataset(variables, coordinates, network=self.network, seed=self.seed, size=self.size)
+
+    def _names(self):
+        return [*self.species, *self.network.observables]
+
     def _index(self, name):
-        if name not in self.species:
-            raise ParameterError(f"{name!r} is not a species of this summary; it has {', '.join(self.species)}")
-        return self.species.index(name)
+        known = self._names()
+        if name not in known:
+            near = suggest(str(name), known)
+            raise ParameterError(f"{name!r} is not a species of this summary{near}; it has {', '.join(known)}")
+        return known.index(name)
 
 
 @dataclass(frozen=True)
@@ -117,11 +141,12 @@ class PartSummary:
     widths: np.ndarray
 
 
-def summarise_part(part):
+def summarise_part(task, part):
     """Reduce a part to a `PartSummary`; sums run in a fixed order, so that the same part gives the same bits."""
     counts = part.counts
-    means = counts.mean(axis=0)
-    away = counts - means
+    values = _with_observables(task, part)
+    means = values.mean(axis=0)
+    away = values - means
     products = np.einsum("nti,ntj->tij", away, away)
     top = counts.max(axis=(0, 1), initial=0)
     widths = np.ones(counts.shape[2], dtype=np.int64)
@@ -142,6 +167,16 @@ def summarise_part(part):
         bins[:, :, :used],
         widths,
     )
+
+
+def _with_observables(task, part):
+    """Return the counts of a part with the observables behind them, shape (row, time, quantity)."""
+    network = task.network
+    if not network.observables:
+        return part.counts
+    rows = {name: values[part.low : part.high, None] for name, values in task.parameters.items()}
+    more = [network.observable(name, part.counts, task.times, parameters=rows) for name in network.observables]
+    return np.concatenate([part.counts, np.stack(more, axis=-1)], axis=-1)
 
 
 class SummaryBuilder:

@@ -64,10 +64,11 @@ def simulate_tau_leap(
     fewer than 10 events, 100 exact steps are made instead. Counts are never negative.
 
     Use when every reactant has thousands of molecules, so that a step holds hundreds of events. Measured on one core
-    with ε = 0.03, in times the speed of `simulate_ssa`: birth and death around 10³ molecules 2.8, 10⁴ 24, 10⁵ 190; the
-    two-stage model with 1,000 mRNAs and 50,000 proteins 15, with 100 and 5,000 1.3. With 10 mRNAs, as in a cell, or for
-    birth and death around 100, nearly every step is exact, and the run takes 1.4 to 1.6 times *as long*: use
-    `simulate_ssa` there. See `compare_with_exact` for the error on a network of yours.
+    with ε = 0.03, in times the speed of `simulate_ssa` with its compiled kernel (without it, where a rate calls a
+    Python function or a network is large, 2.5 times as much): birth and death around 10³ molecules 1.1, 10⁴ 9, 10⁵ 50;
+    the two-stage model with 1,000 mRNAs and 50,000 proteins 7. With 100 and 5,000, or for birth and death around 100,
+    many steps are exact, and the run takes 2 to 5 times *as long*: use `simulate_ssa` there. See `compare_with_exact`
+    for the error on a network of yours.
 
     Parameters
     ----------

@@ -39,6 +39,35 @@ def test_a_cluster_gives_the_same_bits(client):
 
 
 @pytest.mark.jit
+@pytest.mark.parametrize(
+    "method", ["simulate_next_reaction", "simulate_tau_leap", "simulate_langevin", "simulate_slow_scale"]
+)
+def test_every_method_runs_on_a_cluster(client, method):
+    network = acme.ReactionNetwork.parse("Off <-> On : 90, 60\nOn -> On + M : 9\nM -> 0 : 1")
+    options = {"simulate_langevin": {"at_zero": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}
+
+    def run(**where):
+        rng = np.random.default_rng(3)
+        more = options.get(method, {})
+        return getattr(acme, method)(network, {"Off": 1}, [0, 1, 2], size=70, rng=rng, **more, **where)
+
+    np.testing.assert_array_equal(run(client=client).counts, run().counts)
+
+
+@pytest.mark.jit
+def test_lineages_on_a_cluster_are_the_same_cells(client):
+    network = acme.ReactionNetwork.parse("0 => P : k*V\nP -> 0 : g", k=20.0, g=0.1, V=1.0)
+
+    def run(**where):
+        rule, rng = acme.Adder(1.0, cv=0.2), np.random.default_rng(5)
+        return acme.simulate_tree(network, {}, 4.0, division=rule, growth_rate=0.8, size=3, rng=rng, **where)
+
+    far, near = run(client=client), run()
+    np.testing.assert_array_equal(far.end_counts, near.end_counts)
+    np.testing.assert_array_equal(far.end_times, near.end_times)
+
+
+@pytest.mark.jit
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a POSIX signal")
 def test_a_worker_that_is_killed_loses_nothing(client):
     expected = simulate(size=2_000, t=300.0)

@@ -1,8 +1,10 @@
 """Ensembles: parameters by trajectory, summaries that stream, files, tables, clusters."""
 
+import dataclasses
 import json
 import pickle
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -219,6 +221,50 @@ def test_a_file_gives_the_ensemble_back(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["ensemble.npz"]
 
 
+def results_of_every_kind():
+    network = acme.ReactionNetwork.parse("total = 2*M + P\nK = 2*k\n0 -> M : K\nM -> P : 1\nP -> 0 : g", k=3.0, g=0.5)
+    rng = np.random.default_rng(2)
+    rows = {"g": np.linspace(0.5, 1.5, 4)}
+    division = acme.Adder(1.0, cv=0.1)
+    return [
+        acme.simulate_ssa(network, {}, [0, 1, 2], size=4, rng=rng, parameters=rows),
+        acme.simulate_ssa(network, {}, [0, 1, 2], size=4, rng=rng, parameters=rows, keep="summary"),
+        acme.simulate_ssa(network, {}, 3.0, size=4, rng=rng, parameters=rows, keep="events", stop="P > 3"),
+        acme.simulate_lineage(network, {}, [0, 1, 3], division=division, growth_rate=0.7, size=3, rng=rng),
+        acme.simulate_tree(network, {}, generations=2, division=division, growth_rate=0.7, rng=rng),
+        acme.solve_rate_equations(network, {}, [0, 1, 2]),
+    ]
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_every_result_comes_back_from_its_file(tmp_path, index):
+    result = results_of_every_kind()[index]
+    result.save(tmp_path / "result.npz")
+    assert_same_fields(type(result).load(tmp_path / "result.npz"), result)
+
+
+def assert_same_fields(back, result):
+    for field in dataclasses.fields(result):
+        mine, theirs = getattr(result, field.name), getattr(back, field.name)
+        if isinstance(mine, acme.ReactionNetwork):
+            assert str(theirs) == str(mine) and dict(theirs.parameters) == dict(mine.parameters)
+        elif dataclasses.is_dataclass(mine):
+            assert_same_fields(theirs, mine)
+        elif isinstance(mine, Mapping):
+            assert list(theirs) == list(mine)
+            for name, values in mine.items():
+                np.testing.assert_array_equal(theirs[name], values)
+        else:
+            np.testing.assert_array_equal(theirs, mine)
+            assert np.asarray(theirs).dtype == np.asarray(mine).dtype
+
+
+def test_a_file_of_another_kind_names_its_reader(tmp_path):
+    simulate(birth_death(), 5).save(tmp_path / "result.npz")
+    with pytest.raises(acme.ParameterError, match="of the kind Ensemble; read it by Ensemble.load"):
+        acme.EventRecord.load(tmp_path / "result.npz")
+
+
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "ensemble.npz"
     simulate(birth_death(), 5).save(path)
@@ -271,6 +317,41 @@ def test_tables():
     assert data["P"].dims == ("trajectory", "time")
     assert data["P"].sel(time=2.0).isel(trajectory=3) == ensemble["P"][3, 2]
     assert data["k_m"].dims == ("trajectory",)
+
+
+def test_tables_of_every_kind():
+    ensemble, summary, record, lineage, tree, solution = results_of_every_kind()
+    frame = ensemble.to_pandas()
+    assert frame.loc[(1, 2.0), "total"] == 2 * ensemble["M"][1, 2] + ensemble["P"][1, 2]
+    assert float(ensemble.to_xarray()["total"][1, 2]) == frame.loc[(1, 2.0), "total"]
+    assert float(summary.to_xarray()["mean"].sel(quantity="total", time=2.0)) == summary.mean("total")[2]
+    events = record.to_pandas()
+    assert len(events) == len(record.times)
+    assert list(events.loc[2, "P"]) == list(record.states_of(2)[1:, record.species.index("P")])
+    assert float(lineage.to_xarray()["volume"][2, 1]) == lineage.to_pandas().loc[(2, 1.0), "volume"]
+    assert list(tree.to_pandas()["M at birth"]) == list(tree.at_birth("M")) and len(tree.to_pandas()) == 7
+    assert solution.to_pandas().loc[2.0, "total"] == solution["total"][2] == float(solution.to_xarray()["total"][2])
+
+
+# --- observables ------------------------------------------------------------------------------------------------------
+
+
+def test_observables_are_recorded_like_species():
+    """Also those of parameters that differ between trajectories, and in a summary."""
+    network = acme.ReactionNetwork.parse("K = 2*k\ny = K*M + t\n0 -> M : k\nM -> 0 : 1", k=4.0)
+    k = np.linspace(1, 9, 30)
+    ensemble = simulate(network, 30, parameters={"k": k})
+    y = 2 * k[:, None] * ensemble["M"] + ensemble.times
+    np.testing.assert_allclose(ensemble["y"], y, rtol=1e-14)
+    summary = simulate(network, 30, parameters={"k": k}, keep="summary")
+    np.testing.assert_allclose(summary.mean("y"), y.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(summary.variance("y"), y.var(axis=0, ddof=1), rtol=1e-12)
+    both = [np.cov(ensemble["M"][:, i], y[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(summary.covariance("M", "y"), both, rtol=1e-12)
+    with pytest.raises(acme.ParameterError, match="y is an observable, of which a summary keeps moments only"):
+        summary.histogram("y")
+    with pytest.raises(acme.ParameterError, match="'z' is not a species of this ensemble"):
+        ensemble["z"]
 
 
 @pytest.mark.parametrize(("name", "method"), [("pandas", "to_pandas"), ("xarray", "to_xarray")])

@@ -1,6 +1,7 @@
 """Specialised kernels: the same bits as the table-driven one, one compilation for each structure, and when it pays."""
 
 import ast
+import os
 import pickle
 import subprocess
 import sys
@@ -214,7 +215,7 @@ def test_the_limit_of_events_is_the_same():
     ("text", "values", "reason"),
     [
         ("0 => M : f(M)\nM -> 0 : g", dict(f=lambda m: 1.0, g=1.0), "its rates call Python functions"),
-        ("\n".join(f"0 -> S{i} : k" for i in range(41)), dict(k=1.0), "it has 41 reactions, and the limit is 40"),
+        ("\n".join(f"0 -> S{i} : k" for i in range(31)), dict(k=1.0), "it has 31 reactions, and the limit is 30"),
         ("0 => M : " + "+".join(["k*M"] * 120), dict(k=1.0), "its rates have 479 operations, and the limit is 400"),
     ],
 )
@@ -311,6 +312,20 @@ def test_a_file_that_was_changed_is_written_again(cache):
     path.write_text("a = 2\n")
     assert specialise._write(cache, "a = 1\n").read_text() == "a = 1\n"
     assert path.stat().st_mtime == 0
+
+
+def test_kernels_that_were_not_used_for_longest_are_deleted(cache, monkeypatch):
+    monkeypatch.setattr(specialise, "_MOST_KEPT", 3)
+    paths = [specialise._write(cache, f"a = {i}\n") for i in range(3)]
+    compiled = cache / "__pycache__" / f"{paths[1].stem}.simulate-1.py311.nbi"
+    compiled.parent.mkdir()
+    compiled.touch()
+    for path, used in zip(paths, (3.0, 1.0, 2.0), strict=True):
+        os.utime(path, (used, 0))
+    specialise._write(cache, "a = 2\n")  # used again: nothing is new
+    assert all(path.exists() for path in paths)
+    new = specialise._write(cache, "a = 3\n")
+    assert [path.exists() for path in (*paths, new, compiled)] == [True, False, True, True, False]
 
 
 # --- the choice -------------------------------------------------------------------------------------------------------
