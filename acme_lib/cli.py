@@ -1,4 +1,7 @@
-"""The command `acme`: open the course (`lab`), check the installation (`check`), build chapters (`build`), `grade`."""
+"""The command `acme`: open the course (`lab`), check the installation (`check`), build chapters (`build`).
+
+For instructors: grade what was handed in (`grade`), write grades out (`export`), make what students get (`release`).
+"""
 
 import argparse
 import hashlib
@@ -48,6 +51,18 @@ def main(arguments=None):
     grade.add_argument("--extend", action="append", default=[], metavar="ID=HOURS", help="an extension; then grade")
     grade.set_defaults(run=grade_all)
 
+    export = commands.add_parser("export", help="grades for Canvas and Moodle, feedback for each student")
+    export.add_argument("assignment")
+    export.add_argument("--canvas", type=Path, metavar="FILE", help="a CSV file that Canvas imports")
+    export.add_argument("--moodle", type=Path, metavar="FILE", help="a CSV file that Moodle imports")
+    export.add_argument("--feedback", type=Path, metavar="FOLDER", help="a .zip for each student, from feedback/")
+    export.set_defaults(run=export_grades)
+
+    release = commands.add_parser("release", help="the archive that students get: no solutions, no hidden tests")
+    release.add_argument("file", type=Path, help="the archive to write, such as acme.zip")
+    release.add_argument("--assignment", action="append", metavar="NAME", help="this one only (repeatable)")
+    release.set_defaults(run=release_course)
+
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
         parser.error(f"{options.command} does not know {' '.join(options.rest)}")
@@ -90,7 +105,7 @@ def grade_all(options):
     from acme_lib.errors import GradingError
     from acme_lib.grade.batch import extend_deadlines, grade_assignment
 
-    root = course_folder().parent if not Path("nbgrader_config.py").is_file() else Path.cwd()
+    root = _course_root()
     try:
         extend_deadlines(root, options.assignment, options.extend)
         summary = grade_assignment(
@@ -108,6 +123,48 @@ def grade_all(options):
         raise SystemExit(f"acme grade: {error}") from None
     print(summary)
     return 1 if summary.failed else 0
+
+
+def export_grades(options):
+    """Write grades and feedback of an assignment."""
+    from acme_lib.errors import GradingError
+    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.export import read_grades, write_bundles, write_canvas, write_moodle
+
+    if not (options.canvas or options.moodle or options.feedback):
+        raise SystemExit("acme export: say what to write: --canvas FILE, --moodle FILE, --feedback FOLDER")
+    try:
+        _, coursedir = load_course(_course_root())
+        points, rows = read_grades(coursedir, options.assignment)
+        for path, write in ((options.canvas, write_canvas), (options.moodle, write_moodle)):
+            if path:
+                write(path, options.assignment, points, rows)
+                print(f"{path}: {len(rows)} students")
+        if options.feedback:
+            print(f"{options.feedback}: {len(write_bundles(coursedir, options.assignment, options.feedback))} students")
+    except GradingError as error:
+        raise SystemExit(f"acme export: {error}") from None
+    waiting = [row["id"] for row in rows if row["by_hand"]]
+    if waiting:
+        print(f"{len(waiting)} still wait for a grade by hand: {', '.join(waiting[:5])}{' …' if waiting[5:] else ''}")
+    return 0
+
+
+def release_course(options):
+    """Write the archive that students get."""
+    from acme_lib.errors import GradingError
+    from acme_lib.grade.release import make_release
+
+    try:
+        names = make_release(course_folder().parent, options.file, assignments=options.assignment)
+    except GradingError as error:
+        raise SystemExit(f"acme release: {error}") from None
+    print(f"{options.file}: {len(names)} files")
+    return 0
+
+
+def _course_root():
+    return Path.cwd() if Path("nbgrader_config.py").is_file() else course_folder().parent
 
 
 def build_all(sources, check, timeout):

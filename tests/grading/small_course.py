@@ -120,3 +120,16 @@ def submit(course, student, notebook):
     else:
         path.write_text(nbformat.writes(notebook) if not isinstance(notebook, str) else notebook, encoding="utf-8")
     return path
+
+
+def generate(course):
+    """Let nbgrader release the assignment: its gradebook then knows the points."""
+    from nbgrader.converters import GenerateAssignment
+
+    from acme_lib.grade.batch import load_course
+    from acme_lib.teach.assignments import _programs_of_this_python
+
+    config, coursedir = load_course(course)
+    coursedir.assignment_id = ASSIGNMENT
+    with _programs_of_this_python():
+        GenerateAssignment(coursedir=coursedir, config=config).start()

@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in, make_course, submit
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
 
 pytestmark = [
     pytest.mark.nbgrader,
@@ -25,19 +25,6 @@ FULL = {"double_test": 4, "mean_test": 4, "words": None}
 NONE = {"double_test": 0, "mean_test": 0, "words": 0}
 JOSE = unicodedata.normalize("NFD", "José")  # two code points for one letter
 WRONG = "def double(x):\n    return x"
-
-
-def generate(course):
-    """Let nbgrader release the assignment: its gradebook then knows the points."""
-    from nbgrader.converters import GenerateAssignment
-
-    from acme_lib.grade.batch import load_course
-    from acme_lib.teach.assignments import _programs_of_this_python
-
-    config, coursedir = load_course(course)
-    coursedir.assignment_id = ASSIGNMENT
-    with _programs_of_this_python():
-        GenerateAssignment(coursedir=coursedir, config=config).start()
 
 
 @pytest.fixture(scope="module")
