@@ -15,6 +15,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 
 from acme_lib.grade.nbgrader_steps import audit_path, check_gradebook, write_audit, write_whole
 from acme_lib.grade.submission import grade_id
+from acme_lib.teach.assignments import programs_of_this_python
 
 
 class Book:
@@ -31,7 +32,8 @@ class Book:
 
     def __init__(self, coursedir, config, assignment, masters):
         self.coursedir, self.assignment, self.masters = coursedir, assignment, masters
-        self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
+        with programs_of_this_python():  # a new gradebook asks alembic for its version
+            self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
         for master in masters.values():
             check_gradebook(self.gradebook, master, assignment)
         late = AssignLatePenalties(config=config)

@@ -9,6 +9,8 @@ from tests.benchmarks.table import print_table, write_json
 BENCHMARKS = {
     "ssa": "exact simulation beside five peers and a limit in C++",
     "ssa-scaling": "cost and memory of exact simulation against reactions and trajectories, with a plot",
+    "grading": "stock nbgrader and ours on the same submissions (ACME_SUBMISSIONS of them, 200 by default)",
+    "grading-scaling": "ours against the number of submissions, 50 to 2,000: seconds and memory",
     "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
 }
 

@@ -127,9 +127,9 @@ def generate(course):
     from nbgrader.converters import GenerateAssignment
 
     from acme_lib.grade.batch import load_course
-    from acme_lib.teach.assignments import _programs_of_this_python
+    from acme_lib.teach.assignments import programs_of_this_python
 
     config, coursedir = load_course(course)
     coursedir.assignment_id = ASSIGNMENT
-    with _programs_of_this_python():
+    with programs_of_this_python():
         GenerateAssignment(coursedir=coursedir, config=config).start()
