@@ -164,10 +164,8 @@ attack(
     3,
     "the shell's execution",
     **first("""
-    shell, original = get_ipython(), get_ipython().run_cell_async
-    async def run_cell_async(raw_cell, *a, **k):
-        return await original("pass")
-    shell.run_cell_async = run_cell_async"""),
+    shell, original = get_ipython(), get_ipython().run_cell
+    shell.run_cell = lambda *a, **k: original("pass")"""),
 )
 attack(
     3,
