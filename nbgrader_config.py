@@ -39,6 +39,22 @@ c.Autograde.autograde_preprocessors = [JudgeNotebook, SaveAutoGrades, FlagUnread
 # "namespaces" refuses to grade where there is no bubblewrap; "limits" grades there too, and says what is not guarded.
 c.GradingOptions.require = "limits"
 
+# `acme release` lets no line of an answer out. Three are taught: chapter 1 writes this generator.
+c.AcmeRelease.taught = [
+    "A = np.zeros((n_max + 1, n_max + 1))",
+    "for n in range(n_max + 1):",
+    "A[n - 1, n] += gamma * n",
+]
+
+# Late submissions: what each day that has begun costs (percent of the maximum; 0: nothing), after how many minutes of
+# grace, and at most how much. Who was given more time stands in a CSV file: student, assignment, until (in this zone).
+c.AssignLatePenalties.plugin_class = "acme_lib.grade.late.LatePolicy"
+c.LatePolicy.rate, c.LatePolicy.unit, c.LatePolicy.per = 0, "percent", "day"
+c.LatePolicy.grace, c.LatePolicy.cap = 15, 50
+c.LatePolicy.timezone = "UTC"
+# c.LatePolicy.extensions = "extensions.csv"
+# c.LatePolicy.assignments = {"01_chemical_master_equation": {"rate": 10}}
+
 # A feedback page shows the check cells: leave out of it what the learner must not see, and any HTML.
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]
 c.HTMLExporter.sanitize_html = True

@@ -1,7 +1,4 @@
-"""The command `acme`: open the course (`lab`), check the installation (`check`), build chapters (`build`).
-
-For instructors: grade what was handed in (`grade`), write grades out (`export`), make what students get (`release`).
-"""
+"""The command `acme`: open the course, check the installation, build the chapters, grade, release."""
 
 import argparse
 import hashlib
@@ -9,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -48,20 +44,15 @@ def main(arguments=None):
     grade.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     grade.add_argument("--seed", type=int, help="of the run (default: fresh)")
-    grade.add_argument("--extend", action="append", default=[], metavar="ID=HOURS", help="an extension; then grade")
     grade.set_defaults(run=grade_all)
 
-    export = commands.add_parser("export", help="grades for Canvas and Moodle, feedback for each student")
-    export.add_argument("assignment")
-    export.add_argument("--canvas", type=Path, metavar="FILE", help="a CSV file that Canvas imports")
-    export.add_argument("--moodle", type=Path, metavar="FILE", help="a CSV file that Moodle imports")
-    export.add_argument("--feedback", type=Path, metavar="FOLDER", help="a .zip for each student, from feedback/")
-    export.set_defaults(run=export_grades)
+    release = commands.add_parser("release", help="make the archive that learners get, without any answer")
+    release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
+    release.set_defaults(run=lambda options: release_course(options.output))
 
-    release = commands.add_parser("release", help="the archive that students get: no solutions, no hidden tests")
-    release.add_argument("file", type=Path, help="the archive to write, such as acme.zip")
-    release.add_argument("--assignment", action="append", metavar="NAME", help="this one only (repeatable)")
-    release.set_defaults(run=release_course)
+    from acme_lib.grade.commands import add_commands
+
+    add_commands(commands, course_folder)
 
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
@@ -103,11 +94,10 @@ def print_check():
 def grade_all(options):
     """Grade an assignment and print the summary; 1 when a submission has no grade."""
     from acme_lib.errors import GradingError
-    from acme_lib.grade.batch import extend_deadlines, grade_assignment
+    from acme_lib.grade.batch import grade_assignment
 
     root = _course_root()
     try:
-        extend_deadlines(root, options.assignment, options.extend)
         summary = grade_assignment(
             root,
             options.assignment,
@@ -123,44 +113,6 @@ def grade_all(options):
         raise SystemExit(f"acme grade: {error}") from None
     print(summary)
     return 1 if summary.failed else 0
-
-
-def export_grades(options):
-    """Write grades and feedback of an assignment."""
-    from acme_lib.errors import GradingError
-    from acme_lib.grade.batch import load_course
-    from acme_lib.grade.export import read_grades, write_bundles, write_canvas, write_moodle
-
-    if not (options.canvas or options.moodle or options.feedback):
-        raise SystemExit("acme export: say what to write: --canvas FILE, --moodle FILE, --feedback FOLDER")
-    try:
-        _, coursedir = load_course(_course_root())
-        points, rows = read_grades(coursedir, options.assignment)
-        for path, write in ((options.canvas, write_canvas), (options.moodle, write_moodle)):
-            if path:
-                write(path, options.assignment, points, rows)
-                print(f"{path}: {len(rows)} students")
-        if options.feedback:
-            print(f"{options.feedback}: {len(write_bundles(coursedir, options.assignment, options.feedback))} students")
-    except GradingError as error:
-        raise SystemExit(f"acme export: {error}") from None
-    waiting = [row["id"] for row in rows if row["by_hand"]]
-    if waiting:
-        print(f"{len(waiting)} still wait for a grade by hand: {', '.join(waiting[:5])}{' …' if waiting[5:] else ''}")
-    return 0
-
-
-def release_course(options):
-    """Write the archive that students get."""
-    from acme_lib.errors import GradingError
-    from acme_lib.grade.release import make_release
-
-    try:
-        names = make_release(course_folder().parent, options.file, assignments=options.assignment)
-    except GradingError as error:
-        raise SystemExit(f"acme release: {error}") from None
-    print(f"{options.file}: {len(names)} files")
-    return 0
 
 
 def _course_root():
@@ -187,23 +139,42 @@ def build_all(sources, check, timeout):
 
 def build_exercises(root, check):
     """Build `solutions/` and `exercises/` from their text sources, or compare; return how many are out of step."""
-    from acme_lib.teach.assignments import build_assignments
+    from acme_lib.teach.assignments import build_assignments, compare_assignments
 
+    root = root.resolve()
     if not (root / "solutions").is_dir():
         return 0
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch).resolve() if check else root
-        stale = 0
-        for path in build_assignments(root, out=out):
-            name = path.relative_to(out)
-            old = root / name
-            same = not check or (old.is_file() and old.read_text("utf-8") == path.read_text("utf-8"))
-            stale += not same
-            if same:
-                print(f"{name.as_posix()}: {'in step with its text' if check else 'built'}")
-            else:
-                print(f"{name.as_posix()}: differs from its text: run `acme build`", file=sys.stderr)
-    return stale
+    if not check:
+        for path in build_assignments(root):
+            print(f"{path.relative_to(root).as_posix()}: built")
+        return 0
+    same = compare_assignments(root)
+    for name, in_step in same.items():
+        if in_step:
+            print(f"{name}: in step with its text")
+        else:
+            print(f"{name}: differs from its text: run `acme build`", file=sys.stderr)
+    return len(same) - sum(same.values())
+
+
+def release_course(output):
+    """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    from acme_lib.errors import ReleaseError
+    from acme_lib.grade.release import make_release
+
+    course = course_folder()
+    chapters = sorted(course.glob("[0-9][0-9]_*.md"))
+    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare(chapter)]
+    if problems:
+        print("acme release: " + "\n".join(problems), file=sys.stderr)
+        return 1
+    try:
+        release = make_release(course.parent, output)
+    except ReleaseError as error:
+        print(f"acme release: {error}", file=sys.stderr)
+        return 1
+    print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
+    return 0
 
 
 def read_source(source):

@@ -41,8 +41,32 @@ class StateSpaceError(AcmeError):
     """A state lies outside the state space, or the space does not fit the network."""
 
 
+class DomainError(StateSpaceError):
+    """A solution reaches the end of its space: what lies beyond is missing from it."""
+
+
+class StabilityError(AcmeError):
+    """A step in time is longer than the scheme stays stable for; the message says which is the longest."""
+
+
+class TruncationWarning(UserWarning):
+    """A solution loses a little at the end of its space; the message says how much."""
+
+
+class LargeProblemWarning(UserWarning):
+    """A computation will take long or much memory; the message says how much, before it starts."""
+
+
 class SBMLError(AcmeError):
     """An SBML document cannot be read, or uses what is not supported; the message names the element."""
+
+
+class GradebookError(AcmeError):
+    """A gradebook, or a list of students that belongs to it, cannot be used as it stands; the message names what."""
+
+
+class ReleaseError(AcmeError):
+    """The archive for the learners would be out of date, or would hold an answer; the message names what."""
 
 
 class MissingExtraError(ImportError):

@@ -2,8 +2,9 @@
 
 `sandbox` holds the boundary, `judge` runs the test cells on the trusted side, `submission` reads what came in and
 rebuilds the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task`
-is one submission, `pool` runs tasks, `book` alone writes to the gradebook; `export` and `release` give out grades and
-the course. `far_side`, `lockdown` and `wire` are what runs inside the sandbox.
+is one submission, `pool` runs tasks, `book` alone writes to the gradebook. `far_side`, `lockdown` and `wire` are what
+runs inside the sandbox. What reads a finished gradebook stands beside it: `marks`, `exports`, `bundles`, `statistics`,
+`copying`.
 
 Names are loaded when they are first used.
 """
@@ -12,9 +13,7 @@ import importlib
 
 _HOMES = {
     "acme_lib.grade.batch": ["Summary", "grade_assignment"],
-    "acme_lib.grade.export": ["read_grades", "write_bundles", "write_canvas", "write_moodle"],
     "acme_lib.grade.judge": ["Judgement", "judge_notebook"],
-    "acme_lib.grade.release": ["find_leaks", "make_release"],
     "acme_lib.grade.sandbox": ["FarSide", "Limits", "RemoteDoor", "Sandbox", "StandIn", "find_guards"],
     "acme_lib.grade.submission": ["Master", "Submission", "read_submission", "rebuild"],
 }

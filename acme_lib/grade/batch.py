@@ -213,33 +213,6 @@ def grade_assignment(
     return summary
 
 
-def extend_deadlines(root, assignment, extensions):
-    """Give extensions, each written ``student=hours``; 0 hours takes one back.
-
-    Raises
-    ------
-    GradingError
-        If one is not written so.
-    """
-    from acme_lib.grade.book import Book
-
-    spans = {}
-    for text in extensions:
-        student, _, hours = text.rpartition("=")
-        try:
-            spans[student] = float(hours)
-        except ValueError:
-            spans[student] = -1.0
-        if not student or not 0 <= spans[student] < 1e5:
-            raise GradingError(f"an extension is written student=hours; {text!r} came")
-    if not spans:
-        return
-    config, coursedir = load_course(root)
-    with Book(coursedir, config, assignment, {}) as book:
-        for student, hours in spans.items():
-            book.extend(student, hours=hours)
-
-
 def _line_of(graded):
     scores = graded.record.get("scores", {}).values()
     return Line(

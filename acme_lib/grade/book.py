@@ -38,6 +38,7 @@ class Book:
             check_gradebook(self.gradebook, master, assignment)
         late = AssignLatePenalties(config=config)
         late.init_plugin()
+        late.gradebook, late.assignment_id = self.gradebook, assignment  # what a policy may ask its parent for
         self._late = late
 
     def close(self):
@@ -126,6 +127,7 @@ class Book:
         late = submission.total_seconds_late
         book.db.refresh(found)
         if late > 0:
+            self._late.notebook_id, self._late.student_id = graded.notebook, student
             penalty = self._late.plugin_inst.late_submission_penalty(student, found.score, late)
             if penalty is not None:
                 found.late_submission_penalty = self._late._check_late_penalty(found, penalty)
@@ -155,8 +157,3 @@ class Book:
             return text or None
         except (OSError, ValueError, OverflowError, TypeError):
             return None
-
-    def extend(self, student, **span):
-        """Give a student an extension (``hours=24``); the student's submission is made if there is none yet."""
-        self._admit(student)
-        self.gradebook.grant_extension(self.assignment, student, **span)

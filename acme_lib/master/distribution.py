@@ -1,12 +1,12 @@
-"""Probabilities over the states of a box, and the numbers drawn from them."""
+"""Probabilities over a state space, and the numbers drawn from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.state_space import StateSpace
-from acme_lib.network.expression import Expression, suggest
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,8 @@ class StateDistribution:
         axes = [self.space.axis(name) for name in names]
         if len(set(axes)) < len(axes):
             raise StateSpaceError(f"a species came twice in marginal({', '.join(map(repr, names))}); name each once")
+        if not self.space.is_box:
+            return self._gathered(axes)
         lead = self.p.ndim - 1
         summed = tuple(lead + i for i in range(len(self.space.shape)) if i not in axes)
         joint = self.space.reshape(self.p).sum(axis=summed)
@@ -93,16 +95,63 @@ class StateDistribution:
         NetworkSyntaxError, StateSpaceError
             If the condition cannot be read, or names what is no species.
         """
-        expression = Expression.parse(condition)
-        columns = dict(zip(self.space.species, self.space.states.T, strict=True))
-        for name in (*expression.names, *(["t"] if expression.uses_time else [])):
-            if name not in columns:
-                raise StateSpaceError(
-                    f"the condition {condition!r} names {name!r}, which is no species{suggest(name, columns)}; "
-                    f"the space has {', '.join(columns)}"
-                )
-        holds = np.broadcast_to(expression.evaluate(columns) != 0, len(self.space))
-        return _number(self.p[..., holds].sum(axis=-1))
+        return _number(self.p[..., self.space.mask(condition)].sum(axis=-1))
+
+    def expectation(self, expression):
+        """Return the mean of an expression of counts, such as ``"M*P"`` or ``"P**3"``."""
+        values = self.space.evaluate(expression)
+        return _number(self.p @ values / self.p.sum(axis=-1))
+
+    def moment(self, **orders):
+        """Return a moment, such as the mean of M P² for ``moment(M=1, P=2)``."""
+        axes = {self.space.axis(name): order for name, order in orders.items()}
+        if not axes or any(
+            isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in orders.values()
+        ):
+            raise StateSpaceError(f"moment takes whole orders by species, as in moment(M=1, P=2); {orders} came")
+        values = np.prod([self.space.states[:, axis].astype(float) ** n for axis, n in axes.items()], axis=0)
+        return _number(self.p @ values / self.p.sum(axis=-1))
+
+    def conditional(self, *names, given):
+        """Return the (joint) law of the counts of some species, given a condition.
+
+        Parameters
+        ----------
+        *names : str
+            One species or more.
+        given : str, mapping of str to int, or array_like of bool, shape (n_states,)
+            A condition such as ``"P > 100"``, counts such as ``{"M": 3}``, or a mask.
+
+        Returns
+        -------
+        ndarray, shape (..., largest count + 1), one axis a name in the order given
+            Sums to 1 (NaN where the condition has probability 0).
+
+        Examples
+        --------
+        >>> from acme_lib.master import StateSpace
+        >>> law = StateDistribution(StateSpace(("A", "B"), (2, 2)), np.array([0.1, 0.3, 0.2, 0.4]))
+        >>> law.conditional("A", given={"B": 1}).round(4), law.conditional("A", given="A + B >= 1").round(4)
+        (array([0.4286, 0.5714]), array([0.3333, 0.6667]))
+        """
+        if isinstance(given, Mapping):
+            columns = {name: self.space.states[:, self.space.axis(name)] for name in given}
+            mask = np.all([columns[name] == count for name, count in given.items()], axis=0)
+            mask = np.broadcast_to(mask, len(self.space))
+        else:
+            mask = self.space.mask(given)
+        part = StateDistribution(self.space, self.p * mask).marginal(*names)
+        total = np.asarray(self.p[..., mask].sum(axis=-1)).reshape(self.p.shape[:-1] + (1,) * len(names))
+        return np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
+
+    def _gathered(self, axes):
+        """Return marginal sums over the listed states, axis by axis in the order given."""
+        shape = tuple(self.space.shape[axis] for axis in axes)
+        places = np.ravel_multi_index(tuple(self.space.states[:, axis] for axis in axes), shape)
+        size = int(np.prod(shape))
+        rows = np.atleast_2d(self.p)
+        sums = np.array([np.bincount(places, weights=row, minlength=size) for row in rows])
+        return sums.reshape(*self.p.shape[:-1], *shape)
 
     def _marginal_and_counts(self, name):
         return self.marginal(name), np.arange(self.space.shape[self.space.axis(name)])

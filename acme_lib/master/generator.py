@@ -7,9 +7,11 @@ from numba import njit
 from scipy import sparse
 
 from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import special_propensity
+from acme_lib.network.reaction_network import ReactionNetwork
 
 BOUNDARIES = ("absorbing", "reflecting")
 
@@ -29,18 +31,24 @@ class Generator:
     space : StateSpace
     boundary : {"absorbing", "reflecting"}
     outflow : ndarray, shape (n_states,)
-        Rate of the reactions that lead from each state out of the box. They remove probability from an absorbing box
+        Rate of the reactions that lead from each state out of the space. They remove probability from an absorbing one
         (columns sum to ``-outflow``) and do not happen in a reflecting one (columns sum to zero).
+    network : ReactionNetwork, optional
+        What it was assembled from: sensitivities and rates in time need it.
+    t : float, optional
+        The time at which rates that depend on time were taken.
     """
 
     matrix: sparse.csc_array
     space: StateSpace
     boundary: str
     outflow: np.ndarray
+    network: ReactionNetwork | None = None
+    t: float | None = None
 
 
 def build_generator(network, space, *, boundary, t=None):
-    r"""Assemble the generator of the chemical master equation on a box.
+    r"""Assemble the generator of the chemical master equation on a state space.
 
     .. math:: \frac{dp(x)}{dt} = \sum_j a_j(x - s_j)\,p(x - s_j) - \sum_j a_j(x)\,p(x)
 
@@ -52,7 +60,7 @@ def build_generator(network, space, *, boundary, t=None):
     space : StateSpace
         Over the network's species, in its order.
     boundary : {"absorbing", "reflecting"}
-        What becomes of a reaction that would leave the box. ``"absorbing"``: its probability leaves and is counted
+        What becomes of a reaction that would leave the space. ``"absorbing"``: its probability leaves and is counted
         (finite state projection [1]_: the error of a solution in time is then known). ``"reflecting"``: the reaction
         does not happen, and probability is conserved (needed for a stationary law).
     t : float, optional
@@ -97,12 +105,15 @@ def build_generator(network, space, *, boundary, t=None):
     strides = np.cumprod([1, *space.shape[:0:-1]], dtype=np.int64)[::-1]
     n_states, n_directions = len(space), len(changes)
     capacity = n_states * (n_directions + 1)
+    announce(generator_cost(n_states, n_directions), n_states)
     index_type = np.int32 if capacity < 2**31 else np.int64
     data, rows = np.empty(capacity), np.empty(capacity, dtype=index_type)
     starts, outflow = np.zeros(n_states + 1, dtype=index_type), np.zeros(n_states)
     with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
         status, state, reaction, value = _fill_generator(
-            space.states,
+            n_states,
+            np.empty(0, dtype=np.int64) if space.is_box else space.keys,
+            strides,
             np.array(space.shape),
             changes,
             changes @ strides,
@@ -125,35 +136,73 @@ def build_generator(network, space, *, boundary, t=None):
     matrix.has_canonical_format = True
     matrix.data.flags.writeable = False
     outflow.flags.writeable = False
-    return Generator(matrix, space, boundary, outflow)
+    return Generator(matrix, space, boundary, outflow, network, t if network.uses_time else None)
+
+
+def refuse_time(generator, what):
+    """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
+    if generator.network is not None and generator.network.uses_time:
+        raise ParameterError(
+            f"{what} needs rates that are constant in time, and a rate of this network depends on t; "
+            "solve_transient and solve_finite_state_projection take such rates"
+        )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_generator(
-    states, shape, changes, offsets, direction_of, n_below, absorbing, t, table, data, rows, starts, outflow
+    n_states,
+    keys,
+    strides,
+    shape,
+    changes,
+    offsets,
+    direction_of,
+    n_below,
+    absorbing,
+    t,
+    table,
+    data,
+    rows,
+    starts,
+    outflow,
 ):
     """Fill the columns of the generator; return (status, state, reaction, propensity)."""
     scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
-    n_states, n_species = states.shape
+    n_species = len(shape)
     n_directions = len(offsets)
+    is_box = len(keys) == 0
+    counts = np.zeros(n_species, dtype=np.int64)
+    places = np.zeros(n_directions, dtype=np.int64)  # keys and targets both increase: one walk along finds them all
     stack = np.empty(MAX_STACK)
     x = np.ones(n_species + 1)
     rates = np.empty(n_directions)
     leads = np.empty(n_directions, dtype=np.int64)
     end = 0
     for s in range(n_states):
+        rest = s if is_box else keys[s]
+        key = rest
         for i in range(n_species):
-            x[i] = states[s, i]
+            counts[i] = rest // strides[i]
+            rest -= counts[i] * strides[i]
+            x[i] = counts[i]
         for d in range(n_directions):
             rates[d] = 0.0
             leads[d] = INSIDE
             for i in range(n_species):
-                n = states[s, i] + changes[d, i]
+                n = counts[i] + changes[d, i]
                 if n < 0:
                     leads[d] = BELOW_ZERO
                     break
                 if n >= shape[i]:
                     leads[d] = BEYOND
+            if leads[d] == INSIDE:
+                if is_box:
+                    places[d] = s + offsets[d]
+                else:
+                    while places[d] < n_states and keys[places[d]] < key + offsets[d]:
+                        places[d] += 1
+                    if places[d] == n_states or keys[places[d]] != key + offsets[d]:
+                        leads[d] = BEYOND
         for j in range(len(direction_of)):
             if special[j]:
                 a = special_propensity(j, x, t, table, stack)
@@ -178,7 +227,7 @@ def _fill_generator(
                 end += 1
             if d < n_directions and rates[d] > 0.0 and leads[d] == INSIDE:
                 data[end] = rates[d]
-                rows[end] = s + offsets[d]
+                rows[end] = places[d]
                 end += 1
         starts[s + 1] = end
     return DONE, 0, 0, 0.0

@@ -1,34 +1,42 @@
-"""The states over which a master equation is solved."""
+"""The states over which a master equation is solved: boxes, reachable sets, any set of states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numba import njit
 
-from acme_lib.errors import StateSpaceError
-from acme_lib.network.expression import suggest
+from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.network.expression import MAX_STACK, Expression, suggest
+from acme_lib.network.rates import propensity
 
 MAX_STATES = 2**25  # the generator of more states would need several gigabytes
+_MAX_KEY = 2**62  # positions in the box around a set of states are 64-bit numbers
+
+# What the search for reachable states reports.
+DONE, FULL, BAD_PROPENSITY, SHORTAGE = range(4)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StateSpace:
-    """All states of a box: every combination of counts from 0 to a largest count of each species.
+    """A set of states: a box (all counts from 0 to a largest count of each species), or some of the states of a box.
 
-    Build it with `StateSpace.box`. **The last species runs fastest**: neighbouring indices differ by one molecule of
-    it, as in a C-ordered array of the box's `shape`.
+    Build it with `StateSpace.box`, `StateSpace.reachable` or `StateSpace.of_states`. States come in lexicographic
+    order: **the last species runs fastest**, as in a C-ordered array of the box's `shape`.
 
     Attributes
     ----------
     species : tuple of str
         In the order of the network.
     shape : tuple of int
-        Number of counts kept of each species: its largest count and 0.
-    states : ndarray of int64, shape (n_states, n_species)
-        Read-only; row ``i`` is the state with index ``i``.
+        Of the box, or of the box around the states: the largest count of each species and 1 for the count 0.
+    keys : ndarray of int64, shape (n_states,), or None
+        The position of each state in the box, increasing; None if the space is the whole box.
 
-    Use when: the counts stay in a range that can be guessed, and few species are involved; a box grows as the product
-    of its sides.
+    Use when: for a box, the counts stay in a range that can be guessed, and few species are involved, because a box
+    grows as the product of its sides. For a reachable set, something is conserved (a gene is on or off). To have the
+    states found while the law moves, see `solve_finite_state_projection`.
 
     References
     ----------
@@ -37,19 +45,58 @@ class StateSpace:
 
     species: tuple[str, ...]
     shape: tuple[int, ...]
-    states: np.ndarray = field(init=False, repr=False, compare=False)
+    keys: np.ndarray | None = None
 
     def __post_init__(self):
-        """List the states."""
-        n_states = int(np.prod(self.shape, dtype=object))
-        if n_states > MAX_STATES:
+        """Refuse what does not fit in memory."""
+        volume = int(np.prod(self.shape, dtype=object))
+        if self.keys is None and volume > MAX_STATES:
             raise StateSpaceError(
-                f"a box of shape {' × '.join(map(str, self.shape))} has {n_states:.3g} states, more than {MAX_STATES}; "
-                "lower the largest counts"
+                f"a box of shape {' × '.join(map(str, self.shape))} has {volume:.3g} states, more than {MAX_STATES}; "
+                "lower the largest counts, or keep only the states that matter: StateSpace.reachable where something "
+                "is conserved, solve_finite_state_projection where the law moves"
             )
-        states = np.ascontiguousarray(np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), -1).T)
+        if volume > _MAX_KEY:
+            raise StateSpaceError(
+                f"the box around the states has {volume:.3g} states, more than 64-bit numbers can count"
+            )
+        if self.keys is not None:
+            keys = np.ascontiguousarray(self.keys, dtype=np.int64)
+            keys.flags.writeable = False
+            object.__setattr__(self, "keys", keys)
+
+    def __eq__(self, other):
+        """Spaces are equal if they hold the same states of the same species in the same order."""
+        if not isinstance(other, StateSpace):
+            return NotImplemented
+        if self.species != other.species or self.shape != other.shape or (self.keys is None) != (other.keys is None):
+            return False
+        return self.keys is None or np.array_equal(self.keys, other.keys)
+
+    def __hash__(self):
+        """Equal spaces have equal hashes."""
+        return hash((self.species, self.shape, len(self)))
+
+    @property
+    def is_box(self):
+        """Whether the space is a whole box."""
+        return self.keys is None
+
+    @cached_property
+    def states(self):
+        """The states, int64 of shape (n_states, n_species), read-only; row ``i`` is the state with index ``i``."""
+        if self.keys is None:
+            states = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), -1).T
+        else:
+            states = np.stack(np.unravel_index(self.keys, self.shape), axis=1)
+        states = np.ascontiguousarray(states, dtype=np.int64)
         states.flags.writeable = False
-        object.__setattr__(self, "states", states)
+        return states
+
+    @property
+    def strides(self):
+        """What a molecule more of each species adds to a position in the box, shape (n_species,)."""
+        return np.cumprod([1, *self.shape[:0:-1]], dtype=np.int64)[::-1]
 
     @classmethod
     def box(cls, network, /, **largest):
@@ -75,13 +122,7 @@ class StateSpace:
         ((20, 100), 2000)
         """
         for name, count in largest.items():
-            if name not in network.species:
-                raise StateSpaceError(
-                    f"{name!r} is not a species of the network{suggest(name, network.species)}; "
-                    f"it has {', '.join(network.species)}"
-                )
-            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
-                raise StateSpaceError(f"the largest count of {name} is a whole number of at least 0; {count!r} came")
+            _check_largest(network, name, count)
         missing = [name for name in network.species if name not in largest]
         if missing:
             usage = ", ".join(f"{name}={largest.get(name, '…')}" for name in network.species)
@@ -91,13 +132,102 @@ class StateSpace:
             )
         return cls(network.species, tuple(int(largest[name]) + 1 for name in network.species))
 
+    @classmethod
+    def reachable(cls, network, x0, /, *, max_states=2**20, **largest):
+        r"""Return the states that reactions can lead to from a start.
+
+        Conservation laws come out by themselves: a gene that is on or off has two states here, not the four of a box.
+
+        Parameters
+        ----------
+        network : ReactionNetwork
+        x0 : mapping of str to int, or array_like, shape (n_species,) or (n, n_species)
+            The start, or several; species left out of a mapping are 0.
+        max_states : int
+            The search ends with an error beyond it.
+        **largest : int
+            The largest count kept of a species: needed for those that can grow without bound, and only for them.
+
+        Raises
+        ------
+        StateSpaceError
+            If more than `max_states` states are reached, or the start lies beyond `largest`.
+        PropensityError
+            If a propensity is negative or not finite, or a reaction would make a count negative.
+
+        Notes
+        -----
+        A reaction is possible where its propensity is not zero. One whose rate depends on the time counts as possible
+        wherever its molecules are there.
+
+        Examples
+        --------
+        >>> from acme_lib.network import ReactionNetwork
+        >>> gene = ReactionNetwork.parse("off <-> on : 1, 2\non -> on + M : 10\nM -> 0 : 1")
+        >>> len(StateSpace.reachable(gene, {"off": 1}, M=60)), len(StateSpace.box(gene, off=1, on=1, M=60))
+        (122, 244)
+        """
+        several = not isinstance(x0, Mapping) and np.ndim(x0) == 2
+        starts = np.array([network.state(x) for x in x0] if several else [network.state(x0)])
+        for name, count in largest.items():
+            _check_largest(network, name, count)
+        if isinstance(max_states, bool) or not isinstance(max_states, int | np.integer) or max_states < 1:
+            raise ParameterError(f"max_states is a whole number of at least 1; {max_states!r} came")
+        limits, free = _count_limits(network, starts, largest)
+        for x in starts:
+            if np.any(x > limits):
+                i = int(np.argmax(x > limits))
+                raise StateSpaceError(
+                    f"the start has {network.species[i]}={x[i]}, more than the largest count {limits[i]}; raise it"
+                )
+        keys, radix = _search(network, starts, limits, free, int(max_states))
+        return cls._of_table(network.species, np.stack(np.unravel_index(keys, radix), axis=1))
+
+    @classmethod
+    def of_states(cls, network, states):
+        """Return the space of given states, in lexicographic order and each once.
+
+        Parameters
+        ----------
+        network : ReactionNetwork
+        states : array_like of int, shape (n_states, n_species)
+        """
+        table = np.asarray(states)
+        whole = table.ndim == 2 and table.dtype.kind in "iu" and table.shape[1] == len(network.species)
+        if not whole or not len(table) or table.min() < 0:
+            raise StateSpaceError(
+                f"states are whole, non-negative counts of shape (n, {len(network.species)}) for "
+                f"{', '.join(network.species)}; {states!r} came"
+            )
+        return cls._of_table(network.species, table)
+
+    @classmethod
+    def _of_table(cls, species, table):
+        shape = tuple(int(n) + 1 for n in table.max(axis=0))
+        if int(np.prod(shape, dtype=object)) > _MAX_KEY:
+            return cls(species, shape, np.zeros(0, dtype=np.int64))  # which says why not
+        keys = np.unique(np.ravel_multi_index(tuple(table.T), shape))
+        return cls(species, shape, None if len(keys) == int(np.prod(shape, dtype=object)) else keys)
+
+    def restrict(self, mask):
+        """Return the space of the states that a mask (shape (n_states,)) or a condition (str) picks."""
+        mask = self.mask(mask)
+        if not mask.any():
+            raise StateSpaceError("no state is left: the condition holds in none")
+        return self._of_table(self.species, self.states[mask])
+
     def __len__(self):
         """Return the number of states."""
-        return len(self.states)
+        return int(np.prod(self.shape, dtype=object)) if self.keys is None else len(self.keys)
 
     def __str__(self):
-        """Return the box as text, such as ``M=0..59, P=0..599``."""
-        return ", ".join(f"{name}=0..{n - 1}" for name, n in zip(self.species, self.shape, strict=True))
+        """Return the space as text, such as ``M=0..59, P=0..599``."""
+        box = ", ".join(f"{name}=0..{n - 1}" for name, n in zip(self.species, self.shape, strict=True))
+        return box if self.keys is None else f"{len(self)} states within {box}"
+
+    def __repr__(self):
+        """Return the text with its kind."""
+        return f"<StateSpace: {self}>"
 
     def axis(self, name):
         """Return the position of a species, by name, in `species` and `shape`."""
@@ -137,13 +267,67 @@ class StateSpace:
                 f"numbers of shape (n, {len(self.species)}) are many states; {counts!r} came"
             )
         rows = np.atleast_2d(table)
-        inside = (rows >= 0) & (rows < self.shape) & (rows == np.floor(rows))
-        outside = np.flatnonzero(~inside.all(axis=1))
+        indices = self.locate(rows)
+        outside = np.flatnonzero(indices < 0)
         if len(outside):
             state = ", ".join(f"{name}={n:g}" for name, n in zip(self.species, rows[outside[0]], strict=True))
-            raise StateSpaceError(f"the state {state} is not in the box {self}; enlarge the box or correct the state")
-        indices = np.ravel_multi_index(tuple(rows.astype(np.int64).T), self.shape)
+            if self.keys is None:
+                mend = f"is not in the box {self}; enlarge the box or correct the state"
+            else:
+                mend = f"is not one of the {self}; add it, or correct the state"
+            raise StateSpaceError(f"the state {state} {mend}")
         return int(indices[0]) if table.ndim == 1 else indices
+
+    def locate(self, states):
+        """Return the index of each of many states, shape (n, n_species), and -1 for those that are not in the space."""
+        rows = np.asarray(states)
+        inside = ((rows >= 0) & (rows < self.shape) & (rows == np.floor(rows))).all(axis=1)
+        found = np.full(len(rows), -1, dtype=np.int64)
+        positions = np.ravel_multi_index(tuple(rows[inside].astype(np.int64).T), self.shape)
+        if self.keys is not None:
+            at = np.minimum(np.searchsorted(self.keys, positions), len(self.keys) - 1)
+            positions = np.where(self.keys[at] == positions, at, -1)
+        found[inside] = positions
+        return found
+
+    def mask(self, condition):
+        """Return in which states a condition holds.
+
+        Parameters
+        ----------
+        condition : str, or array_like of bool, shape (n_states,)
+            A comparison of counts, such as ``"P > 100"`` or ``"M == 0 and P <= 3"``; a mask is only checked.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_states,)
+
+        Raises
+        ------
+        NetworkSyntaxError, StateSpaceError
+            If the condition cannot be read, or names what is no species.
+        """
+        if isinstance(condition, str):
+            return self.evaluate(condition, "condition") != 0
+        mask = np.asarray(condition)
+        if mask.dtype != bool or mask.shape != (len(self),):
+            raise StateSpaceError(
+                f"a target is a condition such as '{self.species[0]} > 3', or an array of {len(self)} truth values; "
+                f"{condition!r} came"
+            )
+        return mask
+
+    def evaluate(self, text, what="expression"):
+        """Return the value of an expression of counts, such as ``"M*P"``, in each state: shape (n_states,)."""
+        expression = Expression.parse(text)
+        columns = dict(zip(self.species, self.states.T, strict=True))
+        for name in (*expression.names, *(["t"] if expression.uses_time else [])):
+            if name not in columns:
+                raise StateSpaceError(
+                    f"the {what} {text!r} names {name!r}, which is no species{suggest(name, columns)}; "
+                    f"the space has {', '.join(columns)}"
+                )
+        return np.broadcast_to(expression.evaluate(columns), len(self))
 
     def point(self, counts=None, /, **by_name):
         """Return the probability vector that puts all mass on one state.
@@ -165,8 +349,139 @@ class StateSpace:
         return p
 
     def reshape(self, p):
-        """Return `p`, whose last axis runs over states, with one axis a species in its place (a view if possible)."""
+        """Return `p`, whose last axis runs over states, with one axis a species in its place.
+
+        For a box it is a view if possible; for other spaces the states of the box around that are missing get 0.
+        """
         p = np.asarray(p)
         if p.ndim == 0 or p.shape[-1] != len(self):
             raise StateSpaceError(f"the last axis of p runs over the {len(self)} states; p has shape {p.shape}")
+        if self.keys is not None:
+            volume = int(np.prod(self.shape, dtype=object))
+            if volume > MAX_STATES:
+                raise StateSpaceError(f"the box around the {self} has {volume:.3g} states, too many; ask for marginals")
+            full = np.zeros((*p.shape[:-1], volume))
+            full[..., self.keys] = p
+            p = full
         return p.reshape(*p.shape[:-1], *self.shape)
+
+
+def _check_largest(network, name, count):
+    if name not in network.species:
+        raise StateSpaceError(
+            f"{name!r} is not a species of the network{suggest(name, network.species)}; "
+            f"it has {', '.join(network.species)}"
+        )
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise StateSpaceError(f"the largest count of {name} is a whole number of at least 0; {count!r} came")
+
+
+def _count_limits(network, starts, largest):
+    """Return the largest count of each species, and which of them are not bounded by anything that is known."""
+    limits = np.full(len(network.species), _MAX_KEY, dtype=np.int64)
+    for law in network.conservation_laws:
+        if (law >= 0).all():
+            total = int((starts @ law).max())
+            limits[law > 0] = np.minimum(limits[law > 0], total // law[law > 0])
+    for name, count in largest.items():
+        i = network.species.index(name)
+        limits[i] = min(limits[i], count)
+    free = limits == _MAX_KEY
+    bounded = int(np.prod(limits[~free] + 1, dtype=object))
+    if bounded > _MAX_KEY:
+        raise StateSpaceError("the largest counts give a box of more states than 64-bit numbers can count; lower them")
+    if free.any():
+        limits[free] = int((_MAX_KEY // bounded) ** (1 / free.sum())) - 2
+    return limits, free
+
+
+def _search(network, starts, limits, free, max_states):
+    """Return the keys of the states reached, unsorted, and the shape that they are positions in."""
+    radix = tuple(int(n) + 1 for n in limits)
+    table = network.rate_table.arrays
+    in_time = np.array([reaction.rate.uses_time for reaction in network.reactions])
+    strides = np.cumprod([1, *radix[:0:-1]], dtype=np.int64)[::-1]
+    found = np.unique(starts @ strides)
+    n_done = 0
+    while True:
+        capacity = min(max(4096, 4 * len(found)), max(max_states, len(found)) + len(network.reactions) + 1)
+        keys = np.empty(capacity, dtype=np.int64)
+        keys[: len(found)] = found
+        with np.errstate(all="ignore"):
+            status, n_found, n_done, reaction, value = _explore(
+                keys, len(found), n_done, limits, strides, network.stoichiometry, in_time, table
+            )
+        if status == FULL and n_found <= max_states:
+            found = keys[:n_found]
+            continue
+        if status == DONE and n_found <= max_states:
+            return keys[:n_found], radix
+        state = np.array(np.unravel_index(keys[n_done], radix)) if status != DONE else None
+        if status == BAD_PROPENSITY:
+            raise network.propensity_error(reaction, value, state)
+        if status == SHORTAGE:
+            raise network.shortage_error(reaction, state)
+        unbounded = [name for name, is_free in zip(network.species, free, strict=True) if is_free]
+        mend = (
+            f"nothing bounds {', '.join(unbounded)}: give a largest count, as in "
+            f"StateSpace.reachable(network, x0, {unbounded[0]}=100)"
+            if unbounded
+            else "lower the largest counts, or raise max_states"
+        )
+        raise StateSpaceError(f"more than {max_states} states can be reached; {mend}")
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _explore(keys, n_found, n_done, limits, strides, stoichiometry, in_time, table):
+    """Search breadth first until nothing is new or `keys` is full; return (status, found, done, reaction, value)."""
+    n_reactions, n_species = stoichiometry.shape
+    n_slots = 2 * len(keys) + 1
+    slots = np.full(n_slots, -1, dtype=np.int64)  # open addressing: the key itself, at key modulo the slots or behind
+    for k in range(n_found):
+        at = keys[k] % n_slots
+        while slots[at] >= 0:
+            at = (at + 1) % n_slots
+        slots[at] = keys[k]
+    stack = np.empty(MAX_STACK)
+    x = np.ones(n_species + 1)
+    counts = np.empty(n_species, dtype=np.int64)
+    r_start, r_species, r_count = table[5], table[6], table[7]
+    while n_done < n_found:
+        if n_found + n_reactions > len(keys):
+            return FULL, n_found, n_done, 0, 0.0
+        rest = keys[n_done]
+        for i in range(n_species):
+            counts[i] = rest // strides[i]
+            rest -= counts[i] * strides[i]
+            x[i] = counts[i]
+        for j in range(n_reactions):
+            below = False
+            beyond = False
+            for i in range(n_species):
+                n = counts[i] + stoichiometry[j, i]
+                below = below or n < 0
+                beyond = beyond or n > limits[i]
+            if in_time[j]:
+                for e in range(r_start[j], r_start[j + 1]):
+                    below = below or counts[r_species[e]] < r_count[e]
+                a = 0.0 if below else 1.0
+            else:
+                a = propensity(j, x, 0.0, table, stack)
+            if not (a >= 0.0 and a < np.inf):
+                return BAD_PROPENSITY, n_found, n_done, j, a
+            if a == 0.0 or beyond:
+                continue
+            if below:
+                return SHORTAGE, n_found, n_done, j, a
+            key = keys[n_done]
+            for i in range(n_species):
+                key += stoichiometry[j, i] * strides[i]
+            at = key % n_slots
+            while slots[at] >= 0 and slots[at] != key:
+                at = (at + 1) % n_slots
+            if slots[at] < 0:
+                slots[at] = key
+                keys[n_found] = key
+                n_found += 1
+        n_done += 1
+    return DONE, n_found, n_done, 0, 0.0

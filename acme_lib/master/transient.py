@@ -4,16 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
-from scipy import sparse
 
 from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
+from acme_lib.master.in_time import TimeDependent
+from acme_lib.master.interrupt import progress_bar
+from acme_lib.master.krylov import ShiftInvert
+from acme_lib.master.uniformisation import Operator, propagate
+
+METHODS = ("uniformisation", "krylov")
+
+_ROUNDING = 1.2e-16
+_KRYLOV_SOLVES = 60  # of one step, each about a tenth of the time of the factorisation
+_PRODUCT_SECONDS = 4e-10  # an entry of the matrix, in the stencil
 
 
 @dataclass(frozen=True, eq=False)
 class TransientDistribution(StateDistribution):
-    """Probabilities over a box at several times, with their error.
+    """Probabilities over a state space at several times, with their error.
 
     Attributes
     ----------
@@ -22,41 +31,43 @@ class TransientDistribution(StateDistribution):
     times : ndarray, shape (n_times,)
     leaked : ndarray, shape (n_times,)
         The integral of ``outflow · p`` up to each time. With an absorbing boundary it is the probability that has left
-        the box, 1 less the mass of `p`; with a reflecting one it is the expected number of reactions that the boundary
-        has stopped.
+        the space, 1 less the mass of `p`; with a reflecting one it is the expected number of reactions that the
+        boundary has stopped.
     error_bound : ndarray, shape (n_times,)
-        No event of the unbounded process has a probability that differs by more from its probability under `p`.
+        No event of the unbounded process has a probability that differs by more from its probability under `p`. With
+        rates that vary in time, the part of it that comes from the steps is an estimate.
     steps : int
-        Products of matrix and vector.
+        Products of matrix and vector (uniformisation), or solutions with the factors (Krylov).
+    method : str
+    reason : str
+        Why this method.
     """
 
     times: np.ndarray
     leaked: np.ndarray
     error_bound: np.ndarray
     steps: int
+    method: str = "uniformisation"
+    reason: str = ""
 
 
-def solve_transient(generator, p0, t, *, tolerance=1e-10):
-    r"""Solve :math:`dp/dt = A p` from :math:`p(0) = p_0` by uniformisation.
-
-    With :math:`\Lambda` the largest rate of leaving a state and :math:`P = I + A/\Lambda` [1]_,
-
-    .. math:: p(t) = \sum_{k \ge 0} e^{-\Lambda t} \frac{(\Lambda t)^k}{k!} P^k p_0 .
-
-    No entry of `P` is negative, so that nothing cancels and no probability turns negative. What the boundary takes
-    away, :math:`\int_0^t \text{outflow} \cdot p\, ds`, is summed in the same pass. Up to the first reaction that leaves
-    the box, the true and the bounded process are one; hence it bounds the error of truncation (with an absorbing
-    boundary it equals it [2]_).
+def solve_transient(generator, p0, t, *, tolerance=1e-10, method="auto", progress=None):
+    r"""Solve :math:`dp/dt = A p` from :math:`p(0) = p_0`.
 
     Parameters
     ----------
     generator : Generator
+        If rates of its network vary in time, they do so in the solution, which starts at time 0: nothing is frozen.
     p0 : ndarray of shape (n_states,), or mapping of str to int
         A probability vector (``space.point(M=3)``), or the counts of a start state; species left out are 0.
     t : float or array_like, shape (n_times,)
         Times, increasing, not negative, in the units of the rates.
     tolerance : float
-        Probability that may be lost to the truncation of the sum, over all times together.
+        Probability that the numerical method may lose or misplace, over all times together.
+    method : {"auto", "uniformisation", "krylov"}
+        See the notes; the result says which and why.
+    progress : bool, optional
+        A progress bar; by default one appears when the work takes more than five seconds.
 
     Returns
     -------
@@ -66,18 +77,37 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10):
     Raises
     ------
     ParameterError
-        If times or the tolerance do not fit.
+        If times, the tolerance or the method do not fit.
     StateSpaceError
         If `p0` is no probability vector on the space.
 
     Notes
     -----
-    Use when: laws at given times are wanted with a certain error. The work is about Λt products of matrix and vector.
+    **Uniformisation** [1]_ [2]_: with :math:`\Lambda` above the rates of leaving and :math:`P = I + A/\Lambda`,
+
+    .. math:: p(t) = \sum_{k \ge 0} e^{-\Lambda t} \frac{(\Lambda t)^k}{k!} P^k p_0 .
+
+    No entry of `P` is negative, so that nothing cancels and no probability turns negative. The work is about Λt
+    products of matrix and vector, over the part of the states where the law is, with Λ of that part.
+
+    **Krylov** (:math:`(I - \gamma A)^{-1}` and its powers [3]_): one sparse factorisation for each length of step and
+    some tens of solutions, however fast the fastest reactions are. Its error is bounded by the integral of the
+    residual. It is chosen where Λt is so large that this is cheaper.
+
+    **Rates in time**: steps of fourth order, their length controlled, that end where a rate jumps.
+
+    What the boundary takes away, :math:`\int_0^t \text{outflow} \cdot p\, ds`, is summed in the same pass. Up to the
+    first reaction that leaves the space, the true and the bounded process are one; hence it bounds the error of
+    truncation (with an absorbing boundary it equals it [4]_).
+
+    Use when: laws at given times are wanted with a certain error.
 
     References
     ----------
     .. [1] A. Jensen, Skand. Aktuarie.tidskr. 36, 87 (1953).
-    .. [2] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
+    .. [2] F. Didier, T. A. Henzinger, M. Mateescu, V. Wolf, IEEE HIBI 2009, 118. doi:10.1109/HiBi.2009.23
+    .. [3] J. van den Eshof, M. Hochbruck, SIAM J. Sci. Comput. 27, 1438 (2006). doi:10.1137/040605461
+    .. [4] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
 
     Examples
     --------
@@ -89,77 +119,76 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10):
     >>> law.mean("M").round(6)
     array([3.934693, 6.321206])
     """
-    times = _check_times(t)
+    times = check_times(t)
     if not 0.0 < tolerance < 1.0:
         raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-10; {tolerance!r} came")
+    if method not in ("auto", *METHODS):
+        raise ParameterError(f"method is 'auto', {', '.join(map(repr, METHODS))}; {method!r} came")
     space = generator.space
-    v = _check_start(space, p0)
-    rate = float(-generator.matrix.diagonal().min()) or 1.0  # any rate does where nothing happens
-    jumps = sparse.csr_array(sparse.eye_array(len(space)) + generator.matrix / rate)
+    v = check_start(space, p0)
+    in_time = generator.network is not None and generator.network.uses_time
+    if in_time and method == "krylov":
+        raise ParameterError("the method 'krylov' needs rates that are constant in time; leave the method out")
     p = np.empty((len(times), len(space)))
     leaked, error = np.empty(len(times)), np.empty(len(times))
     lost, cut, steps, before = 0.0, 0.0, 0, 0.0
-    for i, until in enumerate(times):
-        weights, first, tail = _poisson_weights(rate * (until - before), tolerance / (2 * len(times)))
-        # The mean time spent after exactly k jumps is the probability of more than k, over the rate.
-        more = np.cumsum(weights[::-1])[::-1]
-        upper = np.concatenate([np.full(first, more[0]), more[1:], [0.0]])
-        exited = _uniformise(jumps.indptr, jumps.indices, jumps.data, generator.outflow, weights, first, upper, v, p[i])
-        lost += exited / rate
-        cut += 2 * tail  # of p, and of the sum that gives `lost`
-        steps += first + len(weights) - 1
-        v = p[i].copy()
-        leaked[i], error[i], before = lost, lost + cut, until
-    return TransientDistribution(space, p, times, leaked, np.minimum(error, 1.0), steps)
+    span = float(times[-1]) or 1.0
+    largest = float(-generator.matrix.diagonal().min())
+    chosen, reason, advance = _prepare(generator, times, tolerance, method, in_time, span)
+    with progress_bar(progress, None, "product") as bar:
+        for i, until in enumerate(times):
+            share = tolerance * (until - before) / span
+            result = advance(v, before, until, share, bar.update)
+            if result is None:
+                raise ParameterError(
+                    f"the tolerance {tolerance:g} was not reached by method 'krylov', whose rounding is larger; "
+                    "use method='uniformisation', or a larger tolerance"
+                )
+            # The diagonal is rounded: each state keeps or loses that much of its rate.
+            rounding = _ROUNDING * largest * (until - before)
+            lost, cut, steps = lost + result.exited, cut + result.cut + rounding, steps + result.steps
+            v = p[i] = result.p
+            leaked[i], error[i], before = lost, lost + cut, until
+    return TransientDistribution(space, p, times, leaked, np.minimum(error, 1.0), steps, chosen, reason)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _uniformise(starts, columns, data, outflow, weights, first, upper, v, out):
-    """Write the weighted sum of the powers of P, applied to `v`, to `out`; return the sum of ``upper · outflow``."""
-    n = len(v)
-    v = v.copy()
-    new = np.empty(n)
-    exited = 0.0
-    for i in range(n):
-        out[i] = weights[0] * v[i] if first == 0 else 0.0
-        exited += upper[0] * outflow[i] * v[i]
-    for k in range(1, first + len(weights)):
-        w = weights[k - first] if k >= first else 0.0
-        left = 0.0
-        for i in range(n):
-            total = 0.0
-            for e in range(starts[i], starts[i + 1]):
-                total += data[e] * v[columns[e]]
-            new[i] = total
-            out[i] += w * total
-            left += outflow[i] * total
-        exited += upper[k] * left
-        v, new = new, v
-    return exited
+def _prepare(generator, times, tolerance, method, in_time, span):
+    """Return the method, why, and the function that carries p from one time to the next."""
+    n, entries = len(generator.space), generator.matrix.nnz
+    if in_time:
+        stepper = TimeDependent(generator, span, tolerance)
+        announce(product_cost("one step in time", n, 3 * entries, 1000, 20), n)
+        return (
+            "uniformisation",
+            f"rates vary in time: steps of fourth order, with {len(stepper.switches)} jumps of rates on the way",
+            lambda p, a, b, share, step: stepper.propagate(p, a, b, step),
+        )
+    largest = float(-generator.matrix.diagonal().min())
+    products = largest * times[-1]
+    factor = factor_cost(n, len(generator.space.species))
+    lengths = len(np.unique(np.round(np.diff(times, prepend=0.0) / span, 12)))
+    seconds_u = products * entries * _PRODUCT_SECONDS
+    seconds_k = factor.seconds * (lengths + len(times) * _KRYLOV_SOLVES / 10) + 0.3 * len(times)
+    what = f"Λt = {products:.3g}"
+    if method == "auto":
+        fits = factor.memory < (memory_of_machine() or 8e9) / 3
+        method = "krylov" if seconds_u > 3 * seconds_k and fits and tolerance >= 1e-11 else "uniformisation"
+        other = "Krylov" if method == "uniformisation" else "uniformisation"
+        pair = (seconds_u, seconds_k) if method == "uniformisation" else (seconds_k, seconds_u)
+        what += f": about {pair[0]:.2g} s, against {pair[1]:.2g} s by {other}"
+    else:
+        what += ": asked for"
+    if method == "krylov":
+        announce(factor, n)
+        solver = ShiftInvert(generator.matrix, generator.outflow)
+        return method, what, lambda p, a, b, share, step: solver.propagate(p, b - a, share, step)
+    announce(product_cost("uniformisation", n, entries, products / 2, 6 + len(times)), n)
+    operator = Operator.of(generator.matrix, generator.outflow, generator.space.shape)
+    return method, what, lambda p, a, b, share, step: propagate(operator, p, b - a, share, step)
 
 
-def _poisson_weights(mean, tail):
-    """Return Poisson weights without their tails, the count of the first, and the mass cut off (at most `tail`).
-
-    From the mode outwards by ratios, then normalised, as Fox and Glynn do (doi:10.1145/42404.42409): stable for any
-    mean.
-    """
-    mode = int(mean)
-    # Bernstein's bound: beyond this width lies less than a billionth of `tail`, so that the sum is the whole.
-    log_tail = np.log(2.0 / tail) + 20.0
-    width = int(log_tail / 3 + np.sqrt(log_tail**2 / 9 + 2 * log_tail * mean)) + 1
-    lowest = max(0, mode - width)
-    above = np.cumprod(mean / np.arange(mode + 1, mode + width + 1))
-    below = np.cumprod(np.arange(mode, lowest, -1) / mean)[::-1] if mode else np.zeros(0)
-    weights = np.concatenate([below, [1.0], above])
-    weights /= weights.sum()
-    low, high = np.cumsum(weights), np.cumsum(weights[::-1])
-    n_low, n_high = np.searchsorted(low, tail / 2, side="right"), np.searchsorted(high, tail / 2, side="right")
-    cut = (low[n_low - 1] if n_low else 0.0) + (high[n_high - 1] if n_high else 0.0)
-    return weights[n_low : len(weights) - n_high], lowest + int(n_low), float(cut)
-
-
-def _check_times(t):
+def check_times(t):
+    """Return times as an array; they are finite, increase and start at 0 or later."""
     times = np.atleast_1d(np.array(t, dtype=float))
     if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)):
         raise ParameterError(f"t is a finite number, or a sequence of them; {t!r} came")
@@ -168,7 +197,8 @@ def _check_times(t):
     return times
 
 
-def _check_start(space, p0):
+def check_start(space, p0):
+    """Return a start (counts by name, or a probability vector) as a probability vector of its own."""
     if isinstance(p0, Mapping):
         return space.point(p0)
     p = np.array(p0, dtype=float)

@@ -5,6 +5,7 @@ on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 """
 
 from acme_lib.plot.compare import draw_comparison, show_comparison
+from acme_lib.plot.density import draw_density, draw_density_map, draw_growth_rate
 from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
     FILL,
@@ -22,8 +23,11 @@ __all__ = [
     "Picture",
     "draw_cells",
     "draw_comparison",
+    "draw_density",
+    "draw_density_map",
     "draw_distribution",
     "draw_generator",
+    "draw_growth_rate",
     "draw_joint_distribution",
     "draw_samples",
     "draw_trajectories",

@@ -7,6 +7,7 @@ import importlib
 
 _HOMES = {
     "acme_lib.teach.widgets": ["SliderFigure", "explore", "slider"],
+    "acme_lib.teach.densities": ["explore_density"],
     "acme_lib.teach.predict": ["Prediction", "predict"],
     "acme_lib.teach.selfcheck": ["Report", "check_installation"],
 }

@@ -45,6 +45,30 @@ def build_assignments(root, *, out=None):
     return written
 
 
+def compare_assignments(root):
+    """Build all assignments anew, elsewhere, and compare them with the files that stand.
+
+    Parameters
+    ----------
+    root : path
+        The course, as in `build_assignments`.
+
+    Returns
+    -------
+    dict of str to bool
+        For each file, by its path in the course, whether it is as its text says.
+    """
+    root = Path(root).resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch).resolve()
+        same = {}
+        for path in build_assignments(root, out=scratch):
+            name = path.relative_to(scratch)
+            old = root / name
+            same[name.as_posix()] = old.is_file() and old.read_text("utf-8") == path.read_text("utf-8")
+        return same
+
+
 def write_source(path):
     """Return the nbgrader source notebook of a MyST text, as the text of an ``.ipynb`` file."""
     import jupytext

@@ -26,7 +26,7 @@ import numpy as np
 
 from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
 from acme_lib.teach.check_laws import ERROR_RATE, birth_death_law, birth_death_laws, compare_with_law
-from acme_lib.teach.check_slips import SLIPS
+from acme_lib.teach.check_slips import SLIPS, announce
 
 __all__ = [
     "ANYTHING",
@@ -528,8 +528,7 @@ def _explain_together(region):
 
 
 def _name_slip(key):
-    slip = SLIPS[key]
-    return ["", *_wrap(f"This looks like: {slip.name}."), *_wrap(slip.text)]
+    return ["", *(line for text in announce(key) for line in _wrap(text))]
 
 
 def _wrap(text):

@@ -300,3 +300,18 @@ SLIPS = {
         "Zero does solve A p = 0, but it is no law. Which further equation has the answer to satisfy?",
     ),
 }
+
+
+def announce(key):
+    """Return what a failed check says of a misconception: its name, then what to think about."""
+    return f"This looks like: {SLIPS[key].name}.", SLIPS[key].text
+
+
+def find_slips(message):
+    """Return the misconceptions that the message of a failed check names, however its lines are broken.
+
+    >>> find_slips(" ".join(["✗ A check fails.", *announce("leaks"), "Your answer: 2"]))
+    ('leaks',)
+    """
+    words = " ".join(message.split())
+    return tuple(key for key in SLIPS if " ".join(announce(key)) in words)

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from tests.benchmarks.table import print_table, write_json
@@ -9,6 +10,7 @@ from tests.benchmarks.table import print_table, write_json
 BENCHMARKS = {
     "ssa": "exact simulation beside five peers and a limit in C++",
     "ssa-scaling": "cost and memory of exact simulation against reactions and trajectories, with a plot",
+    "cme": "the master equation beside SciPy's solvers, its cost against states, a toggle switch, adaptive projection",
     "grading": "stock nbgrader and ours on the same submissions (ACME_SUBMISSIONS of them, 200 by default)",
     "grading-scaling": "ours against the number of submissions, 50 to 2,000: seconds and memory",
     "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
@@ -21,6 +23,8 @@ def main(arguments=None):
     parser.add_argument("name", choices=BENCHMARKS, help="; ".join(f"{k}: {v}" for k, v in BENCHMARKS.items()))
     parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
     options = parser.parse_args(arguments)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # of linear algebra: seconds of one core, ours and the peers'
     rows = importlib.import_module(f"tests.benchmarks.{options.name.replace('-', '_')}").run()
     print_table(rows)
     if options.json:

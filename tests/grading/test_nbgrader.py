@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from acme_lib.cli import main
 from acme_lib.teach.assignments import build_assignments
 from acme_lib.teach.check_slips import SLIPS
 
@@ -188,3 +190,38 @@ def test_the_release_holds_no_answer(course):
             visible = cell.source.replace(part, "")
             assert not [line for line in lines if line in released and line not in visible and "(" in line[-1:]]
             assert part.strip() not in released
+
+
+def test_reports_of_the_real_gradebook(course, monkeypatch, capsys):
+    """Statistics, export, feedback and similar answers, from what nbgrader itself has written."""
+    (course / "course").mkdir()
+    monkeypatch.chdir(course)
+    assert main(["statistics", ASSIGNMENT, "--output", "statistics.html"]) == 0
+    page = (course / "statistics.html").read_text(encoding="utf-8")
+    words = " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<(style|img).*?>", "", page)).split())
+    assert "3 of 3 students" in words
+    # In the order of the notebook: (points, graded, mean) of the first question, then who has to be graded by hand.
+    assert "1 propensities_simple 2 3 67 %" in words
+    assert f"To be graded by hand: {TEXT} (2)" in words
+    for number, (cell, (_, _, slip)) in zip((2, 5), MISCONCEPTIONS.items(), strict=True):
+        assert f"{SLIPS[slip].name} {number} ({cell}) 1 33 %" in words
+    # Not written, in each of 14 questions: one, the untouched; in the last row what is still to be graded.
+    assert [int(n) for n in re.findall(r"% – (\d+)", words)] == [1] * 14 + [2]
+
+    capsys.readouterr()
+    assert main(["export", "moodle", ASSIGNMENT, "--output", "moodle.csv"]) == 1
+    out = capsys.readouterr().out
+    assert "by hand: no grade in the file: 'mistaken', 'solved'" in out
+    assert (course / "moodle.csv").read_text() == f"Username,{ASSIGNMENT}\nuntouched,0\n"
+
+    assert main(["feedback", ASSIGNMENT, "--output", "bundles"]) == 0
+    for student in ("untouched", "solved", "mistaken"):
+        with zipfile.ZipFile(course / "bundles" / f"{student}.zip") as archive:
+            (name,) = archive.namelist()
+            assert archive.read(name) == (course / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html").read_bytes()
+
+    assert main(["copying", ASSIGNMENT, "--output", "copying.html"]) == 0
+    with open(course / "copying.csv", newline="") as file:
+        (pair,) = csv.DictReader(file)
+    assert (pair["first"], pair["second"]) == ("mistaken", "solved")
+    assert float(pair["similarity"]) > 0.8

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST_PERCENT = 95.0
+REPORTS = [f"tests/grading/test_{name}.py" for name in ("bundles", "copying", "exports", "late", "statistics")]
 
 
 def as_ranges(lines):
@@ -33,7 +34,7 @@ def test_line_coverage(tmp_path):
         )
 
     left_out = "not jit and not slow and not browser and not nbgrader"
-    pytest_run = ["-m", "pytest", "tests/library", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", left_out]
+    pytest_run = ["-m", "pytest", "tests/library", *REPORTS, "-q", "-n", "0", "-p", "no:cacheprovider", "-m", left_out]
     tests = python("coverage", "run", "--source=acme_lib", *pytest_run)
     assert tests.returncode == 0, tests.stdout[-6000:] + tests.stderr[-2000:]
     written = python("coverage", "json", "-q", "-o", str(report))

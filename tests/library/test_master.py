@@ -23,6 +23,7 @@ from acme_lib.master import (
     stationary,
     total_variation,
     transient,
+    uniformisation,
 )
 from acme_lib.network import ReactionNetwork
 
@@ -563,7 +564,7 @@ def test_stopped_reactions_are_counted_where_nothing_else_happens():
 @pytest.mark.parametrize("mean", [0.0, 1e-8, 0.3, 1.0, 7.7, 400.0, 1e6])
 @pytest.mark.parametrize("tail", [1e-6, 1e-14])
 def test_poisson_weights(mean, tail):
-    weights, first, cut = transient._poisson_weights(mean, tail)
+    weights, first, cut = uniformisation.poisson_weights(mean, tail)
     expected = stats.poisson.pmf(np.arange(first, first + len(weights)), mean)
     # SciPy's formula subtracts numbers of size mean·log(mean): at 1e6 it is good to a few 1e-9, and mpmath is asked.
     np.testing.assert_allclose(weights, expected, rtol=1e-12 if mean < 1e3 else 1e-8)

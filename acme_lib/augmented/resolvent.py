@@ -1,0 +1,112 @@
+"""Solving (z M - h A) u = M p, the one linear system from which implicit steps, stationary laws and modes are made.
+
+M is 1 for densities and 0 for auxiliary unknowns, which are eliminated in the same sweep. Along one continuum axis the
+matrix is banded, and LAPACK's banded factorisation is used; otherwise a sparse one.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+from scipy.sparse.linalg import splu
+
+from acme_lib.errors import StateSpaceError
+
+_WIDEST_BAND = 160  # subdiagonals up to which a band beats a sparse factorisation
+
+
+class Resolvent:
+    """Factorises z M - h A for any z and h, of the `Terms` of a system."""
+
+    def __init__(self, terms):
+        self.n, self.size = terms.n_cells, terms.n_unknowns
+        rows, columns, values = terms.rows, terms.columns, terms.values
+        order = np.argsort(terms.position, kind="stable")
+        place = np.empty(self.size, dtype=np.int64)
+        place[order] = np.arange(self.size)
+        i, j = place[rows], place[columns]
+        diagonal = np.arange(self.size)
+        self.kl = int(np.max(i - j, initial=0))
+        self.ku = int(np.max(j - i, initial=0))
+        self.banded = self.kl <= _WIDEST_BAND and self.ku <= _WIDEST_BAND
+        density = rows < self.n
+        is_density = (order < self.n).astype(float)
+        if self.banded:
+            height = 2 * self.kl + self.ku + 1
+            flat = (self.kl + self.ku + i - j) + j * height
+            shape = (self.size, height)
+
+            def lay(where, amount):
+                return np.bincount(where, amount, minlength=self.size * height).astype(float).reshape(shape).T
+
+            self.moving = lay(flat[density], values[density])
+            self.fixed = -lay(flat[~density], values[~density])
+            self.fixed[self.kl + self.ku] += 1.0 - is_density
+            self.mass = is_density
+            self.places, self.place = place, place[: self.n]
+            return
+        # The unknowns stay in their order: the factorisation finds its own.
+        everything = sparse.coo_array(
+            (np.ones(len(rows) + self.size), (np.append(rows, diagonal), np.append(columns, diagonal))),
+            shape=(self.size, self.size),
+        ).tocsc()
+        everything.sort_indices()
+        self.indptr, self.indices = everything.indptr, everything.indices
+        # Where each entry lies in the data of the sorted matrix.
+        column_of = np.repeat(diagonal, np.diff(self.indptr))
+        keys = column_of.astype(np.int64) * self.size + self.indices
+        at = np.searchsorted(keys, columns * self.size + rows)
+        at_diagonal = np.searchsorted(keys, diagonal * (self.size + 1))
+        count = len(keys)
+        self.moving = np.bincount(at[density], values[density], minlength=count).astype(float)
+        self.fixed = -np.bincount(at[~density], values[~density], minlength=count).astype(float)
+        self.mass = np.zeros(count)
+        is_density = np.arange(self.size) < self.n
+        self.mass[at_diagonal[is_density]] = 1.0
+        self.fixed[at_diagonal[~is_density]] += 1.0
+
+    def factor(self, z, h):
+        """Return a function that solves ``(z M - h A) u = M p`` for a vector p of densities.
+
+        It returns the whole u, auxiliary unknowns too, real where `z` is.
+        """
+        if self.banded:
+            return self._factor_band(z, h)
+        data = self.fixed - h * self.moving + z * self.mass
+        matrix = sparse.csc_array((data, self.indices, self.indptr), shape=(self.size, self.size))
+        try:
+            factors = splu(matrix, permc_spec="COLAMD", diag_pivot_thresh=0.1)
+        except RuntimeError as error:
+            raise _singular(z, h) from error
+
+        def solve(p):
+            right = np.zeros(self.size, dtype=data.dtype)
+            right[: self.n] = p
+            return factors.solve(right)
+
+        return solve
+
+    def _factor_band(self, z, h):
+        band = self.fixed - h * self.moving
+        complex_ = isinstance(z, complex)
+        if complex_:
+            band = band.astype(complex)
+        band[self.kl + self.ku] += z * self.mass
+        factorise, substitute = (lapack.zgbtrf, lapack.zgbtrs) if complex_ else (lapack.dgbtrf, lapack.dgbtrs)
+        band, pivots, info = factorise(np.asfortranarray(band), self.kl, self.ku, overwrite_ab=1)
+        if info != 0:
+            raise _singular(z, h)
+
+        def solve(p):
+            right = np.zeros(self.size, dtype=band.dtype)
+            right[self.place] = p
+            u, _ = substitute(band, self.kl, self.ku, right, pivots, overwrite_b=1)
+            return u[self.places]
+
+        return solve
+
+
+def _singular(z, h):
+    return StateSpaceError(
+        f"the matrix z - h A is singular (z={z:g}, h={h:g}): a cell that nothing enters and nothing leaves, or a rate "
+        "that is not finite"
+    )

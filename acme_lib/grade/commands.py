@@ -1,0 +1,155 @@
+"""What an instructor does with the gradebook of a finished assignment, as commands of `acme`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_commands(commands, find_course):
+    """Add the commands to those of `acme`; `find_course` returns the folder of the chapters."""
+    gradebook = argparse.ArgumentParser(add_help=False)
+    gradebook.add_argument("--db", metavar="URL", help="the gradebook; default: that of nbgrader_config.py")
+    assignment = argparse.ArgumentParser(add_help=False, parents=[gradebook])
+    assignment.add_argument("assignment", help="its name, which is that of its folder")
+    moodle = argparse.ArgumentParser(add_help=False)
+    moodle.add_argument("--match", metavar="COLUMN", help="the roster's column that holds the gradebook's ids")
+
+    def add(name, act, parents, **options):
+        command = commands.add_parser(name, parents=parents, **options)
+        command.set_defaults(run=lambda options: _with_gradebook(options, find_course().parent, act))
+        return command
+
+    add("late", update_penalties, [assignment], help="find the penalties of late submissions again")
+
+    export = add("export", export_grades, [gradebook, moodle], help="write grades as Canvas or Moodle import them")
+    export.add_argument("platform", choices=["canvas", "moodle", "worksheet"], help="worksheet: of a Moodle assignment")
+    export.add_argument("assignments", nargs="+", metavar="assignment")
+    export.add_argument("--roster", type=Path, metavar="FILE", help="the platform's own export, with its ids")
+    export.add_argument("--output", type=Path, metavar="FILE", help="default: PLATFORM.csv")
+    export.add_argument("--column", help="name or number of the assignment in Canvas")
+    export.add_argument("--identifier", default="Username", help="what Moodle knows students by (default Username)")
+    export.add_argument("--missing", choices=["blank", "zero"], default="blank", help="for no submission (blank)")
+    export.add_argument("--scale", action="store_true", help="scale the points to the platform's maximum")
+
+    bundles = add("feedback", bundle_feedback, [assignment, moodle], help="pack the feedback pages, student by student")
+    bundles.add_argument("--output", type=Path, metavar="PATH", help="a folder; with --worksheet, a zip file")
+    bundles.add_argument("--worksheet", type=Path, metavar="FILE", help="Moodle's, for one zip file that Moodle takes")
+
+    statistics = add(
+        "statistics", show_statistics, [assignment], help="write a page: grades, questions, misconceptions"
+    )
+    statistics.add_argument("--output", type=Path, metavar="FILE", help="default: statistics-ASSIGNMENT.html")
+
+    copying = add("copying", show_copying, [assignment], help="write a page, and a CSV file, of answers that are alike")
+    copying.add_argument("--output", type=Path, metavar="FILE", help="default: copying-ASSIGNMENT.html, and .csv")
+    copying.add_argument("--threshold", type=float, default=0.5, help="the least similarity listed (default 0.5)")
+
+
+def _with_gradebook(options, root, act):
+    """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
+    from acme_lib.errors import AcmeError, MissingExtraError
+    from acme_lib.grade.marks import open_gradebook
+    from acme_lib.teach.assignments import load_config
+
+    config = load_config(root)
+    url = options.db or config.CourseDirectory.db_url
+    try:
+        with open_gradebook(url, config.CourseDirectory.course_id) as gradebook:
+            return act(options, config, gradebook)
+    except (AcmeError, MissingExtraError, OSError) as error:
+        print(f"acme {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def update_penalties(options, config, gradebook):
+    """Print who is late, and what it costs."""
+    from acme_lib.grade.late import LatePolicy, assign_penalties
+
+    late = assign_penalties(gradebook, options.assignment, LatePolicy(config=config))
+    for one in late:
+        print(f"{one.student!a}: {one.seconds / 3600:.2f} hours late, {one.penalty:g} points lost")
+    print(f"{options.assignment}: {len(late)} late submissions")
+    return 0
+
+
+def export_grades(options, config, gradebook):
+    """Write the file and name who is not in it; 1 when a grade is missing."""
+    from acme_lib.errors import GradebookError
+    from acme_lib.grade.archive import write_file
+    from acme_lib.grade.exports import export_canvas, export_moodle, export_worksheet, read_roster
+    from acme_lib.grade.marks import read_marks
+
+    marks = [read_marks(gradebook, name) for name in options.assignments]
+    roster = read_roster(options.roster) if options.roster else None
+    common = {"match": options.match, "missing": "0" if options.missing == "zero" else ""}
+    if options.platform == "moodle":
+        scale = 100.0 if options.scale else None
+        export = export_moodle(marks, roster=roster, identifier=options.identifier, scale=scale, **common)
+    elif roster is None or len(marks) > 1:
+        raise GradebookError(f"{options.platform} takes one assignment, and as --roster a file from the platform")
+    elif options.platform == "canvas":
+        export = export_canvas(marks[0], roster, column=options.column, scale=options.scale, **common)
+    else:
+        export = export_worksheet(marks[0], roster, scale=options.scale, **common)
+    path = write_file(options.output or Path(f"{options.platform}.csv"), export.text)
+    print("\n".join([f"{path}: {export.describe()[0]}", *export.describe()[1:]]))
+    return 0 if export.complete else 1
+
+
+def bundle_feedback(options, config, gradebook):
+    """Write the zip files and name who gets none; 1 when a page is missing."""
+    from acme_lib.grade.bundles import collect_feedback, write_bundles, write_moodle_bundle
+    from acme_lib.grade.exports import match_students, read_roster
+    from acme_lib.grade.marks import read_marks
+
+    marks = read_marks(gradebook, options.assignment)
+    feedback = collect_feedback(marks, config)
+    if options.worksheet:
+        worksheet = read_roster(options.worksheet)
+        rows = match_students(marks, worksheet, match=options.match)
+        path = options.output or Path(f"feedback-{options.assignment}.zip")
+        packed = write_moodle_bundle(feedback, rows, path, worksheet=worksheet.path)
+        left_out = sorted(set(feedback.pages) - set(packed))
+    else:
+        path = options.output or Path(f"feedback-{options.assignment}")
+        packed, left_out = write_bundles(feedback, path), []
+    print(f"{path}: feedback for {len(packed)} students")
+    for purpose, who in {
+        "without a feedback page (run nbgrader generate_feedback)": feedback.missing,
+        "not in Moodle's worksheet": left_out,
+    }.items():
+        if who:
+            print(f"{len(who)} {purpose}: {', '.join(map(ascii, who))}")
+    return 1 if feedback.missing or left_out else 0
+
+
+def show_statistics(options, config, gradebook):
+    """Write the page."""
+    from acme_lib.grade.archive import write_file
+    from acme_lib.grade.marks import find_order, read_marks
+    from acme_lib.grade.misconceptions import find_misconceptions
+    from acme_lib.grade.statistics import find_statistics, write_statistics
+
+    course = config.CourseDirectory
+    order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
+    marks = read_marks(gradebook, options.assignment, order=order)
+    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
+    print(write_file(options.output or Path(f"statistics-{options.assignment}.html"), page))
+    return 0
+
+
+def show_copying(options, config, gradebook):
+    """Write the page and the file."""
+    from dataclasses import replace
+
+    from acme_lib.grade.archive import write_file
+    from acme_lib.grade.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
+
+    students = [student.id for student in gradebook.students]
+    answers, release, unread = collect_answers(students, options.assignment, config)
+    report = find_pairs(answers, release, assignment=options.assignment, threshold=options.threshold)
+    path = options.output or Path(f"copying-{options.assignment}.html")
+    print(write_file(path, write_copy_page(replace(report, unread=unread))))
+    print(write_file(path.with_suffix(".csv"), write_pairs_csv(report)))
+    print(f"{len(report.pairs)} pairs to look at, of {report.compared}. This is a hint, not a proof.")
+    return 0

@@ -1,0 +1,94 @@
+"""Which misconceptions a class had, from the messages of the checks in the autograded notebooks."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+
+from acme_lib.teach.check import NOT_WRITTEN
+from acme_lib.teach.check_slips import find_slips
+
+LARGEST = 50_000_000  # bytes of a notebook that is read; output floods are cut long before
+
+
+@dataclass(frozen=True)
+class Misconceptions:
+    """How many students had each misconception, question by question.
+
+    Attributes
+    ----------
+    slips : dict of (str, str) to collections.Counter
+        By notebook and cell: students by misconception (a key of `acme_lib.teach.check_slips.SLIPS`).
+    unwritten : collections.Counter
+        By notebook and cell: students whose function was not written.
+    unexplained : collections.Counter
+        By notebook and cell: students whose check failed in no known way.
+    unread : tuple of str
+        Students without an autograded notebook, or with one that cannot be read.
+    """
+
+    slips: dict = field(default_factory=dict)
+    unwritten: Counter = field(default_factory=Counter)
+    unexplained: Counter = field(default_factory=Counter)
+    unread: tuple = ()
+
+
+def find_misconceptions(marks, config):
+    """Read the autograded notebooks of an assignment.
+
+    Only an error of the checks themselves counts, and of one student each misconception once for a question; what a
+    submission prints is not looked at.
+
+    Parameters
+    ----------
+    marks : Marks
+    config : traitlets.config.Config
+        Of the course.
+
+    Returns
+    -------
+    Misconceptions
+    """
+    course = CourseDirectory(config=config)
+    asked = {(question.notebook, question.name) for question in marks.questions}
+    slips, unwritten, unexplained, unread = {}, Counter(), Counter(), []
+    for student, submitted in zip(marks.students, marks.submitted, strict=True):
+        if not submitted or Path(student.id).name != student.id:
+            continue
+        folder = Path(course.format_path(course.autograded_directory, student.id, marks.assignment))
+        messages = {}
+        for notebook in sorted({notebook for notebook, _ in asked}):
+            cells = _read_messages(folder / f"{notebook}.ipynb")
+            if cells is None:
+                unread.append(student.id)
+                break
+            messages |= {(notebook, cell): text for cell, text in cells.items() if (notebook, cell) in asked}
+        for question, text in messages.items():
+            found = find_slips(text)
+            slips.setdefault(question, Counter()).update(found)
+            if " ".join(NOT_WRITTEN.split()) in " ".join(text.split()):
+                unwritten[question] += 1
+            elif not found:
+                unexplained[question] += 1
+    return Misconceptions(slips, unwritten, unexplained, tuple(unread))
+
+
+def _read_messages(path):
+    """Return the text of the failed check in each cell, by grade id; None when the notebook cannot be read."""
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        cells = json.loads(path.read_bytes())["cells"]
+        messages = {}
+        for cell in cells:
+            grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+            for output in cell.get("outputs", ()):
+                if output.get("output_type") == "error" and output.get("ename") == "CheckFailed":
+                    # nbgrader has the whole message in the value of the error, a grader may have it in its traceback
+                    lines = [str(output.get("evalue", "")), *map(str, output.get("traceback", ()))]
+                    messages.setdefault(str(grade_id), "\n".join(lines))
+        return messages
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,324 @@
+"""The statistics page: its numbers against other sources, its words, and that nothing in it can run."""
+
+import html
+import html.parser
+import json
+import re
+import runpy
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from traitlets.config import Config
+
+from acme_lib.cli import main
+from acme_lib.grade.marks import Marks, Question, Student, open_gradebook, read_marks
+from acme_lib.grade.misconceptions import Misconceptions, find_misconceptions
+from acme_lib.grade.pages import escape, write_names, write_page, write_table
+from acme_lib.grade.statistics import correlate, find_statistics, write_statistics
+from acme_lib.teach.check import NOT_WRITTEN, CheckFailed, check_values, hidden_checks
+from acme_lib.teach.check_slips import SLIPS, announce, find_slips
+
+GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
+opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE grade; --",
+    "\u202eevil",
+    "a\x1b[2J",
+]
+
+
+def make_marks(scores, points=None, ungraded=None, names=None):
+    scores = np.asarray(scores, dtype=float)
+    points = points or [1.0] * scores.shape[1]
+    questions = tuple(Question("sheet", f"q{i}", value, False) for i, value in enumerate(points, start=1))
+    names = names or [f"s{i:02d}" for i in range(len(scores))]
+    ungraded = np.zeros(scores.shape, bool) if ungraded is None else np.asarray(ungraded)
+    return Marks("homework", tuple(map(Student, names)), questions, scores, ungraded, np.zeros(len(scores)))
+
+
+# numbers -------------------------------------------------------------------------------------------
+
+
+def test_a_small_class_by_hand():
+    """Five students, one without a submission; all values worked out on paper."""
+    scores = [[2, 0, 1], [2, 2, 3], [0, 0, 0], [2, 2, 2], [np.nan] * 3]
+    found = find_statistics(make_marks(scores, [2.0, 2.0, 4.0]))
+    assert (found.submitted, found.missing, found.max_score) == (4, ("s04",), 8)
+    np.testing.assert_array_equal(found.totals, [3, 7, 0, 6])
+    assert [question.difficulty for question in found.questions] == [0.75, 0.5, 0.375]
+    # the first question against the others, (2, 2, 0, 2) against (1, 5, 0, 4): r = 5/√(3·17)
+    assert found.questions[0].discrimination == pytest.approx(5 / np.sqrt(3 * 17))
+    # the last against the first two, (1, 3, 0, 2) against (2, 4, 0, 4): r = 7/√(5·11)
+    assert found.questions[2].discrimination == pytest.approx(7 / np.sqrt(5 * 11))
+
+
+def test_the_interval_is_that_of_fisher():
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(size=(2, 25))
+    r, low, high = correlate(one, other)
+    assert r == pytest.approx(np.corrcoef(one, other)[0, 1])
+    assert (low, high) == pytest.approx(
+        [np.tanh(np.arctanh(r) + s * stats.norm.ppf(0.975) / np.sqrt(22)) for s in (-1, 1)]
+    )
+
+
+def test_where_no_correlation_is_defined():
+    assert np.isnan(correlate([1.0, 1, 1, 1, 1], [1.0, 2, 3, 4, 5])).all()
+    assert np.isnan(correlate([1.0, 2, 3], [1.0, 2, 4])).all()
+    assert correlate(np.arange(5.0), 2 * np.arange(5.0)) == (1, 1, 1)
+    found = find_statistics(make_marks([[1, 0], [1, 1], [1, 0], [1, 1], [1, 1]]))
+    assert np.isnan(found.questions[0].discrimination)
+    assert "everyone was right" in write_statistics(found)
+
+
+def test_the_rest_leaves_out_what_is_not_graded():
+    """The second question still waits for one student: the rest of the others does without it."""
+    scores = np.array([[0, 1, 0], [1, 0, 2], [1, 5, 1], [0, 3, 1], [1, 2, 2.0]])
+    ungraded = np.zeros(scores.shape, bool)
+    ungraded[2, 1] = True
+    found = find_statistics(make_marks(scores, [1.0, 5.0, 2.0], ungraded))
+    assert found.questions[0].discrimination == pytest.approx(np.corrcoef(scores[:, 0], scores[:, 2])[0, 1])
+    kept = [0, 1, 3, 4]
+    expected = np.corrcoef(scores[kept, 1], scores[kept][:, [0, 2]].sum(axis=1))[0, 1]
+    assert found.questions[1].discrimination == pytest.approx(expected)
+    assert (found.questions[1].graded, found.questions[1].ungraded) == (4, 1)
+    assert found.questions[1].difficulty == pytest.approx((1 + 0 + 3 + 2) / 4 / 5)
+    assert found.ungraded == ("s02",)
+    np.testing.assert_array_equal(found.totals, scores.sum(axis=1)[kept])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [20, 40, 100])
+def test_the_interval_covers(size):
+    """Right-or-wrong questions of a Rasch-like class: the interval covers the value of a very large class.
+
+    600 classes: a true coverage of 95 % is measured within 92.4 to 97.6 % (3 standard errors); questions that nearly
+    everyone gets right are allowed 90 %.
+    """
+    rng = np.random.default_rng(8)
+    hardness = np.linspace(-3, 1.5, 15)
+
+    def draw(n):
+        ability = rng.normal(size=(n, 1))
+        return (rng.random((n, 15)) < 1 / (1 + np.exp(hardness - 1.3 * ability))).astype(float)
+
+    large = draw(400_000)
+    true = [np.corrcoef(large[:, j], np.delete(large, j, axis=1).sum(axis=1))[0, 1] for j in range(15)]
+    covered, defined = np.zeros(15), np.zeros(15)
+    for _ in range(600):
+        for j, question in enumerate(find_statistics(make_marks(draw(size))).questions):
+            if not np.isnan(question.discrimination):
+                defined[j] += 1
+                covered[j] += question.low <= true[j] <= question.high
+    assert np.all(covered / defined > 0.90), covered / defined
+    assert 0.93 < covered.sum() / defined.sum() < 0.97
+
+
+# misconceptions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", SLIPS)
+def test_every_misconception_is_found_again_in_its_message(key):
+    assert find_slips("✗ A check fails\n" + "\n".join(announce(key))) == (key,)
+
+
+def test_misconceptions_are_found_in_real_messages():
+    def squared(n):
+        return n * n
+
+    slips = {"pairs-squared": 16, "pairs-ordered": 12}
+    with pytest.raises(CheckFailed) as shown:
+        check_values(squared, {"n": 4}, 6, slips=slips)
+    with pytest.raises(CheckFailed) as hidden, hidden_checks():
+        check_values(squared, {"n": 4}, 6, slips=slips)
+    assert find_slips(str(shown.value)) == find_slips(str(hidden.value)) == ("pairs-squared",)
+    assert find_slips("This looks like: ordered pairs.") == ()  # a name alone, without what the catalogue says of it
+
+
+def error(text, name="CheckFailed"):
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": []}
+
+
+def notebook(**cells):
+    return json.dumps(
+        {
+            "cells": [
+                {"metadata": {"nbgrader": {"grade_id": name}}, "outputs": outputs} for name, outputs in cells.items()
+            ]
+        }
+    )
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A course whose students have autograded notebooks of every kind."""
+    leaks, pairs = ("\n".join(announce(key)) for key in ("leaks", "pairs-squared"))
+    unwritten = "\n".join(textwrap.wrap(NOT_WRITTEN, 82))
+    autograded = {
+        "ada": notebook(one=[error(leaks)], two=[error(leaks + "\n" + pairs)]),
+        "bob": notebook(one=[error(leaks), error(pairs)], other=[error(pairs)]),  # the first error of a cell counts
+        "cyd": notebook(one=[{**error("✗"), "traceback": unwritten.split("\n")}], two=[error("✗ wrong")]),
+        "dan": notebook(one=[error(leaks, "ValueError"), {"output_type": "stream", "text": leaks}], two=[]),
+        "eve": "{no json",
+        "fay": None,
+        "gus": json.dumps({"cells": [{"metadata": None}]}),
+        **dict.fromkeys(HOSTILE[:1] + HOSTILE[3:], None),
+    }
+    with opened(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
+        fill(
+            gradebook, students={name: {"scores": {"one": 4 * (name < "c")}} for name in autograded} | {HOSTILE[1]: {}}
+        )
+        for name in ("ada", HOSTILE[3]):
+            gradebook.find_grade("two", "sheet", "homework", name).needs_manual_grade = True
+        gradebook.db.commit()
+    for name, text in autograded.items():
+        if text is not None:
+            folder = tmp_path / "autograded" / name / "homework"
+            folder.mkdir(parents=True)
+            (folder / "sheet.ipynb").write_text(text, encoding="utf-8")
+    write_config(tmp_path)
+    return tmp_path
+
+
+def test_misconceptions_of_a_class(course):
+    with open_gradebook(f"sqlite:///{course / 'gradebook.db'}", "acme") as gradebook:
+        marks = read_marks(gradebook, "homework")
+    found = find_misconceptions(marks, Config(CourseDirectory={"root": str(course)}))
+    assert found.slips[("sheet", "one")] == Counter({"leaks": 2})
+    assert found.slips[("sheet", "two")] == Counter({"leaks": 1, "pairs-squared": 1})
+    assert ("sheet", "other") not in found.slips
+    assert found.unwritten == Counter({("sheet", "one"): 1})
+    assert found.unexplained == Counter({("sheet", "two"): 1})
+    assert sorted(found.unread) == sorted(["eve", "fay", "gus", *HOSTILE[3:]])
+
+
+# the page ------------------------------------------------------------------------------------------
+
+
+class Reader(html.parser.HTMLParser):
+    """What a browser would make of a page: its tags, and its text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(page)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+ALLOWED = set("html head meta title style body h1 h2 p wbr bdi ul li dl dt dd div figure img figcaption".split())
+ALLOWED |= set("table caption thead tbody tr th td".split())
+
+
+def read_page(page):
+    """Check that a page stands alone and runs nothing; return what can be read of it."""
+    reader = Reader(page)
+    assert {tag for tag, _ in reader.tags} <= ALLOWED
+    for tag, attributes in reader.tags:
+        assert not [name for name in attributes if name.startswith("on") or name in ("href", "action", "srcset")]
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/png;base64,")
+            assert len(attributes["alt"]) > 60
+    assert "http:" not in page
+    assert "https:" not in page
+    policy = next(a["content"] for tag, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    return reader
+
+
+def test_the_page_says_it_all():
+    rng = np.random.default_rng(5)
+    scores = rng.integers(0, 3, size=(30, 4)).astype(float)
+    scores[:3] = np.nan
+    ungraded = np.zeros(scores.shape, bool)
+    ungraded[7, 3] = True
+    marks = make_marks(scores, [2.0] * 4, ungraded)
+    known = Misconceptions(
+        {("sheet", "q2"): Counter({"pairs-squared": 7, "pairs-ordered": 2})},
+        Counter({("sheet", "q1"): 5}),
+        Counter({("sheet", "q3"): 4}),
+        ("s09",),
+    )
+    page = write_statistics(find_statistics(marks, known))
+    text = read_page(page).text
+    for words in (
+        "27 of 30 students",
+        "26 of 27",
+        "the square for the number of pairs 2 (q2) 7 26 %",
+        "4 further failed checks",
+        "q4 (1)",
+        "Handed nothing in (3): s00 s01 s02",
+        "Students who wait: s07",
+        "not counted here: 1. s09",
+    ):
+        assert words in text, words
+    assert f"{np.median(np.delete(scores, 7, axis=0)[3:].sum(axis=1)):.4g} points" in text
+    assert page == write_statistics(find_statistics(marks, known))  # the same bytes, figures included
+
+
+def test_a_page_of_a_hostile_class(course, monkeypatch, capsys):
+    monkeypatch.chdir(course)
+    assert main(["statistics", "homework", "--output", "page.html"]) == 0
+    page = (course / "page.html").read_text("utf-8")
+    text = read_page(page).text
+    assert HOSTILE[1] in text
+    assert r"\x202eevil" in text
+    assert r"a\x1b[2J" in text
+    assert not re.search("[\u202a-\u202e\x1b]", page)
+    assert "probability leaks through a reflecting boundary" in text
+
+
+def test_pages_of_empty_classes():
+    nobody = write_statistics(find_statistics(make_marks(np.full((2, 2), np.nan))))
+    assert "Handed nothing in (2)" in read_page(nobody).text
+    one = write_statistics(find_statistics(make_marks([[1.0, 0.0]])))
+    text = read_page(one).text
+    assert "Nothing: all work is handed in and graded." in text
+    assert "nobody was right" in text
+    zero = write_statistics(find_statistics(make_marks([[0.0, 0.0]] * 5)))
+    read_page(zero)
+
+
+def test_what_points_the_wrong_way_is_remarked():
+    good = np.arange(40) % 2
+    scores = np.column_stack([good, good, good, 1 - good]).astype(float)
+    assert "does worse elsewhere" in write_statistics(find_statistics(make_marks(scores)))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_everything_is_escaped(text):
+    page = write_page(text, [write_table(text, ["A", text], [[text, text]]), write_names([text])])
+    reader = read_page(page)
+    assert " ".join(reader.text.split()).count(html.unescape(escape(text))) == 7  # each place once
+
+
+@pytest.mark.browser
+def test_in_a_browser_nothing_runs_and_nothing_is_cut(course, monkeypatch, chromium):
+    from playwright.sync_api import sync_playwright
+
+    monkeypatch.chdir(course)
+    assert main(["statistics", "homework", "--output", "page.html"]) == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        problems = []
+        for width in (1280, 400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.on("console", lambda message: problems.append(message.text))
+            page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
+            page.on("request", lambda request: problems.append(request.url) if request.url[:4] == "http" else None)
+            page.goto((course / "page.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        browser.close()
+    assert problems == []
