@@ -46,7 +46,7 @@ def server(tmp_path_factory):
         import pwd
 
         account = pwd.getpwnam("nobody")
-        for path in (folder, *folder.parents[:3]):
+        for path in (folder, *folder.parents):
             if "pytest" in str(path):
                 os.chmod(path, 0o755)
         os.chown(folder, account.pw_uid, account.pw_gid)
