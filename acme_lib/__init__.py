@@ -39,6 +39,8 @@ _HOMES = {
         "simulate_tau_leap",
         "simulate_langevin",
         "simulate_slow_scale",
+        "simulate_jump_drift",
+        "simulate_population",
         "simulate_lineage",
         "simulate_tree",
         "solve_rate_equations",
@@ -49,6 +51,8 @@ _HOMES = {
         "EventRecord",
         "RateEquationSolution",
         "CellTable",
+        "Hazard",
+        "Population",
         "LineageEnsemble",
         "Timer",
         "Sizer",
@@ -70,6 +74,8 @@ _HOMES = {
         "find_transient_sensitivity",
         "total_variation",
     ],
+    "acme_lib.augmented.coagulation": ["geometric_sizes", "solve_coagulation"],
+    "acme_lib.augmented.first_passage": ["solve_augmented_first_passage"],
     "acme_lib.augmented": [
         "AugmentedSpace",
         "Continuum",
@@ -108,7 +114,7 @@ _HOMES = {
     ],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = "network models sbml simulate master augmented approximate laws noise plot teach errors".split()
+_ROOMS = "network models sbml simulate master augmented approximate laws noise plot cases teach errors".split()
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

@@ -15,9 +15,23 @@ from acme_lib.laws.limits import Limit, find_limits
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, birth_death, birth_death_transient
 from acme_lib.laws.mixtures import Mixture, mix
 from acme_lib.laws.poisson import NegativeBinomial, Poisson, negative_binomial, poisson
+from acme_lib.laws.population_balance import (
+    balanced_coagulation_density,
+    coagulation_density,
+    fragmentation_density,
+    fragmentation_moment,
+    growth_fragmentation_density,
+)
 from acme_lib.laws.promoter_transient import PromoterTransient, promoter_transient, telegraph_transient
 from acme_lib.laws.promoters import Promoter, promoter, refractory
 from acme_lib.laws.reporters import ReporterMoments, dual_reporter_moments
+from acme_lib.laws.selection import (
+    GrowthMode,
+    birth_death_growth_mode,
+    selected_logistic_limit,
+    selected_logistic_mode,
+)
+from acme_lib.laws.self_regulation import SelfRegulation, self_regulation
 from acme_lib.laws.telegraph import Telegraph, telegraph
 from acme_lib.laws.two_stage import (
     TwoStageCorrelations,
@@ -41,6 +55,8 @@ from acme_lib.laws.waiting_times import (
 
 __all__ = [
     "BirthDeathTransient",
+    "GrowthMode",
+    "SelfRegulation",
     "BurstyBirthDeath",
     "BurstyTransient",
     "CountLaw",
@@ -56,9 +72,18 @@ __all__ = [
     "Telegraph",
     "TwoStageCorrelations",
     "TwoStageMoments",
+    "balanced_coagulation_density",
     "TwoStageProtein",
     "birth_death",
+    "birth_death_growth_mode",
     "birth_death_transient",
+    "coagulation_density",
+    "fragmentation_density",
+    "fragmentation_moment",
+    "growth_fragmentation_density",
+    "selected_logistic_limit",
+    "selected_logistic_mode",
+    "self_regulation",
     "birth_interval",
     "bursty_birth_death",
     "bursty_birth_death_transient",

@@ -1,11 +1,13 @@
-"""Simulation of ensembles and lineages: exact, leaping, Langevin, averaged over fast species; rate equations beside."""
+"""Simulation: exact, leaping, Langevin, averaged over fast species; lineages, jump-drift paths and populations."""
 
 from acme_lib.simulate.compare import EnsembleComparison, compare_ensembles, compare_with_exact
 from acme_lib.simulate.ensemble import Ensemble
 from acme_lib.simulate.hybrid import simulate_slow_scale
+from acme_lib.simulate.jump_drift import Hazard, simulate_jump_drift
 from acme_lib.simulate.langevin import simulate_langevin
 from acme_lib.simulate.lineages import Adder, CellTable, LineageEnsemble, Sizer, Timer, simulate_lineage, simulate_tree
 from acme_lib.simulate.next_reaction import simulate_next_reaction
+from acme_lib.simulate.population import Population, simulate_population
 from acme_lib.simulate.rate_equations import RateEquationSolution, solve_rate_equations
 from acme_lib.simulate.record import EventRecord
 from acme_lib.simulate.ssa import simulate_ssa
@@ -18,16 +20,20 @@ __all__ = [
     "Ensemble",
     "EnsembleComparison",
     "EventRecord",
+    "Hazard",
     "LineageEnsemble",
+    "Population",
     "RateEquationSolution",
     "Sizer",
     "StopSummary",
     "Timer",
     "compare_ensembles",
     "compare_with_exact",
+    "simulate_jump_drift",
     "simulate_langevin",
     "simulate_lineage",
     "simulate_next_reaction",
+    "simulate_population",
     "simulate_slow_scale",
     "simulate_ssa",
     "simulate_tau_leap",
