@@ -109,7 +109,7 @@ def _release(root, source, release):
         coursedir = CourseDirectory(config=config)
         converter = GenerateAssignment(coursedir=coursedir, config=config)
         converter.log.setLevel(logging.ERROR)
-        with _programs_of_this_python():
+        with programs_of_this_python():
             converter.start()
         if release.exists():
             shutil.rmtree(release)
@@ -118,7 +118,7 @@ def _release(root, source, release):
 
 
 @contextlib.contextmanager
-def _programs_of_this_python():
+def programs_of_this_python():
     """Let nbgrader find the programs it calls by name (alembic) also where the environment is not activated."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])

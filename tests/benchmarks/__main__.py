@@ -12,6 +12,8 @@ BENCHMARKS = {
     "ssa-scaling": "cost and memory of exact simulation against reactions and trajectories, with a plot",
     "acme": "the augmented master equation beside Flips, the solver of the paper; with a plot",
     "cme": "the master equation beside SciPy's solvers, its cost against states, a toggle switch, adaptive projection",
+    "grading": "stock nbgrader and ours on the same submissions (ACME_SUBMISSIONS of them, 200 by default)",
+    "grading-scaling": "ours against the number of submissions, 50 to 2,000: seconds and memory",
     "notebooks": "seconds and megabytes of each chapter, redraw time of its sliders",
 }
 

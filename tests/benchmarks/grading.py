@@ -1,0 +1,144 @@
+"""Stock nbgrader and ours on the same submissions to chapter 1's exercises, on the same machine, in one run.
+
+Submissions are drawn from the right and wrong answers that test the exercises; every tenth has functions compiled with
+numba. Both grade the same folders; `nbgrader autograde` runs with its own steps, ours with the sandbox on and two
+processes. ``ACME_SUBMISSIONS`` sets their number (200), ``ACME_STOCK_SUBMISSIONS`` how many of them stock grades (all;
+a serial batch is a straight line, so that fewer give the same cost each).
+"""
+
+import inspect
+import json
+import os
+import random
+import resource
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+
+from tests.benchmarks.table import Row
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSIGNMENT, NOTEBOOK = "01_chemical_master_equation", "chemical_master_equation"
+STOCK = """
+c = get_config()
+c.CourseDirectory.course_id = "stock"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+c.Execute.timeout = 120
+"""
+NUMBA = "import numba\n\n@numba.njit\ndef _total(x):\n    s = 0.0\n    for v in x:\n        s += v\n    return s\n\n"
+FAST = (
+    NUMBA
+    + "def mean_waiting_time(propensities):\n    t = _total(propensities)\n    return 1.0 / t if t > 0 else np.inf\n"
+)
+
+
+def answers_for(number):
+    """Return answers of one student: the solutions, some questions answered by a variant that the tests know."""
+    variants = runpy.run_path(str(ROOT / "tests/grading/exercise_variants.py"))
+    generator = random.Random(number)
+    answers = {}
+    for exercise in variants["CELLS"]:
+        pool = [w.function for w in variants["WRONG"] if w.exercise == exercise]
+        pool = [f for f in pool if inspect.getclosurevars(f).nonlocals == {} and f.__name__ != "<lambda>"]
+        if generator.random() < 0.25 and pool:
+            function = generator.choice(pool)
+            source = inspect.getsource(function).split("\n")
+            start = next(i for i, line in enumerate(source) if line.lstrip().startswith("def "))
+            body = textwrap.dedent("\n".join(source[start:]))
+            if not inspect.getclosurevars(function).globals.keys() - {"np", "math"}:
+                answers[exercise] = f"import math\n{body}\n{exercise} = {function.__name__}\n"
+    if number % 10 == 0:
+        answers["mean_waiting_time"] = FAST
+    return answers
+
+
+def make_course(folder, config, count):
+    """Make a course directory with `count` submissions; release the assignment."""
+    folder.mkdir(parents=True)
+    shutil.copytree(ROOT / "solutions", folder / "solutions")
+    if config is None:
+        shutil.copy(ROOT / "nbgrader_config.py", folder)
+    else:
+        (folder / "nbgrader_config.py").write_text(config + 'c.CourseDirectory.ignore = ["*.md"]\n')
+    run_nbgrader(folder, "generate_assignment", ASSIGNMENT)
+    solved = nbformat.read(ROOT / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+    released = nbformat.read(ROOT / "exercises" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+    solutions = {c.metadata.nbgrader.grade_id: c.source for c in solved.cells if "nbgrader" in c.metadata}
+    for number in range(count):
+        answers = solutions | answers_for(number)
+        for cell in released.cells:
+            meta = cell.metadata.get("nbgrader", {})
+            if meta.get("solution"):
+                cell.source = answers[meta["grade_id"]]
+        path = folder / "submitted" / f"s{number:04}" / ASSIGNMENT
+        path.mkdir(parents=True)
+        nbformat.write(released, path / f"{NOTEBOOK}.ipynb")
+    return folder
+
+
+def run_nbgrader(folder, *arguments):
+    """Run nbgrader's command."""
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def grade(folder, jobs=2):
+    """Grade with ours, in a process of its own; return seconds and the most memory of one process in bytes."""
+    code = (
+        "import sys, json, time, resource\n"
+        "from acme_lib.grade.batch import grade_assignment\n"
+        "if __name__ == '__main__':\n"
+        f"    s = grade_assignment(sys.argv[1], {ASSIGNMENT!r}, jobs={jobs})\n"
+        "    own = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "    judged = sum(line.seconds for line in s.lines)\n"
+        "    print(json.dumps([s.seconds, own.ru_maxrss, judged, len(s.failed), own.ru_utime]))\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, memory, judged, failed, writer = json.loads(done.stdout.splitlines()[-1])
+    assert failed == 0
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, memory * 1024, judged, writer, cpu
+
+
+def scores_of(folder):
+    """Return the total score of each student."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as book:
+        return {s.student_id: s.score for s in book.assignment_submissions(ASSIGNMENT)}
+
+
+def run():
+    """Compare."""
+    count = int(os.environ.get("ACME_SUBMISSIONS", 200))
+    stock_count = min(count, int(os.environ.get("ACME_STOCK_SUBMISSIONS", count)))
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch).resolve()
+        stock = make_course(scratch / "stock", STOCK, stock_count)
+        start = time.perf_counter()
+        run_nbgrader(stock, "autograde", ASSIGNMENT)
+        stock_each = (time.perf_counter() - start) / stock_count
+        ours = make_course(scratch / "ours", None, count)
+        seconds, memory, judged, writer, _ = grade(ours)
+        same = scores_of(stock)
+        mine = scores_of(ours)
+        differ = [student for student, score in same.items() if mine[student] != score]
+    each = seconds / count
+    ratio = f"ratio to stock; {count} submissions, two processes; {len(differ)} of {stock_count} scores differ"
+    return [
+        Row("stock nbgrader", "a submission", stock_each, 1.0, "s", f"{stock_count} submissions, start-up included"),
+        Row("ours", "a submission", each, stock_each / each, "s", ratio),
+        Row("ours", "of it: judged, in one process", judged / count, stock_each / (judged / count), "s", ""),
+        Row("ours", "of it: the writer's processor time", writer / count, stock_each / (writer / count), "s", ""),
+        Row("ours", "memory of the writer", memory / 1e6, memory / 1e9, "MB", "ratio to 1 GB"),
+    ]
