@@ -1,13 +1,22 @@
 """nbgrader for the course, from the command line and from JupyterLab (formgrader), started in this directory.
 
 ``solutions/`` is the source and ``exercises/`` its release. Learners' work comes into ``submitted/``; the gradebook
-and all that is made while grading stay beside it and out of git.
+and all that is made while grading stay beside it and out of git. Grading itself is `acme_lib.grade`'s: students' code
+runs in a sandbox, the tests outside it.
 """
 
 import os
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import ClearHiddenTests, GetGrades
+from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, GetGrades, SaveAutoGrades
+
+from acme_lib.grade.nbgrader_steps import (
+    FlagUnreadable,
+    JudgeNotebook,
+    SubmissionExporter,
+    TakeAnswers,
+    refuse_strange_files,
+)
 
 c = get_config()  # noqa: F821 (nbgrader puts it here)
 
@@ -15,11 +24,21 @@ c.CourseDirectory.course_id = "acme"
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "exercises"
-c.CourseDirectory.db_url = f"sqlite:///{os.path.join(c.CourseDirectory.root, 'gradebook.db')}"
+# ACME_GRADEBOOK holds the URL of a PostgreSQL gradebook, where one is used.
+c.CourseDirectory.db_url = os.environ.get(
+    "ACME_GRADEBOOK", f"sqlite:///{os.path.join(c.CourseDirectory.root, 'gradebook.db')}"
+)
 # The text sources of the solutions hold the answers: they must never be copied into a release.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.md"]
 
-c.Execute.timeout = 120  # seconds a cell
+# Read a submission that may be anything, take the answers out of it, run them in the sandbox.
+c.Autograde.exporter_class = SubmissionExporter
+c.Autograde.pre_convert_hook = refuse_strange_files
+c.Autograde.sanitize_preprocessors = [TakeAnswers]
+c.Autograde.autograde_preprocessors = [JudgeNotebook, SaveAutoGrades, FlagUnreadable, AssignLatePenalties]
+# "namespaces" refuses to grade where there is no bubblewrap; "limits" grades there too, and says what is not guarded.
+c.GradingOptions.require = "limits"
 
-# A feedback page shows the check cells: leave out of it what the learner must not see.
+# A feedback page shows the check cells: leave out of it what the learner must not see, and any HTML.
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]
+c.HTMLExporter.sanitize_html = True

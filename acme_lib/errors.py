@@ -47,3 +47,7 @@ class SBMLError(AcmeError):
 
 class MissingExtraError(ImportError):
     """A package that only part of acme needs is not installed; the message says how to install it."""
+
+
+class GradingError(AcmeError):
+    """Grading cannot go on; the message says what is missing, in the course or on this machine."""

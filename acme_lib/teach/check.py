@@ -52,7 +52,11 @@ NOT_WRITTEN = (
 
 
 class CheckFailed(AssertionError):
-    """An answer is wrong; the message is for the learner."""
+    """An answer is wrong; the message is for the learner, `slips` are the misconceptions that it names."""
+
+    def __init__(self, message, slips=()):
+        super().__init__(message)
+        self.slips = tuple(slips)
 
     def _render_traceback_(self):
         # IPython shows these lines in place of the traceback: the frames of the library teach nothing.
@@ -103,7 +107,7 @@ def hidden_checks():
             "✗ A hidden check could not be run. This is no mistake of yours: please tell your teacher."
         ) from None
     if region.findings:
-        raise CheckFailed(_summarise(region)) from None
+        raise CheckFailed(_summarise(region), _explain_together(region)[:2]) from None
 
 
 def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), reveal=True):
@@ -248,7 +252,8 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         except NotPlain as problem:
             return Finding(str(problem))
         if counts.shape != (size,):
-            return Finding(f"{_name_of(counts)} came; expected is an array of shape ({size},)")
+            came = _only_shown(f"{_name_of(counts)} came; ")
+            return Finding(f"{came}expected is an array of shape ({size},)")
         if not np.all(np.isfinite(counts)):
             return Finding("there are values that are not finite (nan or inf)")
         if np.any(counts < 0) or np.any(counts != np.floor(counts)):
@@ -324,7 +329,7 @@ def _check(function, arguments, judge, what):
     if region is not None:
         region.findings.append(finding)
         return
-    raise CheckFailed(_explain(finding, arguments, what)) from None
+    raise CheckFailed(_explain(finding, arguments, what), finding.slips) from None
 
 
 def _ask(function, arguments):
@@ -366,9 +371,9 @@ def _compare(answer, expected, rtol, atol, parts):
     """Return None if the answer is as expected, else what is wrong, without values."""
     if isinstance(expected, tuple):
         if not isinstance(answer, list | tuple):
-            return f"return {len(expected)} values, separated by commas; {_name_of(answer)} came"
+            return f"return {len(expected)} values, separated by commas{_only_shown(f'; {_name_of(answer)} came')}"
         if len(answer) != len(expected):
-            return f"return {len(expected)} values, separated by commas; {len(answer)} came"
+            return f"return {len(expected)} values, separated by commas{_only_shown(f'; {len(answer)} came')}"
         for i, (part, right) in enumerate(zip(answer, expected, strict=True)):
             wrong = None if right is ANYTHING else _compare(part, right, rtol, atol, ())
             if wrong:

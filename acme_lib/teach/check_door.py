@@ -12,6 +12,7 @@ Plain data are numbers, strings, truth values, None, NumPy arrays of numbers, an
 NumPy Generator in the arguments stands for a seed: on the far side a new Generator is made from a seed drawn here.
 """
 
+import builtins
 import contextlib
 import contextvars
 import copy
@@ -181,17 +182,44 @@ def _spend(budget, amount):
         raise NotPlain(f"more than {MAX_ELEMENTS:,} numbers came back")
 
 
+# Names of types that a message repeats. A class of the learner's own could carry hidden values out in its name.
+_KNOWN_KINDS = frozenset(
+    "bytes bytearray complex complex64 complex128 dict_keys dict_values dict_items Decimal Fraction filter frozenset "
+    "function builtin_function_or_method CPUDispatcher DataFrame Series Index Generator generator list map matrix "
+    "MaskedArray memmap method module ndarray object poly1d Polynomial range recarray set slice str_ type ufunc zip "
+    "csr_matrix csc_matrix coo_matrix lil_matrix dok_matrix dia_matrix bsr_matrix csr_array csc_array coo_array "
+    "lil_array dok_array dia_array bsr_array Symbol Float Integer Rational".split()
+)
+
+
 def _advise(kind):
-    name = str(type.__getattribute__(kind, "__name__"))[:40]
+    return advise_on_kind(str(type.__getattribute__(kind, "__name__")))
+
+
+def advise_on_kind(name):
+    """Say what to return instead of an object whose type has this name."""
+    if name not in _KNOWN_KINDS:
+        return "an object of another kind came back; return numbers, NumPy arrays of numbers, or lists or tuples of those"
     if name == "complex" or name.startswith("complex"):
         return "a complex number came back; return a real one: take its .real"
     if name.endswith(("_matrix", "_array")):
         return f"a {name} came back; return a NumPy array: call .toarray() on a sparse matrix"
     if name in ("generator", "map", "zip", "filter", "range"):
         return f"a {name} came back; put its items into a list or an array"
-    if name in ("function", "builtin_function_or_method", "type"):
+    if name in ("function", "builtin_function_or_method", "CPUDispatcher", "type"):
         return f"a {name} came back instead of a value; are the brackets of a call missing after return?"
     return f"a {name} came back; return numbers, NumPy arrays of numbers, or lists or tuples of those"
+
+
+# Errors whose names a message repeats, for the same reason.
+_KNOWN_ERRORS = frozenset(
+    name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)
+) | {"LinAlgError", "AxisError", "TypingError", "UnsupportedError", "LoweringError"}
+
+
+def error_name(name):
+    """Return the name of an error where it is a usual one, else ``"Exception"``."""
+    return name if name in _KNOWN_ERRORS else "Exception"
 
 
 def as_numbers(value):
@@ -235,7 +263,7 @@ def _describe_error(error):
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first frame is the door
     own = [frame for frame in frames if frame.line and "site-packages" not in frame.filename]
     where = f"line {own[-1].lineno}: {own[-1].line}" if own else ""
-    return {"error": kind.__name__, "error_text": text, "where": where}
+    return {"error": error_name(kind.__name__), "error_text": text, "where": where}
 
 
 def show(value, limit=8):

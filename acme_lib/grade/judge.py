@@ -1,0 +1,355 @@
+"""The judge: the instructor's test cells, run on the trusted side, with stand-ins for what the student wrote.
+
+A cell of the rebuilt notebook is run where it belongs: answers in the sandbox; the instructor's open cells (imports,
+helpers) on both sides; test cells here, and only here. In a test cell a name that the student was asked to define is a
+`StandIn` or, where it is a variable, its plain value; every other name is what the instructor made it, so that a student
+cannot shadow what a test stands on.
+
+A process that dies costs the question that killed it: for the next cell a fresh one is filled with the answers again.
+"""
+
+import ast
+import builtins
+import contextlib
+import hashlib
+import io
+import math
+import time
+import traceback
+import types
+import warnings
+from dataclasses import dataclass, field
+
+import nbformat
+import numpy as np
+
+from acme_lib.grade.sandbox import NoAnswer, RemoteDoor, StandIn
+from acme_lib.grade.submission import grade_id, is_graded, is_solution
+from acme_lib.teach.check import CheckFailed
+from acme_lib.teach.check_door import NotPlain, use_door
+
+MAX_OUTPUT = 10_000
+MAX_PROCESSES = 24  # that one notebook may use up
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one graded cell ended.
+
+    Attributes
+    ----------
+    score : float or None
+        None where a person has to grade.
+    points : float
+    message : str
+        What the learner reads; empty where all is well.
+    slips : tuple of str
+        Misconceptions that were found.
+    limit : str
+        ``"late"``, ``"ended"``, ``"too large"`` or ``"malformed"`` where no usable answer came, else empty.
+    """
+
+    score: float | None
+    points: float
+    message: str = ""
+    slips: tuple = ()
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judged notebook, with what is needed to judge it again in the same way.
+
+    Attributes
+    ----------
+    notebook : NotebookNode
+        With the outputs of the test cells.
+    outcomes : dict of str to Outcome
+        By the id of the cell.
+    seed : int
+        All random numbers follow from it.
+    seconds, cpu_seconds : float
+        On the wall; of the student's processes.
+    memory : int
+        The most that one of them used, in bytes.
+    """
+
+    notebook: nbformat.NotebookNode = field(repr=False)
+    outcomes: dict
+    seed: int
+    seconds: float
+    cpu_seconds: float
+    memory: int
+
+    @property
+    def scores(self):
+        """The score of each graded cell."""
+        return {name: outcome.score for name, outcome in self.outcomes.items()}
+
+
+def judge_notebook(notebook, master, sandbox, *, seed, only=None):
+    """Judge a rebuilt notebook.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        From `acme_lib.grade.submission.rebuild`; its outputs are replaced.
+    master : Master
+    sandbox : Sandbox
+    seed : int
+        Hidden parameters and the seeds of Generators follow from it.
+    only : collection of str, optional
+        Ids of the test cells to run; the others have no outcome.
+
+    Returns
+    -------
+    Judgement
+    """
+    start = time.monotonic()
+    student = _Student(sandbox, seed)
+    space = {"__name__": "__main__", "__builtins__": builtins}
+    outcomes = {}
+    try:
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+            name = grade_id(cell)
+            if name is not None and is_graded(cell) and (is_solution(cell) or cell.cell_type != "code"):
+                outcomes[name] = _leave_to_person(cell, master)
+            if cell.cell_type != "code" or not cell.source.strip():
+                continue
+            if name is not None and is_graded(cell) and not is_solution(cell):
+                if only is None or name in only:
+                    outcomes[name] = _run_test(cell, master, student, space, seed)
+            elif is_solution(cell):
+                _run_answer(cell, student)
+            else:
+                _run_open(cell, student, space)
+    finally:
+        student.close()
+    seconds = time.monotonic() - start
+    return Judgement(notebook, outcomes, seed, seconds, student.cpu_seconds, student.memory)
+
+
+def _leave_to_person(cell, master):
+    from nbgrader.utils import compute_checksum
+
+    points = master.points[grade_id(cell)]
+    untouched = is_solution(cell) and cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+    return Outcome(0.0 if untouched else None, points)
+
+
+class _Student:
+    """The process of a submission, and another one when it is gone."""
+
+    def __init__(self, sandbox, seed):
+        self._sandbox, self._seed = sandbox, seed
+        self._far = None
+        self._cells = []  # (name, code) that did not end the process
+        self._started = 0
+        self._last = time.monotonic() + sandbox.limits.notebook_seconds
+        self.trouble = None  # the NoAnswer of the cell that is being run
+        self.lent = {}  # what the test's namespace holds of the student's, by its name
+        self.cpu_seconds, self.memory = 0.0, 0
+
+    def begin_cell(self):
+        self.trouble = None
+
+    def close(self):
+        if self._far is not None:
+            self._far.end()
+            self.cpu_seconds += self._far.usage.get("seconds") or 0.0
+            self.memory = max(self.memory, self._far.usage.get("memory") or 0)
+            self._far = None
+
+    def _ready(self):
+        if self._far is not None and not self._far.ended:
+            return self._far
+        self.close()
+        left = self._last - time.monotonic()
+        if left <= 0 or self._started >= MAX_PROCESSES:
+            raise NoAnswer("the time for the whole notebook is used up", "late")
+        self._started += 1
+        self._far = self._sandbox.admit(seed=draw(self._seed, "process", 0), seconds=left)
+        for name, code in self._cells:
+            self._far.run_cell(name, code)
+        return self._far
+
+    def run_cell(self, name, code):
+        reply = self._guard(lambda far: far.run_cell(name, code))
+        self._cells.append((name, code))
+        return reply
+
+    def call(self, name, *arguments, **named):
+        return self._guard(lambda far: far.call(name, *arguments, **named))
+
+    def find_kinds(self, names):
+        return self._guard(lambda far: far.find_kinds(names))
+
+    def fetch(self, name):
+        return self._guard(lambda far: far.fetch(name))
+
+    def _guard(self, ask):
+        if self.trouble is not None:
+            raise self.trouble
+        try:
+            return ask(self._ready())
+        except NoAnswer as trouble:
+            self.trouble = trouble
+            raise
+
+
+def draw(seed, name, count):
+    """Return 128 bits that follow from a seed, a name and a number."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}:{count}".encode()).digest()[:16], "little")
+
+
+def _run_answer(cell, student):
+    student.begin_cell()
+    name = grade_id(cell) or cell.get("id", "cell")
+    try:
+        reply = student.run_cell(_file_name(name), cell.source)
+    except NotPlain as trouble:
+        cell.outputs = [_error("NoAnswer", str(trouble))]
+        return
+    if reply.printed:
+        cell.outputs.append(_printed(reply.printed))
+    if reply.error:
+        lines = filter(None, [f"{reply.error}: {reply.error_text}", reply.where])
+        cell.outputs.append(_error(reply.error, "\n".join(lines)))
+
+
+def _run_open(cell, student, space):
+    """Run a cell of the instructor that is no test: imports and helpers, known to both sides."""
+    student.begin_cell()
+    with contextlib.suppress(NotPlain):
+        student.run_cell(_file_name(cell.get("id", "cell")), cell.source)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+        exec(compile(cell.source, "<open cell>", "exec", dont_inherit=True), space)
+
+
+def _file_name(name):
+    return "".join(c if c.isalnum() else "_" for c in str(name))[:60] or "cell"
+
+
+def _run_test(cell, master, student, space, seed):
+    name, points = grade_id(cell), master.points[grade_id(cell)]
+    student.begin_cell()
+    draws = iter(range(2**62))
+    door = RemoteDoor(student.call, lambda: draw(seed, name, next(draws)))
+    output, shown = io.StringIO(), None
+    try:
+        code, last = _compile(cell.source, name)
+        with (
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            use_door(door),
+        ):
+            warnings.simplefilter("ignore")
+            np.random.seed(draw(seed, name, "global") % 2**32)  # noqa: NPY002 (what a test may use)
+            _lend(code, last, master, student, space)
+            exec(code, space)
+            shown = eval(last, space) if last is not None else None
+        score, message, slips = _partial(shown, points)
+    except CheckFailed as failure:
+        score, message, slips = 0.0, str(failure), failure.slips
+    except Exception as error:
+        score, message, slips = 0.0, _explain(error, cell), ()
+    printed = output.getvalue()[:MAX_OUTPUT]
+    if printed:
+        cell.outputs.append(_printed(printed))
+    if message:
+        cell.outputs.append(_error("CheckFailed", message[:MAX_OUTPUT]))
+    elif score != points:
+        cell.outputs.append(
+            nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None)
+        )
+    limit = student.trouble.reason if student.trouble is not None and score < points else ""
+    return Outcome(score, points, message, slips, limit)
+
+
+def _compile(source, name):
+    """Compile a test cell; its last expression, if there is one, apart (its value is partial credit for nbgrader)."""
+    tree = ast.parse(source)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = compile(ast.Expression(tree.body.pop().value), f"<{name}>", "eval", dont_inherit=True)
+    return compile(tree, f"<{name}>", "exec", dont_inherit=True), last
+
+
+def _names_in(code):
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+    return names
+
+
+def _lend(code, last, master, student, space):
+    """Put stand-ins and values for the student's names into the test's namespace."""
+    names = _names_in(code) | (_names_in(last) if last is not None else set())
+    lent = student.lent
+    for name in [n for n, value in lent.items() if space.get(n) is value or n in master.asked]:
+        space.pop(name, None)
+    lent.clear()
+    wanted = [n for n in sorted(names) if n in master.asked or not (n in space or hasattr(builtins, n))]
+    if not wanted:
+        return
+    try:
+        kinds = student.find_kinds(wanted)
+    except NoAnswer:
+        kinds = dict.fromkeys(wanted, "function")  # each call then says why nothing comes
+    for name in wanted:
+        kind = kinds[name]
+        if kind == "function":
+            space[name] = lent[name] = StandIn(name, student.call)
+        elif kind == "data":
+            with contextlib.suppress(NotPlain):
+                reply = student.fetch(name)
+                if reply.error is None:
+                    space[name] = lent[name] = reply.value
+
+
+def _partial(shown, points):
+    if type(shown) not in (int, float) and not isinstance(shown, np.floating | np.integer):
+        return points, "", ()
+    shown = float(shown)
+    if math.isfinite(shown) and 0 <= shown <= points:
+        return shown, "", ()
+    return 0.0, "✗ The check gave a score outside its range. Please tell your teacher.", ()
+
+
+def _hidden_lines(source):
+    lines, inside = set(), False
+    for number, line in enumerate(source.split("\n"), start=1):
+        inside = inside or "BEGIN HIDDEN TESTS" in line
+        if inside:
+            lines.add(number)
+        if "END HIDDEN TESTS" in line:
+            inside = False
+    return lines
+
+
+def _explain(error, cell):
+    """Say what a plain test (an ``assert``, a call that fails) found; of a hidden one, only that it failed."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == f"<{grade_id(cell)}>"]
+    hidden = _hidden_lines(cell.source)
+    if not frames or any(frame.lineno in hidden for frame in frames):
+        return "✗ A hidden check fails, on values that are not shown.\nTry your function on cases of your own."
+    if isinstance(error, NotPlain):
+        return f"✗ {str(error)[:1].upper()}{str(error)[1:]}."
+    line = cell.source.split("\n")[frames[0].lineno - 1].strip()
+    if isinstance(error, NameError) and getattr(error, "name", None):
+        return f"✗ {error.name} is not defined.\nIs the cell above filled in, and does it run without an error?"
+    text = str(error).strip()[:500]
+    kind = "This check fails" if isinstance(error, AssertionError) else f"This check stopped with {type(error).__name__}"
+    return "\n".join([f"✗ {kind}{f': {text}' if text else ''}", f"in: {line}"])
+
+
+def _error(name, text):
+    return nbformat.v4.new_output("error", ename=name, evalue=text.split("\n")[0], traceback=text.split("\n"))
+
+
+def _printed(text):
+    return nbformat.v4.new_output("stream", name="stdout", text=text)

@@ -1,0 +1,318 @@
+"""Our grading inside nbgrader's own ``autograde``, from the command line and from the formgrader page.
+
+`nbgrader_config.py` of the course names these classes; nbgrader then works as its handbook says. Each notebook goes through
+`SubmissionExporter` (reads a file that may be anything), `TakeAnswers` (in place of the steps that sanitise) and
+`JudgeNotebook` (in place of the step that executes). The gradebook, formgrader and feedback are nbgrader's.
+"""
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import stat
+import time
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Float, Int, Unicode
+from traitlets.config import LoggingConfigurable
+
+from acme_lib.errors import GradingError
+from acme_lib.grade.judge import judge_notebook
+from acme_lib.grade.sandbox import Limits, Sandbox
+from acme_lib.grade.submission import Submission, load_master, read_submission, rebuild
+
+MAX_FOLDER_FILES = 1_000
+MAX_FOLDER_BYTES = 200 * 2**20
+
+
+class GradingOptions(LoggingConfigurable):
+    """What the course may set in ``nbgrader_config.py``, as ``c.GradingOptions.call_seconds = 30``."""
+
+    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(config=True)
+    notebook_seconds = Float(Limits.notebook_seconds, help="time on the wall for one notebook").tag(config=True)
+    cpu_seconds = Int(Limits.cpu_seconds, help="processor time of a student's process").tag(config=True)
+    memory_mb = Int(Limits.memory_bytes // 2**20, help="memory of a student's process, beyond the interpreter").tag(
+        config=True
+    )
+    require = Unicode(
+        "limits", help="'namespaces' refuses to grade where students' code cannot be put into a sandbox"
+    ).tag(config=True)
+
+    @property
+    def limits(self):
+        """The options as `Limits`."""
+        return Limits(
+            call_seconds=self.call_seconds,
+            notebook_seconds=self.notebook_seconds,
+            cpu_seconds=self.cpu_seconds,
+            memory_bytes=self.memory_mb * 2**20,
+        )
+
+
+def refuse_strange_files(assignment=None, student=None, notebooks=()):
+    """Stop nbgrader before it copies a submission's links, devices or floods of files (its ``pre_convert_hook``).
+
+    Raises
+    ------
+    GradingError
+        Costs this submission alone; the message says what to do.
+    """
+    for folder in {os.path.dirname(notebook) for notebook in notebooks}:
+        problem = find_strange_file(folder)
+        if problem:
+            raise GradingError(f"{folder}: {problem}; remove it from the submission and grade again")
+
+
+def find_strange_file(folder):
+    """Return what in a submitted folder should not be copied, in words; empty where all is well."""
+    files = size = 0
+    for directory, names, file_names in os.walk(folder):
+        for name in [*names, *file_names]:
+            path = os.path.join(directory, name)
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                return f"{name!r} is a symbolic link"
+            if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+                return f"{name!r} is no ordinary file"
+            files, size = files + 1, size + found.st_size
+            if files > MAX_FOLDER_FILES or size > MAX_FOLDER_BYTES:
+                return f"more than {MAX_FOLDER_FILES} files or {MAX_FOLDER_BYTES >> 20} MB"
+    return ""
+
+
+class SubmissionExporter(NotebookExporter):
+    """Read a notebook that may be anything; `TakeAnswers` reads the file itself and needs its place only."""
+
+    def from_filename(self, filename, resources=None, **kwargs):
+        """Convert a file; never fails for what is in it."""
+        resources = dict(resources or {})
+        resources.setdefault("metadata", {})
+        path = Path(filename)
+        resources["metadata"].update(name=path.stem, path=str(path.parent))
+        resources["acme_path"] = str(path)
+        if getattr(self.parent, "_sanitizing", True):
+            return self.from_notebook_node(nbformat.v4.new_notebook(), resources=resources, **kwargs)
+        return self.from_notebook_node(nbformat.read(path, as_version=4), resources=resources, **kwargs)
+
+
+def _coursedir(step):
+    while step is not None and not hasattr(step, "coursedir"):
+        step = step.parent
+    if step is None:
+        raise GradingError("this step works inside nbgrader's autograde only")
+    return step.coursedir
+
+
+_masters, _sandboxes = {}, {}
+
+
+def find_master(coursedir, assignment, notebook, config=None):
+    """Return the `Master` of a notebook of the course, read again when its file has changed."""
+    folder = coursedir.format_path(coursedir.source_directory, ".", assignment)
+    path = Path(folder, f"{notebook}.ipynb")
+    if not path.is_file():
+        raise GradingError(f"{path} is missing: the source of the assignment is needed to grade it")
+    found = path.stat()
+    key = (str(path), found.st_mtime_ns, found.st_size)
+    if key not in _masters:
+        _masters[key] = load_master(path, config)
+    return _masters[key], Path(folder)
+
+
+def find_data(folder):
+    """Return the folder of an assignment's data files, or None.
+
+    Notebooks and texts of the source are not among them: they hold the answers.
+    """
+    data = Path(folder) / "data"
+    return data if data.is_dir() else None
+
+
+def find_sandbox(master, folder, options, course):
+    """Return the sandbox for a notebook: started once in this process, warm from then on."""
+    data = find_data(folder)
+    key = (master.forbidden, str(data), options.limits, options.require)
+    if key not in _sandboxes:
+        while len(_sandboxes) >= 4:
+            _sandboxes.pop(next(iter(_sandboxes))).close()
+        _sandboxes[key] = Sandbox(
+            forbidden=master.forbidden, limits=options.limits, data=data, course=course, require=options.require
+        )
+    return _sandboxes[key]
+
+
+@atexit.register
+def close_sandboxes():
+    """End all sandboxes of this process."""
+    while _sandboxes:
+        _sandboxes.popitem()[1].close()
+
+
+class TakeAnswers(NbGraderPreprocessor):
+    """Replace what was submitted by the instructor's notebook with the student's answers in it."""
+
+    def preprocess(self, nb, resources):
+        """Return the rebuilt notebook."""
+        coursedir, names = _coursedir(self), resources["nbgrader"]
+        master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            check_gradebook(gradebook, master, names["assignment"])
+        submission = read_submission(resources["acme_path"], master)
+        for remark in submission.remarks:
+            self.log.warning("%s: %s", names["student"], remark)
+        if submission.unreadable:
+            self.log.error("%s: %s", names["student"], submission.unreadable)
+        destination = coursedir.format_path(coursedir.autograded_directory, names["student"], names["assignment"])
+        remove_foreign_files(destination, folder, coursedir)
+        return rebuild(master, submission), resources
+
+
+def remove_foreign_files(destination, source, coursedir):
+    """Leave of an autograded folder only notebooks, the time stamp and the instructor's own files."""
+    from nbgrader.utils import find_all_files
+
+    own = {os.path.relpath(path, source) for path in find_all_files(str(source), coursedir.ignore)}
+    for directory, _, names in os.walk(destination):
+        for name in names:
+            path = os.path.join(directory, name)
+            relative = os.path.relpath(path, destination)
+            if relative not in own and relative != "timestamp.txt" and not relative.endswith(".ipynb"):
+                os.chmod(path, 0o600, follow_symlinks=False) if not os.path.islink(path) else None
+                os.remove(path)
+
+
+def check_gradebook(gradebook, master, assignment):
+    """Make sure that the gradebook knows this version of the assignment.
+
+    Raises
+    ------
+    GradingError
+    """
+    from nbgrader.api import MissingEntry
+
+    try:
+        known = {cell.name: cell.max_score for cell in gradebook.find_notebook(master.name, assignment).grade_cells}
+    except MissingEntry:
+        known = {}
+    points = {name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")}
+    if known != points:
+        raise GradingError(
+            f"the gradebook does not know this version of {assignment}/{master.name}: run "
+            f"`nbgrader generate_assignment {assignment} --force` first"
+        )
+
+
+class JudgeNotebook(NbGraderPreprocessor):
+    """Run answers in the sandbox and test cells here, and write what came of it into the outputs."""
+
+    def preprocess(self, nb, resources):
+        """Return the judged notebook."""
+        coursedir, names = _coursedir(self), resources["nbgrader"]
+        master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
+        options = GradingOptions(config=self.config)
+        sandbox = find_sandbox(master, folder, options, coursedir.root)
+        judgement = judge_notebook(nb, master, sandbox, seed=secrets.randbits(63))
+        record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
+        record.update(assignment=names["assignment"], student=names["student"])
+        write_audit(coursedir, names["student"], names["assignment"], master.name, record)
+        resources["acme"] = {"scores": judgement.scores, "unreadable": nb.metadata.get("acme", {}).get("unreadable", "")}
+        return nb, resources
+
+
+def audit_record(judgement, master, sandbox, submission_sha256):
+    """Return what is needed to see where a grade comes from, and to make it again."""
+    from importlib.metadata import version
+
+    import acme_lib
+
+    packages = ("numpy", "scipy", "numba", "nbgrader")
+    return {
+        "notebook": master.name,
+        "submission_sha256": submission_sha256,
+        "source_sha256": master.sha256,
+        "seed": judgement.seed,
+        "scores": {
+            name: {
+                "score": outcome.score,
+                "points": outcome.points,
+                "limit": outcome.limit,
+                "slips": list(outcome.slips),
+                "message": outcome.message,
+            }
+            for name, outcome in judgement.outcomes.items()
+        },
+        "guards": list(sandbox.guards),
+        "limits": {name: getattr(sandbox.limits, name) for name in sandbox.limits.__dataclass_fields__},
+        "seconds": round(judgement.seconds, 3),
+        "cpu_seconds": round(judgement.cpu_seconds, 3),
+        "memory": judgement.memory,
+        "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {"acme": acme_lib.__version__, **{name: version(name) for name in packages}},
+    }
+
+
+def audit_path(coursedir, student, assignment, notebook):
+    """Return where the audit record of a notebook lies."""
+    return Path(coursedir.root, "audit", assignment, student, f"{notebook}.json")
+
+
+def write_audit(coursedir, student, assignment, notebook, record):
+    """Write an audit record, whole or not at all."""
+    path = audit_path(coursedir, student, assignment, notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_whole(path, text):
+    """Write a file such that it is there either whole or not at all."""
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(scratch, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+    os.replace(scratch, path)
+
+
+class FlagUnreadable(NbGraderPreprocessor):
+    """Let a person look at a submission that could not be read (after nbgrader has saved the scores)."""
+
+    def preprocess(self, nb, resources):
+        """Set the flags in the gradebook."""
+        names = resources["nbgrader"]
+        if resources.get("acme", {}).get("unreadable"):
+            with Gradebook(names["db_url"]) as gradebook:
+                found = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+                for grade in found.grades:
+                    grade.needs_manual_grade = True
+                gradebook.db.commit()
+        return nb, resources
+
+
+def forget(folder):
+    """Remove a folder made by an earlier grading, read-only files included."""
+
+    def allow(function, path, _):
+        os.chmod(path, stat.S_IRWXU)
+        function(path)
+
+    if os.path.isdir(folder):
+        shutil.rmtree(folder, onerror=allow)
+
+
+__all__ = [
+    "FlagUnreadable",
+    "GradingOptions",
+    "JudgeNotebook",
+    "Submission",
+    "SubmissionExporter",
+    "TakeAnswers",
+    "refuse_strange_files",
+]

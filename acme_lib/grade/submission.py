@@ -1,0 +1,344 @@
+"""What came in, and what of it counts: the answers, taken by their ids and put into the instructor's own notebook.
+
+A submitted file is read as hostile data: `read_submission` opens no link, parses no more than it must and never fails; what
+it cannot use it says in words. `rebuild` puts the answers into the notebook of the source, so that nothing else of the
+submission (tags, points, metadata, outputs, attachments, kernels, cells that were added, retyped, moved or deleted) is ever
+looked at, run or shown.
+"""
+
+import ast
+import copy
+import functools
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from acme_lib.errors import GradingError
+
+MAX_FILE = 20 * 2**20  # bytes of a submitted notebook
+MAX_ANSWER = 200_000  # characters of one answer
+MAX_CELLS = 5_000
+
+
+@dataclass(frozen=True)
+class Master:
+    """The instructor's notebook: what is graded, and with what.
+
+    Attributes
+    ----------
+    name : str
+        Of the notebook, without ``.ipynb``.
+    notebook : NotebookNode
+        The source without solutions, with the hidden tests, locked and with checksums. Not to be changed.
+    asked : frozenset of str
+        Names that the solutions define: what a student's code is asked for.
+    forbidden : tuple of str
+        Library functions and modules that solutions may not use (``acme: {forbidden: […]}`` in a cell's metadata).
+    sha256 : str
+        Of the source file.
+    """
+
+    name: str
+    notebook: nbformat.NotebookNode = field(repr=False)
+    asked: frozenset
+    forbidden: tuple
+    sha256: str
+
+    @functools.cached_property
+    def cells(self):
+        """The cells with an id, by their id."""
+        return {grade_id(cell): cell for cell in self.notebook.cells if grade_id(cell)}
+
+    @functools.cached_property
+    def points(self):
+        """The points of every graded cell, by its id."""
+        marked = (cell for cell in self.cells.values() if is_graded(cell))
+        return {grade_id(cell): float(cell.metadata.nbgrader.points) for cell in marked}
+
+
+def grade_id(cell):
+    """Return the id of a cell for nbgrader, or None."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def is_solution(cell):
+    """Whether the learner writes in this cell."""
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def is_graded(cell):
+    """Whether this cell has points."""
+    meta = cell.metadata.get("nbgrader", {})
+    return bool(meta.get("grade") or meta.get("task"))
+
+
+def load_master(path, config=None):
+    """Read a notebook of ``solutions/``.
+
+    Parameters
+    ----------
+    path : path
+    config : traitlets.config.Config, optional
+        nbgrader's, for the delimiters of solutions.
+
+    Returns
+    -------
+    Master
+
+    Raises
+    ------
+    GradingError
+        If it is no notebook that nbgrader can release.
+    """
+    from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums, LockCells
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        notebook = nbformat.reads(text, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise GradingError(f"{path} is no notebook: {error}") from None
+    ids = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
+    if len(set(ids)) != len(ids):
+        raise GradingError(f"{path} has two cells with one id: {sorted({name for name in ids if ids.count(name) > 1})}")
+    asked, forbidden = set(), []
+    for cell in notebook.cells:
+        forbidden += cell.metadata.get("acme", {}).get("forbidden", [])
+        if cell.cell_type == "code" and is_solution(cell):
+            asked |= _bound_names(cell.source)
+    for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums):
+        notebook, _ = step(config=config).preprocess(notebook, {})
+    return Master(
+        name=Path(path).stem,
+        notebook=notebook,
+        asked=frozenset(asked),
+        forbidden=tuple(dict.fromkeys(forbidden)),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _bound_names(source):
+    """Return the names that a cell binds at its top level."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif not isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return names
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The answers of one submitted notebook.
+
+    Attributes
+    ----------
+    answers : dict of str to str
+        By the id of the cell.
+    unreadable : str
+        Why nothing could be read; empty where something could.
+    remarks : tuple of str
+        What was put right or left out, for the student and the instructor.
+    sha256 : str
+        Of the file, as far as it was read.
+    """
+
+    answers: dict
+    unreadable: str = ""
+    remarks: tuple = ()
+    sha256: str = ""
+
+
+def read_submission(path, master, *, max_bytes=MAX_FILE):
+    """Read a submitted notebook, whatever it is.
+
+    Parameters
+    ----------
+    path : path
+    master : Master
+    max_bytes : int
+
+    Returns
+    -------
+    Submission
+        Never raises for what is in the file.
+    """
+    data, unreadable = _read_bytes(path, max_bytes)
+    digest = hashlib.sha256(data).hexdigest()
+    if unreadable:
+        return Submission({}, unreadable, (), digest)
+    text, remarks = _read_text(data)
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        return Submission({}, "the file is nested too deeply to be a notebook", (), digest)
+    except (ValueError, MemoryError):
+        return Submission({}, "the file is no notebook: it is not valid JSON (was it cut short, or saved by hand?)", (), digest)
+    cells = _find_cells(content)
+    if cells is None:
+        return Submission({}, "the file is JSON but no notebook: it has no list of cells", (), digest)
+    if len(cells) > MAX_CELLS:
+        return Submission({}, f"the notebook has {len(cells):,} cells; at most {MAX_CELLS:,} are read", (), digest)
+    language = _get(content, "metadata", "kernelspec", "language") or _get(content, "metadata", "language_info", "name")
+    if isinstance(language, str) and language.lower() not in ("python", "ipython", ""):
+        remarks.append("The notebook was saved with a kernel that is not Python; it is graded with Python.")
+    answers = _collect(cells, master, remarks)
+    return Submission(answers, "", tuple(remarks), digest)
+
+
+def _read_bytes(path, max_bytes):
+    try:
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode):
+            return b"", "the file is a symbolic link, and links are not followed"
+        if not stat.S_ISREG(found.st_mode):
+            return b"", "this is no ordinary file"
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        return b"", f"the file cannot be opened ({error.strerror})"
+    if len(data) > max_bytes:
+        return data, f"the file is larger than {max_bytes / 2**20:.0f} MB; hand in the notebook without its outputs"
+    if not data.strip():
+        return data, "the file is empty"
+    return data, ""
+
+
+def _read_text(data):
+    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
+        try:
+            text = data.decode(encoding)
+            return text, [] if encoding == "utf-8-sig" else ["The file was not in UTF-8; it was read as UTF-16."]
+        except UnicodeDecodeError:
+            continue
+    return data.decode("cp1252", "replace"), ["The file was not in UTF-8; it was read as Windows-1252."]
+
+
+def _get(value, *keys):
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _find_cells(content):
+    cells = _get(content, "cells")
+    if isinstance(cells, list):
+        return cells
+    sheets = _get(content, "worksheets")  # notebooks of version 3
+    if isinstance(sheets, list):
+        return [cell for sheet in sheets for cell in (_get(sheet, "cells") or []) if isinstance(_get(sheet, "cells"), list)]
+    return None
+
+
+def _collect(cells, master, remarks):
+    answers, seen, unknown, added = {}, {}, [], 0
+    for cell in cells:
+        kind, name = _get(cell, "cell_type"), _get(cell, "metadata", "nbgrader", "grade_id")
+        source = _source_of(cell)
+        if not isinstance(name, str) or not name:
+            added += kind == "code" and bool((source or "").strip()) and _get(cell, "metadata", "nbgrader") is None
+            continue
+        if name not in master.cells:
+            unknown.append(name)
+            continue
+        if not is_solution(master.cells[name]):
+            continue
+        seen[name] = seen.get(name, 0) + 1
+        if source is None:
+            remarks.append(f"The text of cell '{name}' cannot be read.")
+            continue
+        if len(source) > MAX_ANSWER:
+            remarks.append(f"The answer in cell '{name}' is longer than {MAX_ANSWER:,} characters and was left out.")
+            continue
+        if kind != master.cells[name].cell_type:
+            remarks.append(f"Cell '{name}' had its type changed; it was changed back.")
+        if name not in answers or source.strip() != master.cells[name].source.strip():
+            answers[name] = source
+    for name, cell in master.cells.items():
+        if is_solution(cell) and name not in seen:
+            remarks.append(f"Cell '{name}' is missing from the submission.")
+        elif seen.get(name, 0) > 1:
+            remarks.append(f"Cell '{name}' is there {seen[name]} times; the last one with an answer counts.")
+    if unknown:
+        names = ", ".join(f"'{_plain(name)}'" for name in sorted(set(unknown))[:5])
+        remarks.append(f"Cells that this assignment does not have (an older release, or another one?): {names}.")
+    if added:
+        remarks.append(
+            "Code cells that you added are not graded. Where an answer needs a helper or an import, put it into the cell "
+            "of the answer."
+        )
+    return answers
+
+
+def _source_of(cell):
+    source = _get(cell, "source")
+    source = _get(cell, "input") if source is None else source
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    return source.encode("utf-8", "replace").decode().replace("\x00", "") if isinstance(source, str) else None
+
+
+def _plain(text, length=60):
+    return "".join(c for c in text[:length] if c.isalnum() or c in " _-.")
+
+
+def rebuild(master, submission):
+    """Return the instructor's notebook with the answers of a submission in it.
+
+    Free text is made harmless (`neutralise`); remarks stand in a cell of their own on top.
+    """
+    notebook = copy.deepcopy(master.notebook)
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if name in submission.answers and is_solution(cell):
+            answer = submission.answers[name]
+            cell.source = answer if cell.cell_type == "code" else _keep_stub(neutralise(answer), cell.source)
+    remarks = list(submission.remarks)
+    if submission.unreadable:
+        remarks.insert(0, f"This submission could not be read: {submission.unreadable}. Your teacher has been told.")
+    if remarks:
+        text = "\n".join(["**Remarks of the grader**", "", *(f"- {neutralise(remark)}" for remark in remarks)])
+        cell = nbformat.v4.new_markdown_cell(text, id="acme-remarks")
+        cell.metadata["deletable"] = cell.metadata["editable"] = False
+        notebook.cells.insert(0, cell)
+    notebook.metadata["acme"] = {"submission": submission.sha256, "unreadable": submission.unreadable}
+    return notebook
+
+
+def _keep_stub(answer, stub):
+    return stub if answer.strip() == neutralise(stub).strip() else answer
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_LINK = re.compile(r"\](?=[(:\[])")
+_TEX = re.compile(
+    r"\\(?=(?:href|url|require|class|style|cssId|data|html\w*|unicode|includegraphics|mmlToken|texttip|mathtip|toggle|"
+    r"def|edef|gdef|let|newcommand|renewcommand|newenvironment|renewenvironment|csname|catcode|char)(?![a-z]))"
+)
+
+
+def neutralise(text):
+    """Return Markdown that can only be text and mathematics: no HTML, no links, no images, no macros with effects.
+
+    A blank after ``<`` and ``]`` is all it takes for the first two: neither HTML nor Markdown then reads a tag or a
+    link there. Mathematics and code stay as they are for the reader.
+
+    Examples
+    --------
+    >>> from acme_lib.grade.submission import neutralise
+    >>> neutralise("$a<b$ <img src=x onerror=alert(1)> [click](javascript:alert(1))")
+    '$a< b$ < img src=x onerror=alert(1)> [click] (javascript:alert(1))'
+    """
+    text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+    return _TEX.sub(r"\\ ", _LINK.sub("] ", _TAG.sub("< ", text)))
