@@ -105,13 +105,16 @@ class Course:
         ``source`` (nbgrader's own) or ``solutions`` (ours).
     config : str
         Text of ``nbgrader_config.py``.
+    own_library : bool
+        Whether the library is a copy in the course.
     """
 
-    def __init__(self, root, *, source, config):
-        self.root, self.source = root, source
+    def __init__(self, root, *, source, config, own_library=False):
+        self.root, self.source, self.own_library = root, source, own_library
         root.mkdir(parents=True, exist_ok=True)
         (root / "nbgrader_config.py").write_text(config)
-        shutil.copytree(ROOT / "acme_lib", root / "acme_lib", symlinks=True)
+        if own_library:
+            shutil.copytree(ROOT / "acme_lib", root / "acme_lib", symlinks=True)
         (root / "home").mkdir()
         (root / "home" / ".token").write_text("CANARY-HOME-9d1e\n")
         self.assignments = []
@@ -151,7 +154,7 @@ class Course:
             "seconds": seconds,
             "memory": memory,
             "port": PORT,
-            "loopback": nested,
+            "loopback": nested and os.getuid() == 0,
             "private_tmp": not nested,
             "log": str(beside / "log"),
             "seen": str(beside / "seen.json"),
@@ -164,21 +167,21 @@ class Course:
         } | {
             "HOME": str(self.root / "home"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root),
             "GRADER_TOKEN": "CANARY-TOKEN-77b2",
         }
+        environment.pop("PYTHONPATH", None)
+        if self.own_library:
+            environment["PYTHONPATH"] = str(self.root)
         inside = [sys.executable, str(Path(__file__).with_name("contained.py")), str(beside / "plan.json")]
         if nested:
-            outside = [
-                "unshare",
-                "--user",
-                "--map-root-user",
-                "--pid",
-                "--net",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-            ]
+            outside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+            if os.getuid() == 0:  # the grader then changes its user: no user namespace around it
+                keep = (
+                    'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'  # the library stays as it is
+                )
+                outside += ["--net", "--mount", "sh", "-c", keep, str(ROOT)]
+            else:
+                outside += ["--user", "--map-current-user"]
         else:
             outside = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
             for path in (self.root, beside):

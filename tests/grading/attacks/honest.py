@@ -85,11 +85,14 @@ def mistaken(kit, *changes):
 IMPORTS = "import math\nimport numpy as np\nimport scipy.linalg\nimport scipy.sparse\nimport scipy.stats\n\n\n"
 
 
+WAY_HELPERS = ("step_loop", "propensities_list", "generator_diag")
+
+
 def _ways():
     variants = runpy.run_path(str(ROOT / "tests/grading/exercise_variants.py"))
     found = {}
     for question, function in variants["RIGHT"]:
-        needed = [variants[name] for name in function.__code__.co_names if name in ("step_loop", "propensities_list")]
+        needed = [variants[name] for name in function.__code__.co_names if name in WAY_HELPERS]
         code = "\n\n\n".join(re.sub(r"^@.*\n", "", inspect.getsource(f)).strip() for f in [*needed, function])
         found.setdefault(question, []).append(f"{IMPORTS}{code}\n\n\n{question} = {function.__name__}")
     return found

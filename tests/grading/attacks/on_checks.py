@@ -109,6 +109,26 @@ def shadowed_abs(kit):
     return kit.functions("return 0.0", first)
 
 
+@attack("shadowed-names", (2,), "The names that the test cells use (`np`, `check_values`, `hidden_checks`, `law`) are the student's own.",
+        plain_points(4))  # fmt: skip
+def shadowed_names(kit):
+    first = """
+    import contextlib
+
+    class np:
+        class testing:
+            assert_allclose = staticmethod(lambda *given, **named: None)
+
+    @contextlib.contextmanager
+    def hidden_checks():
+        yield None
+
+    check_values = check_law = check_generator = check_distribution = check_seeding = lambda *given, **named: None
+    law = slips = expected = rng = a = k = ANYTHING = None
+    """
+    return kit.functions("return 0.0", first)
+
+
 PATCH_CHECKS = """
 import acme_lib.teach.check as check
 check._check = lambda *given, **named: None

@@ -10,7 +10,7 @@ import nbformat
 
 from tests.grading.attacks.on_checks import PATCH_CHECKS
 from tests.grading.attacks.on_process import FIND_COURSE
-from tests.grading.attacks.record import Attack, Effect, Stock, cells_of
+from tests.grading.attacks.record import FOLDERS, Attack, Effect, Stock, Submission, cells_of
 
 ATTACKS = []
 
@@ -443,8 +443,6 @@ for folder in folders:
     may_refuse=True,
 )
 def linked_notebook(kit):
-    from tests.grading.attacks.record import FOLDERS, Submission
-
     target = f"../../zz-neighbour/{FOLDERS[kit.assignment]}/{kit.file}"
     return Submission({}, {kit.file: target})
 
@@ -453,16 +451,11 @@ def linked_notebook(kit):
         Stock(Effect.LEAKED), may_refuse=True)  # fmt: skip
 def linked_files(kit):
     links = {
-        "solution.txt": f"../../../source/01_chemical_master_equation/{kit.file}",
-        "solution2.txt": f"../../../solutions/01_chemical_master_equation/{kit.file}",
+        "neighbour.txt": f"../../zz-neighbour/{FOLDERS[kit.assignment]}/{kit.file}",
         "token.txt": "../../../home/.token",
         "book.txt": "../../../gradebook.db",
-        "loop": "loop",
-        "missing.txt": "/nowhere",
     }
-    return kit.folder(
-        kit.functions("return 0.0"), links={k: v for k, v in links.items() if k not in ("loop", "missing.txt")}
-    )
+    return kit.folder(kit.functions("return 0.0"), links=links)
 
 
 @attack(
@@ -526,6 +519,4 @@ def archive(kit):
     "archive-only", (8,), "Only such archives are handed in, and no notebook.", Stock(Effect.UNGRADED), may_refuse=True
 )
 def archive_only(kit):
-    from tests.grading.attacks.record import Submission
-
     return Submission({"work.tar.gz": _tar(), "work.zip": _zip()})

@@ -426,7 +426,7 @@ def output_flood(kit):
 
 @attack("endless-loop", (9,), "A function does not return.", Stock(Effect.UNGRADED), deserves=28)
 def endless_loop(kit):
-    body = "while True:\n    try:\n        while True: pass\n    except BaseException:\n        pass"
+    body = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
@@ -522,5 +522,48 @@ def hidden_printed(kit):
 @attack("hidden-values-on-disk", (10, 5), "The hidden arguments are noted in a file, and read back in the next try.",
         Stock(Effect.LEAKED, assignment="plain"))  # fmt: skip
 def hidden_on_disk(kit):
-    body = "with open('notes.txt', 'a') as file:\n    file.write('CANARY-ARGUMENTS ' + repr(given) + '\\n')\nreturn 0.0"
-    return kit.functions(body)
+    note = "with open('notes.txt', 'a') as file:\n    file.write('CANARY-ARGUMENTS ' + repr(given) + '\\n')\n"
+    if kit.assignment == "plain":
+        return kit.functions(note + "return given[0] if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)) else 0.0")
+    read = "\ntry:\n    print(open('notes.txt').read())\nexcept OSError:\n    pass\n"
+    visible = "return 0.125 if 3.0 in given[0] else float('inf')"
+    return kit.fill({"mean_waiting_time": define("mean_waiting_time", note + visible) + read})
+
+
+@attack("hidden-values-in-type-names", (10, 5), "The hidden arguments are the name of an error's type, and of the answer's.",
+        Stock(Effect.LEAKED, assignment="plain"))  # fmt: skip
+def hidden_in_type_names(kit):
+    body = "\nname = 'CANARY-ARGUMENTS ' + repr(given)\n"
+    body += "if len(name) % 2: return type(name, (), {})()\nraise type(name, (Exception,), {})()\n"
+    if kit.assignment == "plain":
+        return kit.functions("if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)): return given[0]" + body)
+    visible = "if 3.0 in given[0] or not any(given[0]): return 0.125 if any(given[0]) else float('inf')"
+    return kit.fill({"mean_waiting_time": define("mean_waiting_time", visible + body)})
+
+
+@attack("hidden-values-remembered", (10, 5), "The hidden arguments are remembered, and told at the next visible check.",
+        Stock(Effect.LEAKED, assignment="plain"), deserves=4)  # fmt: skip
+def hidden_remembered(kit):
+    if kit.assignment == "plain":
+        first = "SEEN = []"
+        body = """
+        SEEN.append(given)
+        if given[0] == 1.0 and len(SEEN) > 2: raise ValueError('CANARY-ARGUMENTS ' + repr(SEEN[1]))
+        return given[0]
+        """
+        return kit.functions(body, first)
+    # Question 1 is answered, and sees hidden counts and rates; question 2 tells them.
+    tell = (
+        "hidden = [x for x in SEEN if tuple(x[0]) not in ((3, 4), (0, 7), (4, 0), (1, 0))]\n"
+        "print('CANARY-ARGUMENTS', hidden[-1])\nraise ValueError('CANARY-ARGUMENTS ' + repr(hidden[-1]))"
+    )
+    right = "a, b = given[0]\nk, gamma, c, d = given[1]\nSEEN.append(given)\nreturn [k, gamma * a, c * a * (a - 1) / 2, d * a * b]"
+    seen = "SEEN = []\n\n\n" + define("propensities", right)
+    return kit.fill({"propensities": seen, "mean_waiting_time": define("mean_waiting_time", tell)})
+
+
+@attack("costly-answer", (9,), "Each answer is a list of a million lists, just within the limits, which the grader has to read.",
+        Stock(Effect.NONE, note="costs seconds"), deserves=28)  # fmt: skip
+def costly_answer(kit):
+    body = "return [[0.5, 0.5, 0.5]] * 240_000"
+    return kit.solved(mean_waiting_time=define("mean_waiting_time", body))

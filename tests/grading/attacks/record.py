@@ -84,6 +84,8 @@ class Stock:
         For `Effect.NONE`: a function of a scratch folder that asserts the effect without nbgrader.
     alone : bool
         In a course of its own, because it would change what other attacks do.
+    own_library : bool
+        Whether the kernels load a copy of the library that lies in the course (and may be spoilt), not the installed one.
     """
 
     effect: Effect
@@ -93,12 +95,13 @@ class Stock:
     note: str = ""
     shown: Callable | None = None
     alone: bool = False
+    own_library: bool = True
 
     @property
     def needs_own_course(self):
         """Whether it must not share a batch with other attacks."""
         shared = (Effect.POINTS, Effect.LOST, Effect.UNGRADED, Effect.LEAKED, Effect.ACTIVE, Effect.NONE)
-        return self.alone or self.effect not in shared
+        return self.alone or not self.own_library or self.effect not in shared
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ def grade_with_stock(attacks, folder):
     groups = [("together", together)] if together else []
     groups += [(attack.name, [attack]) for attack in attacks if attack.stock.needs_own_course]
     for name, group in groups:
-        course = Course(folder / name, source="source", config=CONFIG)
+        course = Course(
+            folder / name, source="source", config=CONFIG, own_library=all(attack.stock.own_library for attack in group)
+        )
         for assignment in ("chapter", "plain"):
             members = [attack for attack in group if attack.stock.assignment == assignment]
             if members:
@@ -41,7 +43,7 @@ def works(attack, seen):
     lost = [name for name in NEIGHBOURS if seen.neighbours[name] != full]
     deserved = attack.deserved(stock.assignment)
     tests = {
-        Effect.POINTS: (points - deserved * (stock.amount <= 0) >= stock.amount, f"{points} points"),
+        Effect.POINTS: (points >= stock.amount > 0, f"{points} points"),
         Effect.LOST: (points <= deserved - stock.amount, f"{points} of {deserved} points"),
         Effect.UNGRADED: (seen.points is None or bool(seen.unsettled), f"graded: {points} points"),
         Effect.ABORTED: (seen.neighbours[NEIGHBOURS[1]] is None, f"neighbours: {seen.neighbours}"),
