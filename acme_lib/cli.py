@@ -1,4 +1,4 @@
-"""The command `acme`: open the course (`lab`), check the installation (`check`), build the chapters (`build`)."""
+"""The command `acme`: open the course (`lab`), check the installation (`check`), build the chapters (`build`), grade."""
 
 import argparse
 import hashlib
@@ -37,6 +37,17 @@ def main(arguments=None):
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
 
+    grade = commands.add_parser("grade", help="grade what was handed in, in a sandbox and on all cores")
+    grade.add_argument("assignment", help="its folder in solutions/, such as 01_chemical_master_equation")
+    grade.add_argument("--student", action="append", metavar="ID", help="this one only, changed or not (repeatable)")
+    grade.add_argument("--question", action="append", metavar="CELL", help="the tests of this cell only (repeatable)")
+    grade.add_argument("--all", action="store_true", help="also what has not changed since it was graded")
+    grade.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
+    grade.add_argument("--seed", type=int, help="of the run (default: fresh)")
+    grade.add_argument("--extend", action="append", default=[], metavar="ID=HOURS", help="an extension; then grade")
+    grade.set_defaults(run=grade_all)
+
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
         parser.error(f"{options.command} does not know {' '.join(options.rest)}")
@@ -72,6 +83,31 @@ def print_check():
     report = check_installation()
     print(report)
     return 0 if report.sound else 1
+
+
+def grade_all(options):
+    """Grade an assignment and print the summary; 1 when a submission has no grade."""
+    from acme_lib.errors import GradingError
+    from acme_lib.grade.batch import extend_deadlines, grade_assignment
+
+    root = course_folder().parent if not Path("nbgrader_config.py").is_file() else Path.cwd()
+    try:
+        extend_deadlines(root, options.assignment, options.extend)
+        summary = grade_assignment(
+            root,
+            options.assignment,
+            students=options.student,
+            questions=options.question,
+            everything=options.all,
+            jobs=options.jobs,
+            scheduler=options.scheduler,
+            seed=options.seed,
+            progress=sys.stderr.isatty(),
+        )
+    except GradingError as error:
+        raise SystemExit(f"acme grade: {error}") from None
+    print(summary)
+    return 1 if summary.failed else 0
 
 
 def build_all(sources, check, timeout):

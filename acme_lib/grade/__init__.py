@@ -1,7 +1,8 @@
 """Grading that can be trusted: a student's code and the tests never share a process.
 
 `sandbox` holds the boundary, `judge` runs the test cells on the trusted side, `submission` reads what came in and rebuilds
-the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `far_side`, `lockdown` and `wire` are what
+the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task` is one
+submission, `pool` runs tasks, `book` alone writes to the gradebook. `far_side`, `lockdown` and `wire` are what
 runs inside the sandbox.
 
 Names are loaded when they are first used.
@@ -10,6 +11,7 @@ Names are loaded when they are first used.
 import importlib
 
 _HOMES = {
+    "acme_lib.grade.batch": ["Summary", "grade_assignment"],
     "acme_lib.grade.judge": ["Judgement", "judge_notebook"],
     "acme_lib.grade.sandbox": ["FarSide", "Limits", "RemoteDoor", "Sandbox", "StandIn", "find_guards"],
     "acme_lib.grade.submission": ["Master", "Submission", "read_submission", "rebuild"],

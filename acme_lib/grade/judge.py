@@ -262,9 +262,7 @@ def _run_test(cell, master, student, space, seed):
     if message:
         cell.outputs.append(_error("CheckFailed", message[:MAX_OUTPUT]))
     elif score != points:
-        cell.outputs.append(
-            nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None)
-        )
+        cell.outputs.append(nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None))
     limit = student.trouble.reason if student.trouble is not None and score < points else ""
     return Outcome(score, points, message, slips, limit)
 
@@ -343,7 +341,9 @@ def _explain(error, cell):
     if isinstance(error, NameError) and getattr(error, "name", None):
         return f"✗ {error.name} is not defined.\nIs the cell above filled in, and does it run without an error?"
     text = str(error).strip()[:500]
-    kind = "This check fails" if isinstance(error, AssertionError) else f"This check stopped with {type(error).__name__}"
+    kind = (
+        "This check fails" if isinstance(error, AssertionError) else f"This check stopped with {type(error).__name__}"
+    )
     return "\n".join([f"✗ {kind}{f': {text}' if text else ''}", f"in: {line}"])
 
 

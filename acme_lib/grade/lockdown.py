@@ -120,7 +120,13 @@ def enter_namespaces(tmp_bytes):
 def hide(path):
     """Put something empty over a file or a directory."""
     if os.path.isdir(path):
-        _mount(b"tmpfs", os.fsencode(path), b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY, b"size=4k,mode=0755")
+        _mount(
+            b"tmpfs",
+            os.fsencode(path),
+            b"tmpfs",
+            _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY,
+            b"size=4k,mode=0755",
+        )
     elif os.path.exists(path):
         _mount(b"/dev/null", os.fsencode(path), None, 4096, None)  # MS_BIND
 

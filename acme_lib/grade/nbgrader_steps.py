@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -33,7 +34,9 @@ MAX_FOLDER_BYTES = 200 * 2**20
 class GradingOptions(LoggingConfigurable):
     """What the course may set in ``nbgrader_config.py``, as ``c.GradingOptions.call_seconds = 30``."""
 
-    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(config=True)
+    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(
+        config=True
+    )
     notebook_seconds = Float(Limits.notebook_seconds, help="time on the wall for one notebook").tag(config=True)
     cpu_seconds = Int(Limits.cpu_seconds, help="processor time of a student's process").tag(config=True)
     memory_mb = Int(Limits.memory_bytes // 2**20, help="memory of a student's process, beyond the interpreter").tag(
@@ -136,7 +139,7 @@ def find_data(folder):
 def find_sandbox(master, folder, options, course):
     """Return the sandbox for a notebook: started once in this process, warm from then on."""
     data = find_data(folder)
-    key = (master.forbidden, str(data), options.limits, options.require)
+    key = (os.getpid(), threading.get_ident(), master.forbidden, str(data), options.limits, options.require)
     if key not in _sandboxes:
         while len(_sandboxes) >= 4:
             _sandboxes.pop(next(iter(_sandboxes))).close()
@@ -199,7 +202,9 @@ def check_gradebook(gradebook, master, assignment):
         known = {cell.name: cell.max_score for cell in gradebook.find_notebook(master.name, assignment).grade_cells}
     except MissingEntry:
         known = {}
-    points = {name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")}
+    points = {
+        name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")
+    }
     if known != points:
         raise GradingError(
             f"the gradebook does not know this version of {assignment}/{master.name}: run "
@@ -220,7 +225,10 @@ class JudgeNotebook(NbGraderPreprocessor):
         record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
         record.update(assignment=names["assignment"], student=names["student"])
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
-        resources["acme"] = {"scores": judgement.scores, "unreadable": nb.metadata.get("acme", {}).get("unreadable", "")}
+        resources["acme"] = {
+            "scores": judgement.scores,
+            "unreadable": nb.metadata.get("acme", {}).get("unreadable", ""),
+        }
         return nb, resources
 
 
@@ -228,7 +236,7 @@ def audit_record(judgement, master, sandbox, submission_sha256):
     """Return what is needed to see where a grade comes from, and to make it again."""
     from importlib.metadata import version
 
-    import acme_lib
+    from acme_lib import __version__
 
     packages = ("numpy", "scipy", "numba", "nbgrader")
     return {
@@ -252,7 +260,7 @@ def audit_record(judgement, master, sandbox, submission_sha256):
         "cpu_seconds": round(judgement.cpu_seconds, 3),
         "memory": judgement.memory,
         "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"acme": acme_lib.__version__, **{name: version(name) for name in packages}},
+        "versions": {"acme": __version__, **{name: version(name) for name in packages}},
     }
 
 

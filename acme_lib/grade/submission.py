@@ -96,12 +96,21 @@ def load_master(path, config=None):
     GradingError
         If it is no notebook that nbgrader can release.
     """
-    from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums, LockCells
-
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise GradingError(f"{path} cannot be read: {error}") from None
+    return parse_master(text, Path(path).stem, config)
+
+
+def parse_master(text, name, config=None):
+    """Read the text of a notebook of ``solutions/`` (see `load_master`)."""
+    from nbgrader.preprocessors import ClearOutput, ClearSolutions, ComputeChecksums, LockCells
+
+    path = f"{name}.ipynb"
+    try:
         notebook = nbformat.reads(text, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+    except (ValueError, nbformat.ValidationError) as error:
         raise GradingError(f"{path} is no notebook: {error}") from None
     ids = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
     if len(set(ids)) != len(ids):
@@ -114,7 +123,7 @@ def load_master(path, config=None):
     for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums):
         notebook, _ = step(config=config).preprocess(notebook, {})
     return Master(
-        name=Path(path).stem,
+        name=name,
         notebook=notebook,
         asked=frozenset(asked),
         forbidden=tuple(dict.fromkeys(forbidden)),
@@ -173,7 +182,11 @@ def read_submission(path, master, *, max_bytes=MAX_FILE):
     Submission
         Never raises for what is in the file.
     """
-    data, unreadable = _read_bytes(path, max_bytes)
+    return parse_submission(*read_bytes(path, max_bytes), master)
+
+
+def parse_submission(data, unreadable, master):
+    """Take the answers out of the bytes of a submitted notebook (see `read_bytes`)."""
     digest = hashlib.sha256(data).hexdigest()
     if unreadable:
         return Submission({}, unreadable, (), digest)
@@ -183,7 +196,9 @@ def read_submission(path, master, *, max_bytes=MAX_FILE):
     except RecursionError:
         return Submission({}, "the file is nested too deeply to be a notebook", (), digest)
     except (ValueError, MemoryError):
-        return Submission({}, "the file is no notebook: it is not valid JSON (was it cut short, or saved by hand?)", (), digest)
+        return Submission(
+            {}, "the file is no notebook: it is not valid JSON (was it cut short, or saved by hand?)", (), digest
+        )
     cells = _find_cells(content)
     if cells is None:
         return Submission({}, "the file is JSON but no notebook: it has no list of cells", (), digest)
@@ -196,23 +211,75 @@ def read_submission(path, master, *, max_bytes=MAX_FILE):
     return Submission(answers, "", tuple(remarks), digest)
 
 
-def _read_bytes(path, max_bytes):
+def read_bytes(path, max_bytes=MAX_FILE):
+    """Return the bytes of a submitted notebook and why they are unreadable (empty where they are not).
+
+    Where the file is missing and its folder holds one archive (``.zip``, ``.tar``, ``.tar.gz``) with a notebook of that
+    name, its bytes are taken from there; nothing is unpacked to the disk.
+    """
+    path = Path(path)
     try:
         found = os.lstat(path)
-        if stat.S_ISLNK(found.st_mode):
-            return b"", "the file is a symbolic link, and links are not followed"
-        if not stat.S_ISREG(found.st_mode):
-            return b"", "this is no ordinary file"
+    except FileNotFoundError:
+        return _read_from_archive(path, max_bytes)
+    except (OSError, ValueError) as error:
+        return b"", f"the file cannot be opened ({error})"
+    if stat.S_ISLNK(found.st_mode):
+        return b"", "the file is a symbolic link, and links are not followed"
+    if not stat.S_ISREG(found.st_mode):
+        return b"", "this is no ordinary file"
+    try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read(max_bytes + 1)
+            return _judge_bytes(file.read(max_bytes + 1), max_bytes)
     except OSError as error:
         return b"", f"the file cannot be opened ({error.strerror})"
+
+
+def _judge_bytes(data, max_bytes):
     if len(data) > max_bytes:
         return data, f"the file is larger than {max_bytes / 2**20:.0f} MB; hand in the notebook without its outputs"
-    if not data.strip():
-        return data, "the file is empty"
-    return data, ""
+    return data, "" if data.strip() else "the file is empty"
+
+
+def _read_from_archive(path, max_bytes):
+    folder = path.parent
+    archives = []
+    if folder.is_dir() and not folder.is_symlink():
+        ends = (".zip", ".tar", ".tar.gz", ".tgz")
+        archives = [p for p in sorted(folder.iterdir()) if p.name.lower().endswith(ends) and not p.is_symlink()]
+    if not archives:
+        return b"", "there is no file of this name"
+    if len(archives) > 1:
+        return b"", "there are several archives; hand in the notebook itself"
+    try:
+        found = [data for data in _members(archives[0], path.name, max_bytes)]
+    except Exception as error:  # an archive may be broken in any way
+        return b"", f"the archive cannot be read ({type(error).__name__})"
+    if len(found) != 1:
+        return b"", f"the archive holds {len(found)} notebooks of this name; hand in the notebook itself"
+    return _judge_bytes(found[0], max_bytes)
+
+
+def _members(archive, name, max_bytes):
+    """Yield the bytes of the files of this name in an archive, wherever they lie in it; links are passed over."""
+    import tarfile
+    import zipfile
+
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as file:
+            for member in file.infolist()[:1000]:
+                is_link = stat.S_ISLNK(member.external_attr >> 16)
+                if not member.is_dir() and not is_link and re.split(r"[/\\]", member.filename)[-1] == name:
+                    with file.open(member) as opened:
+                        yield opened.read(max_bytes + 1)
+    else:
+        with tarfile.open(archive) as file:
+            for count, member in enumerate(file):
+                if count >= 1000:
+                    return
+                if member.isreg() and re.split(r"[/\\]", member.name)[-1] == name:
+                    yield file.extractfile(member).read(max_bytes + 1)
 
 
 def _read_text(data):
@@ -237,7 +304,9 @@ def _find_cells(content):
         return cells
     sheets = _get(content, "worksheets")  # notebooks of version 3
     if isinstance(sheets, list):
-        return [cell for sheet in sheets for cell in (_get(sheet, "cells") or []) if isinstance(_get(sheet, "cells"), list)]
+        return [
+            cell for sheet in sheets for cell in (_get(sheet, "cells") or []) if isinstance(_get(sheet, "cells"), list)
+        ]
     return None
 
 

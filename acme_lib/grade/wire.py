@@ -116,7 +116,9 @@ def _lower(value, arrays, special, depth):
         return {"s" if kind is set else "z": [_lower(item, arrays, special, down) for item in value]}
     if kind is dict:
         return {
-            "d": [[_lower(key, arrays, special, down), _lower(item, arrays, special, down)] for key, item in value.items()]
+            "d": [
+                [_lower(key, arrays, special, down), _lower(item, arrays, special, down)] for key, item in value.items()
+            ]
         }
     if kind is complex:
         return {"c": [value.real, value.imag]}
@@ -158,7 +160,16 @@ def decode(frame):
         return _decode(memoryview(frame))
     except Malformed:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, MemoryError, struct.error, SyntaxError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        RecursionError,
+        MemoryError,
+        struct.error,
+        SyntaxError,
+    ) as error:
         raise Malformed(f"not readable: {type(error).__name__}") from None
 
 

@@ -199,7 +199,9 @@ def _advise(kind):
 def advise_on_kind(name):
     """Say what to return instead of an object whose type has this name."""
     if name not in _KNOWN_KINDS:
-        return "an object of another kind came back; return numbers, NumPy arrays of numbers, or lists or tuples of those"
+        return (
+            "an object of another kind came back; return numbers, NumPy arrays of numbers, or lists or tuples of those"
+        )
     if name == "complex" or name.startswith("complex"):
         return "a complex number came back; return a real one: take its .real"
     if name.endswith(("_matrix", "_array")):

@@ -135,7 +135,9 @@ def npy(header, body=b""):
         frame_of('{"a": -1}', npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"x" * 8)),
         frame_of('{"a": 0}', npy("{'descr': '<f8', 'fortran_order': False, 'shape': (10**12,), }")),
         frame_of('{"a": 0}', npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }")),
-        frame_of('{"a": 0}', npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'x'\ntR.")),
+        frame_of(
+            '{"a": 0}', npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'x'\ntR.")
+        ),
         frame_of('{"a": 0}', npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }")),
         frame_of('{"a": 0}', npy("__import__('os').system('true')")),
         frame_of('{"s": [[1]]}'),
@@ -172,7 +174,10 @@ def test_arrays_functions_generators_and_names_go_across(student):
 
 
 def test_an_error_crosses_as_type_and_text(student):
-    student.run_cell("answer", "def f(x):\n    raise ValueError('x is \\x1b[31mred')\nclass Own(Exception): pass\ndef g():\n    raise Own('3.14')")
+    student.run_cell(
+        "answer",
+        "def f(x):\n    raise ValueError('x is \\x1b[31mred')\nclass Own(Exception): pass\ndef g():\n    raise Own('3.14')",
+    )
     reply = student.call("f", 1)
     assert (reply.error, reply.error_text) == ("ValueError", "x is  [31mred")
     assert reply.where == "line 2: raise ValueError('x is \\x1b[31mred')"
@@ -182,7 +187,9 @@ def test_an_error_crosses_as_type_and_text(student):
 
 
 def test_a_function_of_the_test_may_fail(student):
-    student.run_cell("answer", "def use(f):\n    try:\n        return f(1)\n    except KeyError as error:\n        return str(error)")
+    student.run_cell(
+        "answer", "def use(f):\n    try:\n        return f(1)\n    except KeyError as error:\n        return str(error)"
+    )
 
     def fails(x):
         raise KeyError("no")
@@ -201,7 +208,10 @@ def test_prints_and_warnings_are_caught_and_cut(student):
 
 
 def test_through_the_door_of_the_checks(student):
-    student.run_cell("answer", "import numpy as np\ndef f(x): return np.float32(x)\ndef g(): return {1}\ndef h(): return np.matrix([[1]])")
+    student.run_cell(
+        "answer",
+        "import numpy as np\ndef f(x): return np.float32(x)\ndef g(): return {1}\ndef h(): return np.matrix([[1]])",
+    )
     with use_door(RemoteDoor(student.call, lambda: 7)):
         reply = call_through_door(StandIn("f", student.call), 2)
         assert reply == Reply(value=2.0) and type(reply.value) is float
@@ -232,7 +242,10 @@ def test_magics_are_left_out(student):
         ("import subprocess; subprocess.run(['true'])", "PermissionError"),
         ("import os; os.execv('/usr/bin/true', ['true'])", "PermissionError"),
         ("import socket; socket.create_connection(('127.0.0.1', 22), 1)", "PermissionError"),
-        ("import urllib.request; urllib.request.urlopen('http://127.0.0.1', timeout=1)", "Exception: <urlopen error [Errno 1]"),
+        (
+            "import urllib.request; urllib.request.urlopen('http://127.0.0.1', timeout=1)",
+            "Exception: <urlopen error [Errno 1]",
+        ),
         ("import os; os.kill(1, 9)", "PermissionError"),
         ("import os; os.listdir('/proc')[0]", "IndexError"),
         ("open('/proc/self/maps')", "FileNotFoundError"),
@@ -253,7 +266,10 @@ def test_magics_are_left_out(student):
         ("f = open('big', 'wb')\nfor _ in range(20): f.write(bytes(2**20))", "OSError"),
         ("for i in range(20):\n    open(f'f{i}', 'wb').write(bytes(2**20))", "OSError"),
         ("for i in range(5000): open(f'f{i}', 'w').close()", "OSError"),
-        ("import threading\nfor i in range(500): threading.Thread(target=__import__('time').sleep, args=(9,)).start()", "RuntimeError"),
+        (
+            "import threading\nfor i in range(500): threading.Thread(target=__import__('time').sleep, args=(9,)).start()",
+            "RuntimeError",
+        ),
     ],
 )
 def test_what_is_refused(student, code, expected):
@@ -307,9 +323,18 @@ def test_too_large_answers(student, big):
 
 def test_submissions_share_nothing(sandbox):
     with sandbox.admit(seed=1) as first, sandbox.admit(seed=2) as second:
-        run(first, "import os, numpy, builtins\nnumpy.sum = builtins.round = None\nopen('/tmp/left', 'w').write('x')\nresult = os.getpid()")
-        assert run(second, "import os, numpy\nresult = [os.listdir('/tmp'), numpy.sum([1, 2]), os.getpid()]")[:2] == [["work"], 3]
-        assert run(first, "import threading, time\nthreading.Thread(target=time.sleep, args=(99,)).start()\nresult = 1") == 1
+        run(
+            first,
+            "import os, numpy, builtins\nnumpy.sum = builtins.round = None\nopen('/tmp/left', 'w').write('x')\nresult = os.getpid()",
+        )
+        assert run(second, "import os, numpy\nresult = [os.listdir('/tmp'), numpy.sum([1, 2]), os.getpid()]")[:2] == [
+            ["work"],
+            3,
+        ]
+        assert (
+            run(first, "import threading, time\nthreading.Thread(target=time.sleep, args=(99,)).start()\nresult = 1")
+            == 1
+        )
     with sandbox.admit(seed=1) as third:
         assert run(third, "import os; result = os.path.exists('/tmp/left')") is False
 
@@ -342,7 +367,9 @@ result = network.propensities({"M": 1})"""
     assert "may not be used in this exercise" in run(student, code)
     around = "import acme_lib.network as n\nresult = n.ReactionNetwork.__dict__['propensities'](1, 2)"
     assert "may not be used in this exercise" in run(student, around)
-    assert "laws" not in str(run(student, "import acme_lib, os; result = os.listdir(os.path.dirname(acme_lib.__file__) + '/laws')"))
+    assert "laws" not in str(
+        run(student, "import acme_lib, os; result = os.listdir(os.path.dirname(acme_lib.__file__) + '/laws')")
+    )
 
 
 # Guards ---------------------------------------------------------------------------------------------------------

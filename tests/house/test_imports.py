@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "noise": {"errors", "laws"},
     "plot": SCIENCE,
     "teach": SCIENCE | {"plot"},
-    "cli": SCIENCE | {"plot", "teach"},
+    "grade": {"errors", "teach"},
+    "cli": SCIENCE | {"plot", "teach", "grade"},
 }
 MAY_DRAW = {"plot", "teach", "cli"}
 DRAWING = {"matplotlib", "ipywidgets", "IPython"}
@@ -93,6 +94,8 @@ def test_imports_point_one_way(path):
         ("noise", "import importlib\nimportlib.import_module('acme_lib.network')"),
         ("plot", "from ..teach import Slider"),
         ("teach", "import acme_lib.cli"),
+        ("teach", "from acme_lib.grade import Sandbox"),
+        ("grade", "from acme_lib.simulate import simulate_ssa"),
         ("master", "import matplotlib.pyplot as plt"),
         ("simulate", "def f():\n    from IPython.display import display"),
         ("network", "import acme_lib"),

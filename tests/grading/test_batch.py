@@ -1,0 +1,324 @@
+"""The batch: every submission ends graded or with a reason; parallel, killed and resumed runs give the same grades."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unicodedata
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from acme_lib.errors import GradingError
+from acme_lib.grade.batch import grade_assignment
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in, make_course, submit
+
+pytestmark = [
+    pytest.mark.nbgrader,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="grading needs a system that can fork"),
+]
+FULL = {"double_test": 4, "mean_test": 4, "words": None}
+NONE = {"double_test": 0, "mean_test": 0, "words": 0}
+JOSE = unicodedata.normalize("NFD", "José")  # two code points for one letter
+WRONG = "def double(x):\n    return x"
+
+
+def generate(course):
+    """Let nbgrader release the assignment: its gradebook then knows the points."""
+    from nbgrader.converters import GenerateAssignment
+
+    from acme_lib.grade.batch import load_course
+    from acme_lib.teach.assignments import _programs_of_this_python
+
+    config, coursedir = load_course(course)
+    coursedir.assignment_id = ASSIGNMENT
+    with _programs_of_this_python():
+        GenerateAssignment(coursedir=coursedir, config=config).start()
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    course = make_course(tmp_path_factory.mktemp("released") / "course")
+    generate(course)
+    return course
+
+
+@pytest.fixture
+def course(released, tmp_path):
+    return shutil.copytree(released, tmp_path / "course")
+
+
+def url(course):
+    return f"sqlite:///{course / 'gradebook.db'}"
+
+
+def scores(course, student, where=None):
+    with Gradebook(where or url(course)) as book:
+        grades = book.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student).grades
+        return {grade.name: grade.auto_score for grade in grades}
+
+
+def by_hand(course, student):
+    with Gradebook(url(course)) as book:
+        grades = book.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student).grades
+        return {grade.name for grade in grades if grade.needs_manual_grade}
+
+
+def record(course, student):
+    return json.loads((course / "audit" / ASSIGNMENT / student / f"{NOTEBOOK}.json").read_text())
+
+
+def grade(course, **options):
+    return grade_assignment(course, ASSIGNMENT, **options)
+
+
+def test_every_submission_ends_graded_or_with_a_reason(course, tmp_path):
+    submit(course, "right", hand_in())
+    submit(course, "wrong", hand_in(double=WRONG))
+    submit(course, "Жанна Ångström", hand_in())
+    submit(course, JOSE, hand_in())
+    submit(course, "stub", hand_in(double="", mean="", words="YOUR ANSWER HERE"))
+    submit(course, "corrupt", b'{"cells": [')
+    submit(course, "empty", b"")
+    submit(course, "huge", b"x" * (21 * 2**20))
+    submit(course, "endless", hand_in(double="def double(x):\n    import os\n    os._exit(1)"))
+    submit(course, "linked", hand_in()).unlink()
+    (course / "submitted" / "linked" / ASSIGNMENT / f"{NOTEBOOK}.ipynb").symlink_to(
+        course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    )
+    (course / "submitted" / "nothing" / ASSIGNMENT).mkdir(parents=True)
+    (course / "submitted" / "folder_link").mkdir()
+    (course / "submitted" / "folder_link" / ASSIGNMENT).symlink_to(course / "submitted" / "right" / ASSIGNMENT)
+    submit(course, "late", hand_in()).with_name("timestamp.txt").write_text("not a time \x00")
+    summary = grade(course, jobs=2)
+    assert {line.student: line.status for line in summary.lines} == {
+        **dict.fromkeys(["right", "wrong", "Жанна Ångström", JOSE, "stub", "endless", "late"], "graded"),
+        **dict.fromkeys(["corrupt", "empty", "huge", "linked", "nothing", "folder_link"], "unreadable"),
+    }
+    assert all(line.reason for line in summary.lines if line.status != "graded")
+    assert scores(course, "right") == scores(course, "Жанна Ångström") == scores(course, "late") == FULL
+    assert scores(course, "wrong") == scores(course, "endless") == FULL | {"double_test": 0}
+    for student in ("stub", "corrupt", "linked", "nothing", "folder_link"):
+        assert scores(course, student) == NONE
+    assert by_hand(course, "right") == {"words"} and by_hand(course, "stub") == set()
+    assert by_hand(course, "corrupt") == set(NONE)
+    text = str(summary)
+    assert "7 graded, 6 unreadable, 0 failed" in text and "corrupt/p: the file is no notebook" in text
+    assert "endless/p: ended" in text
+    # Nothing has changed: nothing is graded again.
+    again = grade(course)
+    assert again.lines == () and again.unchanged == 13
+    # One that changed is, and one that is asked for.
+    before = record(course, "wrong")
+    submit(course, "wrong", hand_in())
+    assert [line.student for line in grade(course).lines] == ["wrong"]
+    assert scores(course, "wrong") == FULL and record(course, "wrong")["seed"] != before["seed"]
+    assert [line.student for line in grade(course, students=["right"]).lines] == ["right"]
+
+
+def test_one_question_again(course):
+    submit(course, "wrong", hand_in(double=WRONG))
+    grade(course, jobs=1)
+    with Gradebook(url(course)) as book:
+        for name in ("double_test", "mean_test"):
+            book.find_grade(name, NOTEBOOK, ASSIGNMENT, "wrong").auto_score = 1
+        book.db.commit()
+    first = record(course, "wrong")
+    grade(course, jobs=1, questions=["double"])
+    assert scores(course, "wrong") == {"double_test": 0, "mean_test": 1, "words": None}
+    again = record(course, "wrong")
+    assert again["scores"].keys() == first["scores"].keys() and again["seed"] == first["seed"]
+    assert again["regraded"][0]["only"] == ["double_test"]
+    notebook = nbformat.read(course / "autograded" / "wrong" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+    assert [len(c.outputs) for c in notebook.cells if c.cell_type == "code"] == [0, 0, 1, 0, 0]
+    with pytest.raises(GradingError, match="no test cell belongs to nonsense"):
+        grade(course, questions=["nonsense"])
+    with pytest.raises(GradingError, match="no submission of nobody"):
+        grade(course, students=["nobody"])
+
+
+def test_parallel_serial_and_repeated_grades_are_identical(course):
+    noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.7 else 0"
+    for i in range(5):
+        submit(course, f"s{i}", hand_in(double=noisy))
+    seen = []
+    for jobs in (1, 2, 2):
+        grade(course, jobs=jobs, seed=11, everything=True)
+        seen.append(
+            {f"s{i}": (scores(course, f"s{i}"), record(course, f"s{i}")["autograded_sha256"]) for i in range(5)}
+        )
+    assert seen[0] == seen[1] == seen[2]
+    assert len({str(score) for score, _ in seen[0].values()}) > 1
+
+
+COMMAND = "import sys; from acme_lib.grade.batch import grade_assignment as g; g(sys.argv[1], sys.argv[2], jobs=2)"
+
+
+def start(course):
+    command = [sys.executable, "-c", f"if __name__ == '__main__':\n    {COMMAND}", str(course), ASSIGNMENT]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def graded_so_far(course):
+    return len(list((course / "audit" / ASSIGNMENT).glob(f"*/{NOTEBOOK}.json")))
+
+
+def test_killed_in_a_loop_and_started_again(course):
+    for i in range(9):
+        submit(
+            course,
+            f"s{i:02}",
+            hand_in(
+                double=WRONG
+                if i % 3 == 0
+                else "def double(x):\n    import time\n    time.sleep(0.05)\n    return 2 * x"
+            ),
+        )
+    kills = 0
+    for wanted in (1, 3, 6):
+        process = start(course)
+        deadline = time.monotonic() + 120
+        while graded_so_far(course) < wanted and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)  # the writer alone: its workers must end by themselves
+            kills += 1
+        process.wait()
+    assert kills >= 2
+    seed = json.loads((course / "audit" / ASSIGNMENT / "run.json").read_text())["seed"]
+    done = {
+        path.parent.name: path.stat().st_mtime_ns for path in (course / "audit" / ASSIGNMENT).glob(f"*/{NOTEBOOK}.json")
+    }
+    summary = grade(course, jobs=2)
+    assert summary.failed == () and len(summary.lines) + summary.unchanged == 9
+    assert {line.student for line in summary.lines} & set(done) == set()  # none twice
+    for i in range(9):
+        assert scores(course, f"s{i:02}") == FULL | ({"double_test": 0} if i % 3 == 0 else {})
+        assert record(course, f"s{i:02}")["run_seed"] == seed
+    with Gradebook(url(course)) as book:
+        assert len(book.assignment_submissions(ASSIGNMENT)) == 9
+        assert book.average_assignment_score(ASSIGNMENT) == pytest.approx((3 * 4 + 6 * 8) / 9)
+
+
+def test_a_worker_that_is_killed_costs_no_grade(course, monkeypatch):
+    from acme_lib.grade import pool
+
+    for i in range(5):
+        submit(course, f"s{i}", hand_in())
+    killed = []
+    original = pool._Worker.give
+
+    def give(self, task):
+        original(self, task)
+        if len(killed) < 2:
+            killed.append(self.process.pid)
+            os.kill(self.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(pool._Worker, "give", give)
+    summary = grade(course, jobs=2)
+    assert len(killed) == 2 and summary.failed == ()
+    assert all(scores(course, f"s{i}") == FULL for i in range(5))
+
+
+def test_a_worker_that_always_dies_fails_with_a_reason(course, monkeypatch):
+    from acme_lib.grade import pool
+
+    for student in ("cursed", "other", "third"):
+        submit(course, student, hand_in())
+    original = pool._Worker.give
+
+    def give(self, task):
+        original(self, task)
+        if task.student == "cursed":
+            os.kill(self.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(pool._Worker, "give", give)
+    summary = grade(course, jobs=2)
+    assert [(line.student, line.status) for line in summary.failed] == [("cursed", "failed")]
+    assert "ended 3 times" in summary.failed[0].reason
+    assert scores(course, "other") == scores(course, "third") == FULL
+
+
+def test_late_submissions_and_extensions(course):
+    from acme_lib.grade.batch import extend_deadlines
+
+    config = (course / "nbgrader_config.py").read_text()
+    policy = "from acme_lib.grade.late import LatePolicy\nc.AssignLatePenalties.plugin_class = LatePolicy\nc.LatePolicy.percent_per_day = 25\n"
+    (course / "nbgrader_config.py").write_text(config + policy)
+    with Gradebook(url(course)) as book:
+        book.update_or_create_assignment(ASSIGNMENT, duedate="2030-01-10 12:00:00 UTC")
+    for student, stamp in {
+        "in_time": "2030-01-10 11:59:00 UTC",
+        "day": "2030-01-11 11:00:00 UTC",
+        "week": "2030-01-17 13:00:00 UTC",
+        "excused": "2030-01-11 11:00:00 UTC",
+    }.items():
+        submit(course, student, hand_in()).with_name("timestamp.txt").write_text(stamp)
+    for text in ("excused", "=3", "excused=soon", "excused=-1"):
+        with pytest.raises(GradingError, match="student=hours"):
+            extend_deadlines(course, ASSIGNMENT, [text])
+    extend_deadlines(course, ASSIGNMENT, ["excused=48"])
+    grade(course, jobs=1)
+    with Gradebook(url(course)) as book:
+        penalties = {
+            s: book.find_submission_notebook(NOTEBOOK, ASSIGNMENT, s).late_submission_penalty
+            for s in ("in_time", "day", "week", "excused")
+        }
+    assert penalties == {"in_time": None, "day": 2.0, "week": 8.0, "excused": None}
+
+
+def test_a_source_that_the_gradebook_does_not_know_is_refused(course):
+    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    path.write_text(path.read_text().replace('"points": 4', '"points": 5'))
+    submit(course, "right", hand_in())
+    with pytest.raises(GradingError, match="generate_assignment"):
+        grade(course)
+    with pytest.raises(GradingError, match="no notebook"):
+        grade_assignment(course, "ps9")
+
+
+def test_two_batches_at_once_are_refused(course):
+    import fcntl
+
+    submit(course, "right", hand_in())
+    (course / "audit" / ASSIGNMENT).mkdir(parents=True)
+    with open(course / "audit" / ASSIGNMENT / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(GradingError, match="another batch"):
+            grade(course)
+
+
+def test_a_grade_is_made_again_from_its_audit_record(course):
+    from acme_lib.grade.judge import judge_notebook
+    from acme_lib.grade.sandbox import Sandbox
+    from acme_lib.grade.submission import load_master, read_submission, rebuild
+
+    path = submit(course, "s", hand_in(double="def double(x):\n    raise ValueError(x)"))
+    grade(course, jobs=1)
+    kept = record(course, "s")
+    master = load_master(course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb")
+    assert kept["source_sha256"] == master.sha256
+    with Sandbox(forbidden=master.forbidden) as sandbox:
+        judgement = judge_notebook(rebuild(master, read_submission(path, master)), master, sandbox, seed=kept["seed"])
+    assert {name: outcome.message for name, outcome in judgement.outcomes.items()} == {
+        name: entry["message"] for name, entry in kept["scores"].items()
+    }
+
+
+def test_the_command(course, capsys, monkeypatch):
+    from acme_lib.cli import main
+
+    monkeypatch.chdir(course)
+    submit(course, "right", hand_in())
+    submit(course, "corrupt", b"{")
+    assert main(["grade", ASSIGNMENT, "--jobs", "1", "--seed", "3"]) == 0
+    assert "1 graded, 1 unreadable, 0 failed" in capsys.readouterr().out
+    assert main(["grade", ASSIGNMENT, "--jobs", "1", "--student", "right"]) == 0
+    with pytest.raises(SystemExit, match="acme grade: .*ps9"):
+        main(["grade", "ps9"])
+    log = (course / "audit" / ASSIGNMENT / "grade.log").read_text()
+    assert "right/p: graded, 8 of 10" in log and "corrupt/p: unreadable, 0 of 10" in log
