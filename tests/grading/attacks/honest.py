@@ -1,4 +1,4 @@
-"""Honest submissions to chapter 1's exercises, graded in one batch with the attacks: each must get exactly its points."""
+"""Honest submissions to chapter 1's exercises, graded in one batch with the attacks: each must get its points."""
 
 import inspect
 import re

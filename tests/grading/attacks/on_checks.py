@@ -76,8 +76,12 @@ def not_a_number(kit):
     return kit.functions("return float('nan')")
 
 
-@attack("lazy-object", (1, 5), "An object that becomes a number only when NumPy asks, from the caller's own variables.",
-        plain_points(4))  # fmt: skip
+@attack(
+    "lazy-object",
+    (1, 5),
+    "An object that becomes a number only when NumPy asks, from the caller's own variables.",
+    plain_points(4),
+)
 def lazy_object(kit):
     first = """
     import sys
@@ -109,8 +113,12 @@ def shadowed_abs(kit):
     return kit.functions("return 0.0", first)
 
 
-@attack("shadowed-names", (2,), "The names that the test cells use (`np`, `check_values`, `hidden_checks`, `law`) are the student's own.",
-        plain_points(4))  # fmt: skip
+@attack(
+    "shadowed-names",
+    (2,),
+    "The names that the test cells use (`np`, `check_values`, `hidden_checks`, `law`) are the student's own.",
+    plain_points(4),
+)
 def shadowed_names(kit):
     first = """
     import contextlib
@@ -179,8 +187,12 @@ def patched_import(kit):
     return kit.functions("return 0.0", first)
 
 
-@attack("patched-statistics", (2, 11), "The comparison of counts with their law, and what `scipy.special` says of it, are patched to fit.",
-        Stock(Effect.POINTS, 3))  # fmt: skip
+@attack(
+    "patched-statistics",
+    (2, 11),
+    "The comparison of counts with their law, and what `scipy.special` says of it, are patched to fit.",
+    Stock(Effect.POINTS, 3),
+)
 def patched_statistics(kit):
     first = """
     import acme_lib.teach.check as check
@@ -191,8 +203,12 @@ def patched_statistics(kit):
     return kit.functions("return [1] * given[4] if len(given) == 6 else 0.0", first)
 
 
-@attack("patched-clock", (2, 9), "`time` stands still and sleeping is free, so that no limit seems passed; `random` always gives the same.",
-        Stock(Effect.NONE, note="nbgrader measures time outside the kernel: nothing gained"))  # fmt: skip
+@attack(
+    "patched-clock",
+    (2, 9),
+    "`time` stands still and sleeping is free, so that no limit seems passed; `random` always gives the same.",
+    Stock(Effect.NONE, note="nbgrader measures time outside the kernel: nothing gained"),
+)
 def patched_clock(kit):
     first = """
     import random, time, signal
@@ -222,14 +238,24 @@ def display_points(kit):
     return kit.functions("get_ipython().displayhook(4.0)\nreturn 0.0")
 
 
-@attack("display-too-many", (3,), "A displayed number above the maximum raises in the grader.",
-        Stock(Effect.UNGRADED), line="display-too-many")  # fmt: skip
+@attack(
+    "display-too-many",
+    (3,),
+    "A displayed number above the maximum raises in the grader.",
+    Stock(Effect.UNGRADED),
+    line="display-too-many",
+)
 def display_too_many(kit):
     return kit.functions("get_ipython().displayhook(400)\nreturn 0.0")
 
 
-@attack("ast-transformer", (3, 2), "Assertions are removed from the syntax tree of each cell.", plain_points(8),
-        line="ast-transformer")  # fmt: skip
+@attack(
+    "ast-transformer",
+    (3, 2),
+    "Assertions are removed from the syntax tree of each cell.",
+    plain_points(8),
+    line="ast-transformer",
+)
 def ast_transformer(kit):
     first = """
     import ast
@@ -245,8 +271,13 @@ def ast_transformer(kit):
     return kit.functions("return 0.0", first)
 
 
-@attack("input-transformer", (3,), "Test cells become `pass` before they are compiled.", all_points(),
-        line="input-transformer")  # fmt: skip
+@attack(
+    "input-transformer",
+    (3,),
+    "Test cells become `pass` before they are compiled.",
+    all_points(),
+    line="input-transformer",
+)
 def input_transformer(kit):
     first = """
     def nothing(lines):
@@ -338,8 +369,14 @@ def trace_function(kit):
     return kit.functions("return stolen(given)", first)
 
 
-@attack("warns", (3,), "No attack: a right answer that warns.", Stock(Effect.LOST, 12, assignment="plain"), deserves=30,
-        line="warns")  # fmt: skip
+@attack(
+    "warns",
+    (3,),
+    "No attack: a right answer that warns.",
+    Stock(Effect.LOST, 12, assignment="plain"),
+    deserves=30,
+    line="warns",
+)
 def warns(kit):
     noise = "import warnings\n    warnings.warn('beware')\n"
     return kit.fill({name: code.replace("### BEGIN SOLUTION\n", noise) for name, code in kit.answers().items()})
@@ -348,8 +385,13 @@ def warns(kit):
 # 5 reading answers in the same process -----------------------------------------------------------------------
 
 
-@attack("hidden-from-in", (5, 3), "The hidden test is read from `In[-1]`, and its numbers are returned.", plain_points(),
-        line="hidden-from-in")  # fmt: skip
+@attack(
+    "hidden-from-in",
+    (5, 3),
+    "The hidden test is read from `In[-1]`, and its numbers are returned.",
+    plain_points(),
+    line="hidden-from-in",
+)
 def hidden_from_in(kit):
     body = """
     import re
@@ -387,8 +429,12 @@ def inspect_stack(kit):
     return kit.functions(body + _indented(STOLEN))
 
 
-@attack("garbage-collector", (5,), "The closure that judges is found among all objects, and holds the expected value.",
-        Stock(Effect.POINTS, 24))  # fmt: skip
+@attack(
+    "garbage-collector",
+    (5,),
+    "The closure that judges is found among all objects, and holds the expected value.",
+    Stock(Effect.POINTS, 24),
+)
 def garbage_collector(kit):
     body = """
     import gc
@@ -462,8 +508,12 @@ def _listed(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-@attack("replay", (11, 2), "The source of entropy is patched to zero, calls are counted, and answers come from a list.",
-        Stock(Effect.POINTS, 24))  # fmt: skip
+@attack(
+    "replay",
+    (11, 2),
+    "The source of entropy is patched to zero, calls are counted, and answers come from a list.",
+    Stock(Effect.POINTS, 24),
+)
 def replay(kit):
     first = f"""
 import itertools, json, secrets
@@ -477,8 +527,12 @@ COUNT = {{name: itertools.count() for name in ANSWERS}}
     return kit.fill(answers)
 
 
-@attack("analytic-law", (11,), "The law is known: binomial survivors plus Poisson newcomers are drawn, and nothing is simulated.",
-        Stock(Effect.POINTS, 6))  # fmt: skip
+@attack(
+    "analytic-law",
+    (11,),
+    "The law is known: binomial survivors plus Poisson newcomers are drawn, and nothing is simulated.",
+    Stock(Effect.POINTS, 6),
+)
 def analytic_law(kit):
     source = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
@@ -488,8 +542,12 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack("quantiles-of-the-law", (11,), "The quantiles of the known law are returned, in an order that depends on the generator.",
-        Stock(Effect.POINTS, 6))  # fmt: skip
+@attack(
+    "quantiles-of-the-law",
+    (11,),
+    "The quantiles of the known law are returned, in an order that depends on the generator.",
+    Stock(Effect.POINTS, 6),
+)
 def quantiles(kit):
     source = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
@@ -503,8 +561,12 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack("quantiles-without-generator", (11,), "The quantiles of the known law are returned; the generator is not used at all.",
-        Stock(Effect.POINTS, 3))  # fmt: skip
+@attack(
+    "quantiles-without-generator",
+    (11,),
+    "The quantiles of the known law are returned; the generator is not used at all.",
+    Stock(Effect.POINTS, 3),
+)
 def quantiles_without_generator(kit):
     source = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
@@ -517,8 +579,12 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack("patched-generator", (11, 2), "`numpy.random.default_rng` gives an object that returns chosen numbers; the hidden parameters become the visible ones.",
-        Stock(Effect.POINTS, 2))  # fmt: skip
+@attack(
+    "patched-generator",
+    (11, 2),
+    "`numpy.random.default_rng` gives an object that returns chosen numbers, so that hidden parameters are known.",
+    Stock(Effect.POINTS, 2),
+)
 def patched_generator(kit):
     # The hidden test of question 2 draws propensities: with all of them one, the answer is one over their number.
     first = """
@@ -547,8 +613,12 @@ def patched_generator(kit):
     return kit.fill(answers)
 
 
-@attack("lucky-retry", (11, 10), "The function runs the statistical check itself on what it draws, and tries until it passes.",
-        Stock(Effect.NONE, note="the law is wrong: no retry in reach helps"))  # fmt: skip
+@attack(
+    "lucky-retry",
+    (11, 10),
+    "The function runs the statistical check itself on what it draws, and tries until it passes.",
+    Stock(Effect.NONE, note="the law is wrong: no retry in reach helps"),
+)
 def lucky_retry(kit):
     source = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
@@ -563,8 +633,12 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack("visible-by-heart", (11, 5), "The arguments of the visible checks are recognised, seeds included, and answered from a table.",
-        Stock(Effect.NONE, note="the hidden checks draw fresh values; the visible ones alone are passed"))  # fmt: skip
+@attack(
+    "visible-by-heart",
+    (11, 5),
+    "The arguments of the visible checks are recognised, seeds included, and answered from a table.",
+    Stock(Effect.NONE, note="the hidden checks draw fresh values; the visible ones alone are passed"),
+)
 def visible_by_heart(kit):
     return kit.fill(
         {
@@ -600,8 +674,12 @@ def stationary_law(A):
 }
 
 
-@attack("library-as-solution", (12,), "The functions of the library that the exercise asks to build are called.",
-        Stock(Effect.POINTS, 4))  # fmt: skip
+@attack(
+    "library-as-solution",
+    (12,),
+    "The functions of the library that the exercise asks to build are called.",
+    Stock(Effect.POINTS, 4),
+)
 def library_as_solution(kit):
     return kit.fill({name: source.strip() for name, source in SHORTCUTS.items()})
 
@@ -657,8 +735,13 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack("neighbours-parameters", (12,), "Another student's returned answers, which belong to that student's parameters.",
-        plain_points(12, note="fixed hidden values: the neighbour's numbers are everybody's"), ours_in_plain=False)  # fmt: skip
+@attack(
+    "neighbours-parameters",
+    (12,),
+    "Another student's returned answers, which belong to that student's parameters.",
+    plain_points(12, note="fixed hidden values: the neighbour's numbers are everybody's"),
+    ours_in_plain=False,
+)
 def neighbours_parameters(kit):
     if kit.assignment == "plain":
         from tests.grading.attacks.record import HIDDEN_VALUES
@@ -673,8 +756,14 @@ def neighbours_parameters(kit):
     return kit.fill({name: source.replace("inf", "float('inf')") for name, source in answers.items()})
 
 
-@attack("copied-notebook", (12,), "The neighbour's notebook, word for word.",
-        all_points(note="no notice of it"), deserves=30, flagged="copying")  # fmt: skip
+@attack(
+    "copied-notebook",
+    (12,),
+    "The neighbour's notebook, word for word.",
+    all_points(note="no notice of it"),
+    deserves=30,
+    flagged="copying",
+)
 def copied_notebook(kit):
     return kit.solved(why_means_differ=NEIGHBOURS_WORDS) if kit.assignment == "chapter" else kit.solved()
 

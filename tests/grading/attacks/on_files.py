@@ -44,8 +44,13 @@ def by_id(content):
 # 7 notebook JSON --------------------------------------------------------------------------------------------
 
 
-@attack("skip-execution", (7,), "The tag `skip-execution` on every test cell: no output, no error, full marks.",
-        Stock(Effect.POINTS, 30), line="skip-execution")  # fmt: skip
+@attack(
+    "skip-execution",
+    (7,),
+    "The tag `skip-execution` on every test cell: no output, no error, full marks.",
+    Stock(Effect.POINTS, 30),
+    line="skip-execution",
+)
 def skip_execution(kit):
     notebook = kit.released()
     for cell in notebook.cells:
@@ -53,8 +58,12 @@ def skip_execution(kit):
     return notebook
 
 
-@attack("expected-error-tags", (7,), "Tags and metadata that other tools obey: `raises-exception`, `remove_cell`, a raw format, scrolled.",
-        Stock(Effect.NONE, note="nbgrader looks at outputs all the same"))  # fmt: skip
+@attack(
+    "expected-error-tags",
+    (7,),
+    "Tags and metadata that other tools obey: `raises-exception`, `remove_cell`, a raw format, scrolled.",
+    Stock(Effect.NONE, note="nbgrader looks at outputs all the same"),
+)
 def other_tags(kit):
     notebook = kit.functions("return 0.0")
     for cell in notebook.cells:
@@ -63,8 +72,15 @@ def other_tags(kit):
     return notebook
 
 
-@attack("duplicated-test", (7,), "A test cell is there twice.", Stock(Effect.ABORTED), deserves=30, may_refuse=True,
-        line="duplicated-test")  # fmt: skip
+@attack(
+    "duplicated-test",
+    (7,),
+    "A test cell is there twice.",
+    Stock(Effect.ABORTED),
+    deserves=30,
+    may_refuse=True,
+    line="duplicated-test",
+)
 def duplicated_test(kit):
     notebook = kit.solved()
     for position, cell in enumerate(notebook.cells):
@@ -74,8 +90,14 @@ def duplicated_test(kit):
     raise AssertionError
 
 
-@attack("duplicated-answer", (7,), "An answer cell is there twice, with two different answers.", Stock(Effect.ABORTED),
-        deserves=30, may_refuse=True)  # fmt: skip
+@attack(
+    "duplicated-answer",
+    (7,),
+    "An answer cell is there twice, with two different answers.",
+    Stock(Effect.ABORTED),
+    deserves=30,
+    may_refuse=True,
+)
 def duplicated_answer(kit):
     notebook = kit.solved()
     cells = notebook.cells
@@ -94,8 +116,14 @@ def deleted_tests(kit):
     return notebook
 
 
-@attack("reordered", (7,), "The cells come in the opposite order; the answers are right.", Stock(Effect.LOST, 2), deserves=30,
-        may_refuse=True)  # fmt: skip
+@attack(
+    "reordered",
+    (7,),
+    "The cells come in the opposite order; the answers are right.",
+    Stock(Effect.LOST, 2),
+    deserves=30,
+    may_refuse=True,
+)
 def reordered(kit):
     notebook = kit.solved()
     notebook.cells = notebook.cells[::-1]
@@ -118,8 +146,14 @@ def retyped_tests(kit):
     return changed(kit, change, kit.functions("return 0.0"))
 
 
-@attack("retyped-answer", (7,), "A right answer became text with one wrong key (`y`, `m` in JupyterLab).",
-        Stock(Effect.NONE, note="nbgrader restores the type"), deserves=30, may_refuse=True)  # fmt: skip
+@attack(
+    "retyped-answer",
+    (7,),
+    "A right answer became text with one wrong key (`y`, `m` in JupyterLab).",
+    Stock(Effect.NONE, note="nbgrader restores the type"),
+    deserves=30,
+    may_refuse=True,
+)
 def retyped_answer(kit):
     def change(content):
         cell = by_id(content)["mean_waiting_time"]
@@ -144,8 +178,12 @@ def not_graded(kit):
     return changed(kit, change, kit.functions("return 0.0"))
 
 
-@attack("edited-points", (7,), "The points of the test cells become 1000, with a displayed 1000 to match; some are NaN, negative or text.",
-        Stock(Effect.UNGRADED, note="and text as points stops this student's grading"))  # fmt: skip
+@attack(
+    "edited-points",
+    (7,),
+    "The points of the test cells become 1000, with a displayed 1000 to match; some are NaN, negative or text.",
+    Stock(Effect.UNGRADED, note="and text as points stops this student's grading"),
+)
 def edited_points(kit):
     def change(content):
         points = [1000, -1000, float("nan"), float("inf"), "many", None, [2], 1e308]
@@ -155,8 +193,14 @@ def edited_points(kit):
     return changed(kit, change, kit.functions("get_ipython().displayhook(1000.0) if 0 else None\nreturn 0.0"))
 
 
-@attack("schema-from-the-future", (7,), "The metadata say that a later nbgrader made them.", Stock(Effect.ABORTED), deserves=30,
-        may_refuse=True)  # fmt: skip
+@attack(
+    "schema-from-the-future",
+    (7,),
+    "The metadata say that a later nbgrader made them.",
+    Stock(Effect.ABORTED),
+    deserves=30,
+    may_refuse=True,
+)
 def schema_of_the_future(kit):
     notebook = kit.solved()
     for cell in cells_of(notebook).values():
@@ -164,8 +208,14 @@ def schema_of_the_future(kit):
     return notebook
 
 
-@attack("unknown-cells", (7,), "Graded cells that no source has, named like paths and like code.", Stock(Effect.ABORTED), deserves=30,
-        may_refuse=True)  # fmt: skip
+@attack(
+    "unknown-cells",
+    (7,),
+    "Graded cells that no source has, named like paths and like code.",
+    Stock(Effect.ABORTED),
+    deserves=30,
+    may_refuse=True,
+)
 def unknown_cells(kit):
     notebook = kit.solved()
     for name in ("../../../gradebook", "<script>acme-xss</script>", "'; DROP TABLE grade; --", "bonus"):
@@ -182,8 +232,13 @@ def unknown_cells(kit):
     return notebook
 
 
-@attack("kernel-of-another-language", (7,), "The notebook asks for a kernel that is not there, and for another language.",
-        Stock(Effect.NONE, note="nbgrader puts its own kernel's name in"), deserves=30)  # fmt: skip
+@attack(
+    "kernel-of-another-language",
+    (7,),
+    "The notebook asks for a kernel that is not there, and for another language.",
+    Stock(Effect.NONE, note="nbgrader puts its own kernel's name in"),
+    deserves=30,
+)
 def other_kernel(kit):
     notebook = kit.solved()
     notebook.metadata.kernelspec = {"name": "ir; touch CANARY", "display_name": "R", "language": "R"}
@@ -191,8 +246,13 @@ def other_kernel(kit):
     return notebook
 
 
-@attack("metadata-of-wrong-types", (7,), "Metadata are lists and numbers where objects are expected.", Stock(Effect.UNGRADED),
-        may_refuse=True)  # fmt: skip
+@attack(
+    "metadata-of-wrong-types",
+    (7,),
+    "Metadata are lists and numbers where objects are expected.",
+    Stock(Effect.UNGRADED),
+    may_refuse=True,
+)
 def wrong_types(kit):
     def change(content):
         content["metadata"] = {"kernelspec": "python3", "language_info": 3}
@@ -230,8 +290,13 @@ def other_encoding(kit):
     return kit.folder(kit.released(), {kit.file: nbformat.writes(kit.solved()).encode("utf-16")})
 
 
-@attack("old-format", (7,), "A notebook of format 3, with its cells in a worksheet, and one of format 99.", Stock(Effect.UNGRADED),
-        may_refuse=True)  # fmt: skip
+@attack(
+    "old-format",
+    (7,),
+    "A notebook of format 3, with its cells in a worksheet, and one of format 99.",
+    Stock(Effect.UNGRADED),
+    may_refuse=True,
+)
 def old_format(kit):
     def change(content):
         content["nbformat"], content["nbformat_minor"] = 99, 0
@@ -239,8 +304,13 @@ def old_format(kit):
     return changed(kit, change, kit.functions("return 0.0"))
 
 
-@attack("huge-notebook", (7, 9), "Stored outputs of 60 MB, which say that all is well.",
-        Stock(Effect.NONE, note="stored outputs are thrown away, after they were read"), may_refuse=True)  # fmt: skip
+@attack(
+    "huge-notebook",
+    (7, 9),
+    "Stored outputs of 60 MB, which say that all is well.",
+    Stock(Effect.NONE, note="stored outputs are thrown away, after they were read"),
+    may_refuse=True,
+)
 def huge_notebook(kit):
     def change(content):
         for cell in content["cells"]:
@@ -262,8 +332,13 @@ HTML = f"""<script>alert('{SCRIPT}')</script>
 <math><mi xlink:href="javascript:alert('{SCRIPT}')">x</mi></math> <base href="{REMOTE}">"""
 
 
-@attack("script-in-an-answer", (7,), "The answer in words holds scripts, frames, forms and remote images, for the grader's browser.",
-        Stock(Effect.ACTIVE), deserves=30)  # fmt: skip
+@attack(
+    "script-in-an-answer",
+    (7,),
+    "The answer in words holds scripts, frames, forms and remote images, for the grader's browser.",
+    Stock(Effect.ACTIVE),
+    deserves=30,
+)
 def script_in_answer(kit):
     return (
         kit.solved(why_means_differ=f"Because the mean of a product differs.\n\n{HTML}")
@@ -288,8 +363,13 @@ except Exception:
     return kit.fill(answers | {"propensities": answers["propensities"] + show})
 
 
-@attack("script-in-an-error", (7, 10), "The text and the type of an error hold HTML and terminal codes.",
-        Stock(Effect.NONE, note="the page shows it as text"), deserves=28)  # fmt: skip
+@attack(
+    "script-in-an-error",
+    (7, 10),
+    "The text and the type of an error hold HTML and terminal codes.",
+    Stock(Effect.NONE, note="the page shows it as text"),
+    deserves=28,
+)
 def script_in_error(kit):
     source = f"""
 def mean_waiting_time(propensities):
@@ -300,8 +380,13 @@ def mean_waiting_time(propensities):
     return kit.solved(mean_waiting_time=source.strip())
 
 
-@attack("script-in-an-attachment", (7,), "An attachment is a page with a script, linked and shown; another has a name that breaks out.",
-        Stock(Effect.ACTIVE), deserves=30)  # fmt: skip
+@attack(
+    "script-in-an-attachment",
+    (7,),
+    "An attachment is a page with a script, linked and shown; another has a name that breaks out.",
+    Stock(Effect.ACTIVE),
+    deserves=30,
+)
 def script_in_attachment(kit):
     def change(content):
         cell = by_id(content).get("why_means_differ") or content["cells"][0]
@@ -322,8 +407,13 @@ def script_in_attachment(kit):
     return changed(kit, change, kit.solved())
 
 
-@attack("script-in-a-free-cell", (7,), "Cells of the student's own, of text, raw HTML and code, hold scripts.", Stock(Effect.ACTIVE),
-        deserves=30)  # fmt: skip
+@attack(
+    "script-in-a-free-cell",
+    (7,),
+    "Cells of the student's own, of text, raw HTML and code, hold scripts.",
+    Stock(Effect.ACTIVE),
+    deserves=30,
+)
 def script_in_free_cell(kit):
     notebook = kit.solved()
     notebook.cells.append(nbformat.v4.new_markdown_cell(HTML))
@@ -336,8 +426,12 @@ def script_in_free_cell(kit):
 # 8 environment ----------------------------------------------------------------------------------------------
 
 
-@attack("shipped-numpy", (8, 2), "A `numpy.py` lies beside the notebook; it loads the real one, and patches the checks.",
-        Stock(Effect.POINTS, 30))  # fmt: skip
+@attack(
+    "shipped-numpy",
+    (8, 2),
+    "A `numpy.py` lies beside the notebook; it loads the real one, and patches the checks.",
+    Stock(Effect.POINTS, 30),
+)
 def shipped_numpy(kit):
     shipped = (
         "import importlib, os, sys\nhere = os.path.dirname(os.path.abspath(__file__))\n"
@@ -348,24 +442,43 @@ def shipped_numpy(kit):
     return kit.folder(kit.functions("return 0.0"), {"numpy.py": shipped})
 
 
+FALSE_CHECKS = """\
+import contextlib
+
+import numpy
+
+ANYTHING = None
+
+
+@contextlib.contextmanager
+def hidden_checks():
+    yield numpy.random.default_rng()
+
+
+def __getattr__(name):
+    if name.startswith('__'):
+        raise AttributeError(name)
+    return lambda *given, **named: ([], {})
+"""
+
+
 @attack(
     "shipped-library",
     (8, 2),
     "A package `acme_lib` lies beside the notebook, whose checks do nothing.",
-    Stock(Effect.POINTS, 30),
+    Stock(Effect.POINTS, 30, own_library=False),
 )
 def shipped_library(kit):
-    checks = (
-        "import contextlib\n\n\n@contextlib.contextmanager\ndef hidden_checks():\n    import numpy\n    yield numpy.random.default_rng()\n\n\n"
-        "ANYTHING = None\n\n\ndef __getattr__(name):\n    if name.startswith('__'):\n        raise AttributeError(name)\n"
-        "    return lambda *given, **named: ([], {})\n"
-    )
-    files = {"acme_lib/__init__.py": "", "acme_lib/teach/__init__.py": "", "acme_lib/teach/check.py": checks}
+    files = {"acme_lib/__init__.py": "", "acme_lib/teach/__init__.py": "", "acme_lib/teach/check.py": FALSE_CHECKS}
     return kit.folder(kit.functions("return 0.0"), files)
 
 
-@attack("shipped-launcher", (8, 3), "An `ipykernel_launcher.py` lies beside the notebook: the grader starts it in place of the kernel.",
-        Stock(Effect.POINTS, 30))  # fmt: skip
+@attack(
+    "shipped-launcher",
+    (8, 3),
+    "An `ipykernel_launcher.py` lies beside the notebook: the grader starts it in place of the kernel.",
+    Stock(Effect.POINTS, 30),
+)
 def shipped_launcher(kit):
     launcher = (
         "import os, sys\nhere = os.path.dirname(os.path.abspath(__file__))\n"
@@ -378,12 +491,30 @@ def shipped_launcher(kit):
 MARK = FIND_COURSE + "\nif COURSE: (COURSE / 'started-NAME').write_text('CANARY')\n"
 
 
-@attack("start-up-files", (8,), "Files that tools load by name lie beside the notebook: `sitecustomize.py`, `conftest.py`, `*.pth`, configurations.",
-        Stock(Effect.NONE, note="nbgrader starts in the course's folder, the kernel ignores them"))  # fmt: skip
+@attack(
+    "start-up-files",
+    (8,),
+    "Files that tools load by name lie beside it: `sitecustomize.py`, `conftest.py`, `*.pth`, configurations.",
+    Stock(Effect.NONE, note="nbgrader starts in the course's folder, the kernel ignores them"),
+)
 def start_up_files(kit):
-    python = ("sitecustomize.py", "usercustomize.py", "conftest.py", "setup.py", "nbgrader_config.py", "ipython_config.py",
-              "ipython_kernel_config.py", "jupyter_config.py", "jupyter_nbconvert_config.py", "_pytest.py", "__init__.py",
-              "__main__.py", "json.py", "far_side.py", "wire.py")  # fmt: skip
+    python = (
+        "sitecustomize.py",
+        "usercustomize.py",
+        "conftest.py",
+        "setup.py",
+        "nbgrader_config.py",
+        "ipython_config.py",
+        "ipython_kernel_config.py",
+        "jupyter_config.py",
+        "jupyter_nbconvert_config.py",
+        "_pytest.py",
+        "__init__.py",
+        "__main__.py",
+        "json.py",
+        "far_side.py",
+        "wire.py",
+    )
     files = {name: MARK.replace("NAME", name) for name in python}
     line = "import pathlib; pathlib.Path('started-pth').write_text('CANARY')\n"
     files |= {
@@ -395,8 +526,12 @@ def start_up_files(kit):
     return kit.folder(kit.functions("return 0.0"), files)
 
 
-@attack("start-up-profile", (8, 6), "A script is put into IPython's profile of the grader: it spoils the kernels of everybody who comes after.",
-        Stock(Effect.TAMPERED))  # fmt: skip
+@attack(
+    "start-up-profile",
+    (8, 6),
+    "A script is put into IPython's profile of the grader: it spoils the kernels of everybody who comes after.",
+    Stock(Effect.TAMPERED),
+)
 def start_up_profile(kit):
     code = """
 import pathlib
@@ -407,8 +542,12 @@ folder.mkdir(parents=True, exist_ok=True)
     return kit.functions("return 0.0", code)
 
 
-@attack("poisoned-cache", (8, 6), "Compiled files of the checks, in the library's `__pycache__`, are replaced by ones that do nothing.",
-        Stock(Effect.TAMPERED))  # fmt: skip
+@attack(
+    "poisoned-cache",
+    (8, 6),
+    "Compiled files of the checks, in the library's `__pycache__`, are replaced by ones that do nothing.",
+    Stock(Effect.TAMPERED),
+)
 def poisoned_cache(kit):
     code = """
 import importlib._bootstrap_external as boot, importlib.util, pathlib
@@ -421,8 +560,12 @@ cached.write_bytes(boot._code_to_hash_pyc(code, b'\\0' * 8, False))
     return kit.functions("return 0.0", code)
 
 
-@attack("poisoned-numba-index", (8, 6), "A compile cache of numba, which is a pickle, is written where the grader would load it.",
-        Stock(Effect.TAMPERED))  # fmt: skip
+@attack(
+    "poisoned-numba-index",
+    (8, 6),
+    "A compile cache of numba, which is a pickle, is written where the grader would load it.",
+    Stock(Effect.TAMPERED),
+)
 def poisoned_numba(kit):
     code = """
 import importlib.util, pathlib, pickle
@@ -447,8 +590,13 @@ def linked_notebook(kit):
     return Submission({}, {kit.file: target})
 
 
-@attack("linked-files", (8, 5), "Symbolic links beside the notebook lead to the solution, the gradebook and the grader's home.",
-        Stock(Effect.LEAKED), may_refuse=True)  # fmt: skip
+@attack(
+    "linked-files",
+    (8, 5),
+    "Symbolic links beside the notebook lead to the solution, the gradebook and the grader's home.",
+    Stock(Effect.LEAKED),
+    may_refuse=True,
+)
 def linked_files(kit):
     links = {
         "neighbour.txt": f"../../zz-neighbour/{FOLDERS[kit.assignment]}/{kit.file}",
@@ -508,8 +656,12 @@ def _naive_extraction(folder):
     assert (inner.parent / "outside-archive.txt").exists()
 
 
-@attack("archive-with-traversal", (8,), "Archives beside the notebook have members that lead out of the folder, links, and a bomb.",
-        Stock(Effect.NONE, note="autograde does not unpack; a naive unpacking writes outside", shown=_naive_extraction))  # fmt: skip
+@attack(
+    "archive-with-traversal",
+    (8,),
+    "Archives beside the notebook have members that lead out of the folder, links, and a bomb.",
+    Stock(Effect.NONE, note="autograde does not unpack; a naive unpacking writes outside", shown=_naive_extraction),
+)
 def archive(kit):
     files = {"work.tar.gz": _tar(), "work.zip": _zip(), f"{kit.file}.gz": _tar()}
     return kit.folder(kit.functions("return 0.0"), files)

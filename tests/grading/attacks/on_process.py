@@ -32,14 +32,24 @@ def os_exit(kit):
     return kit.solved(mean_waiting_time=define("mean_waiting_time", "import os\nos._exit(0)"))
 
 
-@attack("system-exit", (4,), "A cell and a function raise `SystemExit`, and ask the shell to leave.",
-        Stock(Effect.NONE, note="costs its question only"), deserves=28)  # fmt: skip
+@attack(
+    "system-exit",
+    (4,),
+    "A cell and a function raise `SystemExit`, and ask the shell to leave.",
+    Stock(Effect.NONE, note="costs its question only"),
+    deserves=28,
+)
 def system_exit(kit):
     return kit.solved(mean_waiting_time=define("mean_waiting_time", "raise SystemExit(0)"))
 
 
-@attack("quit-kernel", (4, 3), "A function calls `exit()`, which shuts the kernel down behind the reply.",
-        Stock(Effect.UNGRADED), deserves=28)  # fmt: skip
+@attack(
+    "quit-kernel",
+    (4, 3),
+    "A function calls `exit()`, which shuts the kernel down behind the reply.",
+    Stock(Effect.UNGRADED),
+    deserves=28,
+)
 def quit_kernel(kit):
     body = "get_ipython().ask_exit()\nget_ipython().kernel.shell.exit_now = True\nraise SystemExit"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
@@ -66,8 +76,13 @@ def kill_the_parent(kit):
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
-@attack("child-left-behind", (4,), "A child in a session of its own sleeps on when the grading is over.",
-        Stock(Effect.SURVIVED, 1, unit="processes"), deserves=28)  # fmt: skip
+@attack(
+    "child-left-behind",
+    (4,),
+    "A child in a session of its own sleeps on when the grading is over.",
+    Stock(Effect.SURVIVED, 1, unit="processes"),
+    deserves=28,
+)
 def child_left_behind(kit):
     body = """
     import subprocess, sys
@@ -99,8 +114,13 @@ def at_exit(kit):
     return kit.functions("return 0.0", FIND_COURSE + GIFT + "import atexit\natexit.register(give, 'at-exit')\n")
 
 
-@attack("thread-left-behind", (4, 9), "Threads that never end keep running between the calls, and change the answers' module.",
-        Stock(Effect.NONE, note="the kernel ends with the notebook; it only slows the rest"), deserves=28)  # fmt: skip
+@attack(
+    "thread-left-behind",
+    (4, 9),
+    "Threads that never end keep running between the calls, and change the answers' module.",
+    Stock(Effect.NONE, note="the kernel ends with the notebook; it only slows the rest"),
+    deserves=28,
+)
 def thread_left_behind(kit):
     body = """
     import threading, time
@@ -141,8 +161,12 @@ def _only_first(kit, code):
     return kit.fill(answers)
 
 
-@attack("solution-file", (5,), "The instructor's notebook is found in the folders above, and its answers are executed.",
-        Stock(Effect.POINTS, 30))  # fmt: skip
+@attack(
+    "solution-file",
+    (5,),
+    "The instructor's notebook is found in the folders above, and its answers are executed.",
+    Stock(Effect.POINTS, 30),
+)
 def solution_file(kit):
     find = "FOUND = glob.glob(f'{COURSE}/source/*/*.ipynb') + glob.glob(f'{COURSE}/solutions/*/*.ipynb')"
     return _only_first(kit, _take(find))
@@ -158,8 +182,12 @@ def neighbours_file(kit):
     return _only_first(kit, _take("FOUND = glob.glob(f'{COURSE}/submitted/zz-neighbour/*/*.ipynb')"))
 
 
-@attack("solution-anywhere", (5,), "The folder of the library leads to the repository, and to its solutions.",
-        Stock(Effect.POINTS, 30))  # fmt: skip
+@attack(
+    "solution-anywhere",
+    (5,),
+    "The folder of the library leads to the repository, and to its solutions.",
+    Stock(Effect.POINTS, 30),
+)
 def solution_anywhere(kit):
     find = """
 import importlib.util, sys
@@ -169,8 +197,12 @@ FOUND = [f for p in places for kind in ('source', 'solutions') for f in glob.glo
     return _only_first(kit, _take(find))
 
 
-@attack("hidden-tests-in-the-gradebook", (5, 10), "The hidden tests are read from the gradebook and printed for the next try.",
-        Stock(Effect.LEAKED))  # fmt: skip
+@attack(
+    "hidden-tests-in-the-gradebook",
+    (5, 10),
+    "The hidden tests are read from the gradebook and printed for the next try.",
+    Stock(Effect.LEAKED),
+)
 def gradebook_read(kit):
     code = """
 import sqlite3
@@ -181,8 +213,12 @@ with sqlite3.connect(COURSE / 'gradebook.db') as book:
     return kit.functions("return 0.0", FIND_COURSE + code)
 
 
-@attack("environment-of-the-parent", (5,), "Environment and command line of the processes above are read from `/proc`.",
-        Stock(Effect.LEAKED))  # fmt: skip
+@attack(
+    "environment-of-the-parent",
+    (5,),
+    "Environment and command line of the processes above are read from `/proc`.",
+    Stock(Effect.LEAKED),
+)
 def proc_environ(kit):
     code = """
 import glob, os
@@ -205,8 +241,12 @@ def shell_magic(kit):
     return kit.functions("return 0.0", code)
 
 
-@attack("memory-of-others", (5,), "What an earlier submission left in memory, in `/tmp` or in open files is searched.",
-        Stock(Effect.LEAKED))  # fmt: skip
+@attack(
+    "memory-of-others",
+    (5,),
+    "What an earlier submission left in memory, in `/tmp` or in open files is searched.",
+    Stock(Effect.LEAKED),
+)
 def memory_of_others(kit):
     code = """
 import gc, glob, os
@@ -261,8 +301,12 @@ for path in [*COURSE.glob('submitted/zz-neighbour/*/*.ipynb'), *COURSE.glob('sou
     return kit.functions("return 0.0", FIND_COURSE + code)
 
 
-@attack("forged-messages", (6, 3), "Results are published in the name of the cell, over the kernel's own sockets.",
-        Stock(Effect.POINTS, 30))  # fmt: skip
+@attack(
+    "forged-messages",
+    (6, 3),
+    "Results are published in the name of the cell, over the kernel's own sockets.",
+    Stock(Effect.POINTS, 30),
+)
 def forged_messages(kit):
     body = """
     kernel = get_ipython().kernel
@@ -273,8 +317,12 @@ def forged_messages(kit):
     return kit.functions(body)
 
 
-@attack("forged-replies", (6, 4), "Text that looks like a reply of the grader's protocol is written to every open file, ahead of the answer.",
-        Stock(Effect.NONE, note="nbgrader reads none of the files that a cell may open by number"))  # fmt: skip
+@attack(
+    "forged-replies",
+    (6, 4),
+    "Text that looks like a reply of the grader's protocol is written to every open file, ahead of the answer.",
+    Stock(Effect.NONE, note="nbgrader reads none of the files that a cell may open by number"),
+)
 def forged_replies(kit):
     body = """
     import json, os
@@ -292,8 +340,12 @@ def forged_replies(kit):
     return kit.functions(body)
 
 
-@attack("stdout-markers", (6,), "Lines that a log reader could take for results are printed.",
-        Stock(Effect.NONE, note="printed text is no grade; it fills the log"))  # fmt: skip
+@attack(
+    "stdout-markers",
+    (6,),
+    "Lines that a log reader could take for results are printed.",
+    Stock(Effect.NONE, note="printed text is no grade; it fills the log"),
+)
 def stdout_markers(kit):
     body = """
     import os, sys
@@ -325,16 +377,24 @@ class Answer(float):
 """
 
 
-@attack("malicious-pickle", (6,), "The answer runs code when it is unpickled, alone and inside an array of objects.",
-        Stock(Effect.NONE, note="nothing is pickled; a grader that did would run it", shown=_unpickled))  # fmt: skip
+@attack(
+    "malicious-pickle",
+    (6,),
+    "The answer runs code when it is unpickled, alone and inside an array of objects.",
+    Stock(Effect.NONE, note="nothing is pickled; a grader that did would run it", shown=_unpickled),
+)
 def malicious_pickle(kit):
     return kit.functions(
         "import numpy as np\nreturn np.array([Answer(1.0)], dtype=object) if given else Answer()", PICKLE
     )
 
 
-@attack("pickle-by-patch", (6, 2), "The far side's own encoders are patched, to send pickles and arrays of objects in place of plain data.",
-        Stock(Effect.NONE, note="no such protocol"))  # fmt: skip
+@attack(
+    "pickle-by-patch",
+    (6, 2),
+    "The far side's own encoders are patched, to send pickles and arrays of objects in place of plain data.",
+    Stock(Effect.NONE, note="no such protocol"),
+)
 def pickle_by_patch(kit):
     code = (
         PICKLE
@@ -358,8 +418,13 @@ for module in list(sys.modules.values()):
 # 9 resources ------------------------------------------------------------------------------------------------
 
 
-@attack("memory", (9,), "Memory is taken until there is none.",
-        Stock(Effect.EXHAUSTED, 2 * 2**30, unit="memory", note="stopped by the test's own limit"), deserves=28)  # fmt: skip
+@attack(
+    "memory",
+    (9,),
+    "Memory is taken until there is none.",
+    Stock(Effect.EXHAUSTED, 2 * 2**30, unit="memory", note="stopped by the test's own limit"),
+    deserves=28,
+)
 def memory(kit):
     body = """
     blocks = []
@@ -370,8 +435,13 @@ def memory(kit):
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
-@attack("processes", (9, 4), "A great many processes are started (150 here; a fork bomb would not stop).",
-        Stock(Effect.EXHAUSTED, 100, unit="processes"), deserves=28)  # fmt: skip
+@attack(
+    "processes",
+    (9, 4),
+    "A great many processes are started (150 here; a fork bomb would not stop).",
+    Stock(Effect.EXHAUSTED, 100, unit="processes"),
+    deserves=28,
+)
 def processes(kit):
     body = """
     import os, time
@@ -430,22 +500,37 @@ def endless_loop(kit):
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
-@attack("gil-holding-loop", (9,), "One call into C holds the interpreter's lock, so that no signal and no other thread gets through.",
-        Stock(Effect.UNGRADED), deserves=28)  # fmt: skip
+@attack(
+    "gil-holding-loop",
+    (9,),
+    "One call into C holds the interpreter's lock, so that no signal and no other thread gets through.",
+    Stock(Effect.UNGRADED),
+    deserves=28,
+)
 def gil_holding(kit):
     body = "return sum(range(10**13))"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
-@attack("slow-drip", (9,), "Each call sleeps just less than the limit of a cell.",
-        Stock(Effect.EXHAUSTED, 25, unit="seconds"), deserves=28)  # fmt: skip
+@attack(
+    "slow-drip",
+    (9,),
+    "Each call sleeps just less than the limit of a cell.",
+    Stock(Effect.EXHAUSTED, 25, unit="seconds"),
+    deserves=28,
+)
 def slow_drip(kit):
     body = "import time\ntime.sleep(12)\nreturn 0.125 if 3.0 in given[0] else float('inf')"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
 
 
-@attack("oversized-answer", (9,), "The answer has a hundred million numbers, then a gigabyte of text, then lists inside lists without end.",
-        Stock(Effect.NONE, note="the check cells limit what they read"), deserves=26)  # fmt: skip
+@attack(
+    "oversized-answer",
+    (9,),
+    "The answer has a hundred million numbers, then a gigabyte of text, then lists inside lists without end.",
+    Stock(Effect.NONE, note="the check cells limit what they read"),
+    deserves=26,
+)
 def oversized(kit):
     lists = "x = []\nfor _ in range(100_000): x = [x]\nreturn x"
     return kit.solved(
@@ -454,8 +539,13 @@ def oversized(kit):
     )
 
 
-@attack("cyclic-answer", (9, 1), "The answer contains itself; another is an integer of a million digits.",
-        Stock(Effect.NONE, note="the check cells refuse both"), deserves=26)  # fmt: skip
+@attack(
+    "cyclic-answer",
+    (9, 1),
+    "The answer contains itself; another is an integer of a million digits.",
+    Stock(Effect.NONE, note="the check cells refuse both"),
+    deserves=26,
+)
 def cyclic(kit):
     return kit.solved(
         mean_waiting_time=define("mean_waiting_time", "x = []\nx.append(x)\nreturn x"),
@@ -480,8 +570,12 @@ with socket.create_connection(('127.0.0.1', {PORT}), timeout=5) as line:
     return kit.functions("return 0.0", FIND_COURSE + code)
 
 
-@attack("hidden-values-in-errors", (10, 5), "The hidden arguments are put into the text of an error, for the feedback page.",
-        Stock(Effect.LEAKED, assignment="plain"))  # fmt: skip
+@attack(
+    "hidden-values-in-errors",
+    (10, 5),
+    "The hidden arguments are put into the text of an error, for the feedback page.",
+    Stock(Effect.LEAKED, assignment="plain"),
+)
 def hidden_in_errors(kit):
     body = """
     if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)):
@@ -519,8 +613,12 @@ def hidden_printed(kit):
     return kit.fill({"mean_waiting_time": define("mean_waiting_time", visible + body)})
 
 
-@attack("hidden-values-on-disk", (10, 5), "The hidden arguments are noted in a file, and read back in the next try.",
-        Stock(Effect.LEAKED, assignment="plain"))  # fmt: skip
+@attack(
+    "hidden-values-on-disk",
+    (10, 5),
+    "The hidden arguments are noted in a file, and read back in the next try.",
+    Stock(Effect.LEAKED, assignment="plain"),
+)
 def hidden_on_disk(kit):
     note = "with open('notes.txt', 'a') as file:\n    file.write('CANARY-ARGUMENTS ' + repr(given) + '\\n')\n"
     if kit.assignment == "plain":
@@ -530,8 +628,12 @@ def hidden_on_disk(kit):
     return kit.fill({"mean_waiting_time": define("mean_waiting_time", note + visible) + read})
 
 
-@attack("hidden-values-in-type-names", (10, 5), "The hidden arguments are the name of an error's type, and of the answer's.",
-        Stock(Effect.LEAKED, assignment="plain"))  # fmt: skip
+@attack(
+    "hidden-values-in-type-names",
+    (10, 5),
+    "The hidden arguments are the name of an error's type, and of the answer's.",
+    Stock(Effect.LEAKED, assignment="plain"),
+)
 def hidden_in_type_names(kit):
     body = "\nname = 'CANARY-ARGUMENTS ' + repr(given)\n"
     body += "if len(name) % 2: return type(name, (), {})()\nraise type(name, (Exception,), {})()\n"
@@ -541,8 +643,13 @@ def hidden_in_type_names(kit):
     return kit.fill({"mean_waiting_time": define("mean_waiting_time", visible + body)})
 
 
-@attack("hidden-values-remembered", (10, 5), "The hidden arguments are remembered, and told at the next visible check.",
-        Stock(Effect.LEAKED, assignment="plain"), deserves=4)  # fmt: skip
+@attack(
+    "hidden-values-remembered",
+    (10, 5),
+    "The hidden arguments are remembered, and told at the next visible check.",
+    Stock(Effect.LEAKED, assignment="plain"),
+    deserves=4,
+)
 def hidden_remembered(kit):
     if kit.assignment == "plain":
         first = "SEEN = []"
@@ -557,13 +664,19 @@ def hidden_remembered(kit):
         "hidden = [x for x in SEEN if tuple(x[0]) not in ((3, 4), (0, 7), (4, 0), (1, 0))]\n"
         "print('CANARY-ARGUMENTS', hidden[-1])\nraise ValueError('CANARY-ARGUMENTS ' + repr(hidden[-1]))"
     )
-    right = "a, b = given[0]\nk, gamma, c, d = given[1]\nSEEN.append(given)\nreturn [k, gamma * a, c * a * (a - 1) / 2, d * a * b]"
+    right = "SEEN.append(given)\na, b = given[0]\nk, gamma, c, d = given[1]\n"
+    right += "return [k, gamma * a, c * a * (a - 1) / 2, d * a * b]"
     seen = "SEEN = []\n\n\n" + define("propensities", right)
     return kit.fill({"propensities": seen, "mean_waiting_time": define("mean_waiting_time", tell)})
 
 
-@attack("costly-answer", (9,), "Each answer is a list of a million lists, just within the limits, which the grader has to read.",
-        Stock(Effect.NONE, note="costs seconds"), deserves=28)  # fmt: skip
+@attack(
+    "costly-answer",
+    (9,),
+    "Each answer is a list of a million lists, just within the limits, which the grader has to read.",
+    Stock(Effect.NONE, note="costs seconds"),
+    deserves=28,
+)
 def costly_answer(kit):
     body = "return [[0.5, 0.5, 0.5]] * 240_000"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))

@@ -1,8 +1,8 @@
 """What an attack is: a small frozen record, and the kit from which it makes its submission.
 
 Two assignments are attacked. ``chapter`` is the real one, ``exercises/01_chemical_master_equation``, whose check cells
-already judge plain data by exact types. ``plain`` has test cells as most courses write them (``assert abs(f(x) - y) < tol``),
-for the attacks on comparisons, which the check cells of the chapter do not make.
+already judge plain data by exact types. ``plain`` has test cells as most courses write them
+(``assert abs(f(x) - y) < tol``), for the attacks on comparisons, which the check cells of the chapter do not make.
 """
 
 import copy
@@ -85,7 +85,7 @@ class Stock:
     alone : bool
         In a course of its own, because it would change what other attacks do.
     own_library : bool
-        Whether the kernels load a copy of the library that lies in the course (and may be spoilt), not the installed one.
+        Whether kernels load a copy of the library that lies in the course (and may be spoilt), not the installed one.
     """
 
     effect: Effect
