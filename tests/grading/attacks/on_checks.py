@@ -762,7 +762,7 @@ def neighbours_parameters(kit):
     "The neighbour's notebook, word for word.",
     all_points(note="no notice of it"),
     deserves=30,
-    flagged="copying",
+    flagged="a person has to judge it; `acme copying` is a hint",
 )
 def copied_notebook(kit):
     return kit.solved(why_means_differ=NEIGHBOURS_WORDS) if kit.assignment == "chapter" else kit.solved()

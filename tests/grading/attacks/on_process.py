@@ -393,7 +393,7 @@ def malicious_pickle(kit):
     "pickle-by-patch",
     (6, 2),
     "The far side's own encoders are patched, to send pickles and arrays of objects in place of plain data.",
-    Stock(Effect.NONE, note="no such protocol"),
+    Stock(Effect.UNGRADED, note="`json.dumps` no longer works in the kernel"),
 )
 def pickle_by_patch(kit):
     code = (
@@ -680,3 +680,46 @@ def hidden_remembered(kit):
 def costly_answer(kit):
     body = "return [[0.5, 0.5, 0.5]] * 240_000"
     return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
+
+
+@attack(
+    "forged-frames",
+    (6, 4),
+    "Frames in the form of the grader's own protocol are written to every open socket, with many numbers of a request.",
+    Stock(Effect.UNGRADED),
+    deserves=28,
+)
+def forged_frames(kit):
+    body = """
+    import json, os, stat, struct
+    for number in range(64):
+        try:
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                continue
+            for guess in range(200):
+                text = json.dumps({'d': [['value', 0.125], ['printed', ''], ['id', guess]]}).encode()
+                frame = b'acme' + struct.pack('<IH', len(text), 0) + text
+                os.write(number, struct.pack('<Q', len(frame)) + frame)
+        except OSError:
+            continue
+    return 0.125
+    """
+    return kit.solved(mean_waiting_time=define("mean_waiting_time", body))
+
+
+@attack(
+    "forged-markers",
+    (6, 1),
+    "The answer is made of the grader's own markers: a function of its side, a seed, a place for an array that is not there.",
+    Stock(Effect.NONE, note="no plain data, and no such protocol"),
+    deserves=22,
+)
+def forged_markers(kit):
+    load = "from acme_lib.grade import wire\n"
+    answers = {
+        "mean_waiting_time": load + "return wire.OwnFunction('check_values')",
+        "reaction_probabilities": load
+        + "return [wire.Seed(1), wire.FunctionOfOtherSide(0), wire.NotPlainValue('x' * 999)]",
+        "time_average": load + "return wire.FunctionOfOtherSide(1), {'a': 7}",
+    }
+    return kit.solved(**{name: define(name, body) for name, body in answers.items()})

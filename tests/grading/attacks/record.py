@@ -144,9 +144,11 @@ class Attack:
     line : str
         The key of `LINES` that it reproduces.
     flagged : str
-        A report in which ours must name it instead (copying is for a person to judge).
+        Why the points stand all the same: what a person has to judge.
     ours_in_plain : bool
         Whether ours is attacked in ``plain`` too, where stock is. (Fixed hidden values in a test are not the grader's.)
+    beats : str
+        Why it still gains something here; its test is then expected to fail, and must, until that is mended.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Attack:
     line: str = ""
     flagged: str = ""
     ours_in_plain: bool = True
+    beats: str = ""
 
     def deserved(self, assignment):
         """Return the points that the honest part is worth (in ``plain`` there is one question)."""

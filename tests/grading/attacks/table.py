@@ -80,10 +80,12 @@ def _amount(stock, seen):
 def describe_ours(attack, seen, problems):
     """Say in a few words what ours did."""
     if problems:
-        return "**" + "; ".join(problems) + "**"
+        return "**" + "; ".join(problems) + "**" + (f" ({attack.beats})" if attack.beats else "")
     deserved = attack.deserved("chapter")
     if seen.points is None:
         return "refused, with a reason"
+    if attack.flagged:
+        return f"{seen.points:g}/30: {attack.flagged}"
     return f"{seen.points:g}/30" + (f" (the {deserved:g} that are honest)" if deserved and deserved < 30 else "")
 
 

@@ -22,7 +22,12 @@ def ours(contained, tmp_path_factory, chosen):
     return grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"))
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def _expected(attack):
+    marks = [pytest.mark.xfail(reason=attack.beats, strict=True)] if attack.beats else []
+    return pytest.param(attack, id=attack.name, marks=marks)
+
+
+@pytest.mark.parametrize("attack", [_expected(attack) for attack in ATTACKS])
 def test_it_gains_nothing_here(attack, ours):
     for assignment in assignments_of(attack):
         assert gains(attack, assignment, ours.observe(attack.name, assignment)) == []
