@@ -4,6 +4,7 @@ This program is the first thing inside a PID namespace, so that nothing that the
 imports the standard library alone.
 """
 
+import itertools
 import json
 import os
 import resource
@@ -34,15 +35,18 @@ def processes():
 class Watch(threading.Thread):
     """Sample the processes; listen to who calls."""
 
-    def __init__(self, port):
+    def __init__(self, port, root):
         super().__init__(daemon=True)
-        self.memory = self.processes = 0
+        self.memory = self.processes = self.disk = 0
+        self.root = root
         self.heard = b""
         self.listener = socket.create_server(("127.0.0.1", port), reuse_port=True)
         threading.Thread(target=self.listen, daemon=True).start()
 
     def run(self):
-        while True:
+        for turn in itertools.count():
+            if turn % 3 == 0:
+                self.disk = max(self.disk, usage(self.root)[0])
             found = processes()
             self.memory = max([self.memory, *found.values()])
             self.processes = max(self.processes, len(found))
@@ -78,7 +82,7 @@ def main():
     plan = json.loads(Path(sys.argv[1]).read_text())
     if plan["loopback"]:
         _raise_loopback()
-    watch = Watch(plan["port"])
+    watch = Watch(plan["port"], plan["root"])
     places = [plan["root"], "/tmp", "/dev/shm"] if plan["private_tmp"] else [plan["root"]]
     before = [usage(place) for place in places]
     watch.start()
@@ -109,6 +113,7 @@ def main():
         "memory": watch.memory,
         "processes": watch.processes,
         "heard": watch.heard.decode(errors="replace"),
+        "peak": watch.disk - before[0][0],
         "disk": sum(a[0] - b[0] for a, b in zip(after, before, strict=True)),
         "files": sum(a[1] - b[1] for a, b in zip(after, before, strict=True)),
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from tests.grading.attacks.record import ROOT, Submission
+from tests.grading.attacks.record import ROOT, WORDS, Submission
 
 POINTS = {
     "propensities": 4,
@@ -21,7 +21,6 @@ POINTS = {
     "stationary_law": 4,
 }
 ALL = sum(POINTS.values())
-WORDS = "The equation of the mean holds the variance, which the rate equation leaves out."
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ def honest(name, what, points=ALL, **given):
 
 
 def right(kit, **answers):
-    """Return the notebook with right answers and a text of the student's own, except for these answers."""
-    return kit.solved(why_means_differ=WORDS, **answers)
+    """Return the notebook with right answers, except for these."""
+    return kit.solved(**answers)
 
 
 def mistaken(kit, *changes):

@@ -532,6 +532,7 @@ COUNT = {{name: itertools.count() for name in ANSWERS}}
     (11,),
     "The law is known: binomial survivors plus Poisson newcomers are drawn, and nothing is simulated.",
     Stock(Effect.POINTS, 6),
+    beats="the law of this process is known, and drawing from it is right by all that can be seen",
 )
 def analytic_law(kit):
     source = """
@@ -547,6 +548,7 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     (11,),
     "The quantiles of the known law are returned, in an order that depends on the generator.",
     Stock(Effect.POINTS, 6),
+    beats="a fit that is too good is not noticed",
 )
 def quantiles(kit):
     source = """
@@ -566,6 +568,7 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     (11,),
     "The quantiles of the known law are returned; the generator is not used at all.",
     Stock(Effect.POINTS, 3),
+    beats="a fit that is too good is not noticed, and the second cell does not check the seeding",
 )
 def quantiles_without_generator(kit):
     source = """

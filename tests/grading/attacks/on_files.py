@@ -618,6 +618,19 @@ def broken_links(kit):
     return kit.folder(kit.solved(), links={"loop": "loop", "missing.txt": "nowhere"})
 
 
+@attack(
+    "link-to-zeros",
+    (8, 9),
+    "A symbolic link leads to `/dev/zero`: who copies the folder copies for ever.",
+    Stock(Effect.EXHAUSTED, 200 * 2**20, unit="peak", note="stopped by the test's own limit of 1 GB a file"),
+    deserves=30,
+    may_refuse=True,
+    beats="nbgrader goes on when its `pre_convert_hook` fails, so that links are followed",
+)
+def link_to_zeros(kit):
+    return kit.folder(kit.solved(), links={"zeros.bin": "/dev/zero"})
+
+
 def archive_members():
     """Return the names of members that lead out of the folder."""
     return ["../outside-archive.txt", "../../../outside-archive.txt", "a/../../../outside-archive.txt"]

@@ -649,6 +649,7 @@ def hidden_in_type_names(kit):
     "The hidden arguments are remembered, and told at the next visible check.",
     Stock(Effect.LEAKED, assignment="plain"),
     deserves=4,
+    beats="one process serves all questions: what a hidden check told it, a later visible check shows",
 )
 def hidden_remembered(kit):
     if kit.assignment == "plain":
@@ -710,7 +711,7 @@ def forged_frames(kit):
 @attack(
     "forged-markers",
     (6, 1),
-    "The answer is made of the grader's own markers: a function of its side, a seed, a place for an array that is not there.",
+    "The answer is made of the grader's own markers: a function of its side, a seed, a value that is not plain.",
     Stock(Effect.NONE, note="no plain data, and no such protocol"),
     deserves=22,
 )

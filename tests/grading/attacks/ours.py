@@ -47,6 +47,8 @@ def gains(attack, assignment, seen):
         found.append(f"{seen.points} points; it deserves {deserved}")
     found += [f"leaked: {what}" for what in seen.leaked if attack.name != "copied-notebook"]
     found += [f"active: {what}" for what in seen.active]
+    if any(attack.name in line and "File too large" in line for line in seen.log.split("\n")):
+        found.append("copied without a limit")
     for name in NEIGHBOURS:
         if seen.neighbours[name] != AUTO_POINTS[assignment]:
             found.append(f"{name} has {seen.neighbours[name]} points")

@@ -76,7 +76,8 @@ class Stock:
     amount : float
         At least so many points (of 30 in ``chapter``, 12 in ``plain``), bytes, processes or seconds, as `unit` says.
     unit : str
-        ``points``, or of `Effect.EXHAUSTED`: ``memory``, ``disk``, ``processes``, ``seconds``, ``printed``.
+        ``points``, or of `Effect.EXHAUSTED`: ``memory``, ``disk``, ``peak`` (of the disk), ``files``,
+        ``processes``, ``seconds``.
     assignment : str
     note : str
         For the table.
@@ -212,6 +213,9 @@ PLAIN_CELLS = (
 )
 
 
+WORDS = "The equation of the mean holds the variance, which the rate equation leaves out."
+
+
 def plain_source():
     """Return the source notebook of ``plain``."""
     from nbformat.v4 import new_code_cell, new_notebook
@@ -283,8 +287,9 @@ class Kit:
         return [k for k, c in cells_of(_source(self.assignment)).items() if c.metadata.nbgrader.grade and is_locked(c)]
 
     def answers(self):
-        """Return the instructor's answers by question, the text included."""
-        return {k: c.source for k, c in cells_of(_source(self.assignment)).items() if is_solution(c)}
+        """Return the instructor's code by question, and words of the student's own."""
+        cells = cells_of(_source(self.assignment)).items()
+        return {k: c.source if c.cell_type == "code" else WORDS for k, c in cells if is_solution(c)}
 
     def fill(self, answers):
         """Return the released notebook with these cells filled in."""

@@ -70,6 +70,7 @@ def _amount(stock, seen):
     value = measure(stock, seen)
     return {
         "memory": f"{value / 2**30:.1f} GB of memory",
+        "peak": f"{value / 2**20:.0f} MB on disk",
         "disk": f"{value / 2**20:.0f} MB on disk",
         "processes": f"{value:.0f} processes",
         "files": f"{value:,.0f} files",

@@ -7,9 +7,9 @@ import pytest
 
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.course import NEIGHBOURS, Seen
-from tests.grading.attacks.honest import HONEST, WORDS
+from tests.grading.attacks.honest import HONEST
 from tests.grading.attacks.ours import assignments_of, effects_on_the_course, gains, grade_with_ours
-from tests.grading.attacks.record import AUTO_POINTS
+from tests.grading.attacks.record import AUTO_POINTS, WORDS
 
 pytestmark = pytest.mark.attacks
 
