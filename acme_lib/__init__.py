@@ -56,6 +56,16 @@ _HOMES = {
         "solve_transient",
         "total_variation",
     ],
+    "acme_lib.approximate": [
+        "compare",
+        "expand_kramers_moyal",
+        "find_fixed_points",
+        "solve_linear_noise",
+        "solve_moments",
+        "solve_stationary_fokker_planck",
+        "solve_stationary_linear_noise",
+        "solve_stationary_moments",
+    ],
     "acme_lib.noise": [
         "Estimate",
         "fano_factor",
@@ -65,7 +75,7 @@ _HOMES = {
     ],
     "acme_lib.plot": ["show"],
 }
-_ROOMS = ["network", "models", "sbml", "simulate", "master", "laws", "noise", "plot", "teach", "errors"]
+_ROOMS = "network models sbml simulate master approximate laws noise plot teach errors".split()
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, *_ROOMS])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from acme_lib.errors import ParameterError
+from acme_lib.laws.count_law import CountLaw, check_top, check_whole
+from acme_lib.laws.poisson import Poisson
 from acme_lib.laws.rates import check_not_negative, check_positive
 
 
@@ -23,8 +24,7 @@ def birth_death(k, gamma):
 
     Returns
     -------
-    scipy.stats frozen distribution
-        Poisson, with `pmf`, `cdf`, `mean`, `var`, `rvs`, …
+    Poisson
 
     Raises
     ------
@@ -39,11 +39,11 @@ def birth_death(k, gamma):
     """
     check_not_negative(k=k)
     check_positive(gamma=gamma)
-    return stats.poisson(k / gamma)
+    return Poisson(float(k / gamma))
 
 
 @dataclass(frozen=True)
-class BirthDeathTransient:
+class BirthDeathTransient(CountLaw):
     """The law of survivors plus newcomers: Binomial(n0, survival) + Poisson(newcomers), independent.
 
     Attributes
@@ -60,13 +60,15 @@ class BirthDeathTransient:
     survival: float
     newcomers: float
 
-    def pmf(self, n):
-        """Return the probability of each count in `n`, an array_like of numbers (0 where not a whole count)."""
-        return self._look_up(n, stats.poisson(self.newcomers).pmf, whole_only=True)
-
-    def cdf(self, n):
-        """Return the probability of at most `n`."""
-        return self._look_up(n, stats.poisson(self.newcomers).cdf, whole_only=False)
+    def log_table(self, last=0):
+        """Return the log-probabilities of 0, 1, … (see `CountLaw`); those below 1e-300 are 0."""
+        # Beyond this count less than 1e-300 is left, by Bernstein's bound.
+        top = self.n0 + int(self.newcomers + 231 + np.sqrt(231**2 + 1382 * self.newcomers)) + 1
+        check_top(max(top, last))
+        newcomers = Poisson(self.newcomers).pmf(np.arange(top - self.n0 + 1))
+        table = add_survivors(newcomers, self.n0, self.survival)
+        with np.errstate(divide="ignore"):
+            return np.log(np.append(table, np.zeros(max(last - top, 0))))
 
     def mean(self):
         """Return the mean."""
@@ -76,35 +78,22 @@ class BirthDeathTransient:
         """Return the variance."""
         return self.n0 * self.survival * (1.0 - self.survival) + self.newcomers
 
-    def std(self):
-        """Return the standard deviation."""
-        return float(np.sqrt(self.var()))
+    def third_cumulant(self):
+        """Return the third central moment."""
+        return self.n0 * self.survival * (1.0 - self.survival) * (1.0 - 2.0 * self.survival) + self.newcomers
 
     def rvs(self, size=None, *, rng):
-        """Draw counts.
-
-        Parameters
-        ----------
-        size : int or tuple of int, optional
-            Shape of the result; one count without.
-        rng : numpy.random.Generator
-        """
+        """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""
         return rng.binomial(self.n0, self.survival, size) + rng.poisson(self.newcomers, size)
 
-    def _look_up(self, n, newcomers_law, whole_only):
-        n = np.asarray(n, dtype=float)
-        counts = np.floor(n)
-        valid = (n >= 0) & ((counts == n) | (not whole_only))
-        # Beyond this count less than 1e-300 is left, by Bernstein's bound (so that an infinite n has an answer too).
-        last = self.n0 + int(self.newcomers + 231 + np.sqrt(231**2 + 1382 * self.newcomers)) + 1
-        counts = np.where(valid, np.minimum(counts, last), 0).astype(np.int64)
-        top = int(counts.max(initial=0))
-        survivors = stats.binom(self.n0, self.survival).pmf(np.arange(min(self.n0, top) + 1))
-        newcomers = newcomers_law(np.arange(top + 1))
-        for part in (survivors, newcomers):
-            part[part < 1e-300] = 0.0  # numbers below the normal range would slow the sum down a hundredfold
-        table = np.convolve(survivors, newcomers)[: top + 1]
-        return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, 0.0))[()]
+
+def add_survivors(newcomers, n0, survival):
+    """Return the probabilities of Binomial(n0, survival) plus a count with the probabilities `newcomers`."""
+    survivors = stats.binom(n0, survival).pmf(np.arange(n0 + 1))
+    newcomers = newcomers.copy()
+    for part in (survivors, newcomers):
+        part[part < 1e-300] = 0.0  # numbers below the normal range would slow the sum down a hundredfold
+    return np.convolve(survivors, newcomers)
 
 
 def birth_death_transient(k, gamma, n0, t):
@@ -126,7 +115,6 @@ def birth_death_transient(k, gamma, n0, t):
     Returns
     -------
     BirthDeathTransient
-        With `pmf`, `cdf`, `mean`, `var`, `std` and ``rvs(size, rng=rng)``.
 
     Raises
     ------
@@ -149,6 +137,5 @@ def birth_death_transient(k, gamma, n0, t):
     """
     check_not_negative(k=k, t=t)
     check_positive(gamma=gamma)
-    if isinstance(n0, bool) or not isinstance(n0, int | np.integer) or n0 < 0:
-        raise ParameterError(f"n0 is a whole number of molecules of at least 0; {n0!r} came")
+    check_whole(n0=n0)
     return BirthDeathTransient(int(n0), float(np.exp(-gamma * t)), float(-k / gamma * np.expm1(-gamma * t)))

@@ -1,17 +1,16 @@
 """The stationary law of mRNA made by a gene that switches on and off: Poisson mixed over a beta law."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.laws.count_law import CountLaw, check_top
 from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
-class Telegraph:
+class Telegraph(CountLaw):
     """The telegraph law, with rates in units of the mRNA's loss.
 
     Attributes
@@ -24,33 +23,9 @@ class Telegraph:
     k_off: float
     s: float
 
-    def pmf(self, n):
-        """Return the probability of each count in `n`, an array_like of numbers (0 where not a whole count)."""
-        with np.errstate(under="ignore"):
-            return np.exp(self.logpmf(n))
-
-    def logpmf(self, n):
-        """Return the logarithm of the probability of each count, right to the last digits also far out in the tails."""
-        n = np.asarray(n, dtype=float)
-        valid = (n >= 0) & (np.floor(n) == n) & np.isfinite(n)
-        counts = np.where(valid, n, 0).astype(np.int64)
-        table = telegraph_logpmf(self.k_on, self.k_off, self.s, int(counts.max(initial=0)))
-        return np.where(valid, table[counts], np.where(np.isnan(n), np.nan, -np.inf))[()]
-
-    def cdf(self, n):
-        """Return the probability of at most `n`."""
-        n = np.asarray(n, dtype=float)
-        last = len(self._cumulative) - 1
-        counts = np.where(np.isnan(n), 0, np.clip(np.floor(n), 0, last)).astype(np.int64)
-        return np.where(np.isnan(n), np.nan, np.where(n >= 0, self._cumulative[counts], 0.0))[()]
-
-    def sf(self, n):
-        """Return the probability of more than `n`."""
-        return 1.0 - self.cdf(n)
-
-    @cached_property
-    def _cumulative(self):
-        return np.minimum(np.cumsum(np.exp(telegraph_logpmf(self.k_on, self.k_off, self.s, 0, whole=True))), 1.0)
+    def log_table(self, last=0):
+        """Return the log-probabilities of 0, 1, … (see `CountLaw`)."""
+        return telegraph_logpmf(self.k_on, self.k_off, self.s, last, whole=True)
 
     def mean(self):
         """Return the mean, s k_on/(k_on + k_off)."""
@@ -61,19 +36,14 @@ class Telegraph:
         both = self.k_on + self.k_off
         return self.mean() * (1.0 + self.s * self.k_off / (both * (both + 1.0)))
 
-    def std(self):
-        """Return the standard deviation."""
-        return float(np.sqrt(self.var()))
+    def third_cumulant(self):
+        """Return the third central moment: that of s times a beta number, three times its variance, and the mean."""
+        both = self.k_on + self.k_off
+        variance = self.s**2 * self.k_on * self.k_off / (both**2 * (both + 1.0))
+        return 2.0 * self.s * variance * (self.k_off - self.k_on) / (both * (both + 2.0)) + 3.0 * variance + self.mean()
 
     def rvs(self, size=None, *, rng):
-        """Draw counts.
-
-        Parameters
-        ----------
-        size : int or tuple of int, optional
-            Shape of the result; one count without.
-        rng : numpy.random.Generator
-        """
+        """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""
         if self.k_off == 0:
             return rng.poisson(self.s, size)
         return rng.poisson(self.s * rng.beta(self.k_on, self.k_off, size))
@@ -97,7 +67,6 @@ def telegraph(k_on, k_off, s, g=1.0):
     Returns
     -------
     Telegraph
-        With `pmf`, `logpmf`, `cdf`, `sf`, `mean`, `var`, `std` and ``rvs(size, rng=rng)``.
 
     Raises
     ------
@@ -110,8 +79,9 @@ def telegraph(k_on, k_off, s, g=1.0):
     across each count balance, :math:`s\,p_{on}(n) = g(n+1)\,(p_{on}+p_{off})(n+1)`, and so do those of each state (off,
     n),
     :math:`(k_{on} + g n)\,p_{off}(n) = k_{off}\,p_{on}(n) + g(n+1)\,p_{off}(n+1)`. Nothing is ever subtracted, so that
-    every probability is right to a relative error of rounding, at any parameters, where the closed form in Kummer's
-    function overflows.
+    every probability above 1e-30 is right to 1e-11 of itself (1e-40 in absolute terms below), `cdf` to 1e-12, and the
+    moments to 1e-15, for rates in units of g from 1e-3 to 1e3 and s/g to 1e4, where the closed form in Kummer's
+    function overflows; tested in 50 digits.
 
     Use when: counts of mRNA of one gene are to be compared with a switching promoter, at any ratio of its rates.
 
@@ -146,17 +116,17 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     -------
     ndarray
     """
-    top = max(last, reach_of(k_on, k_off, s)) + 40
-    if top > 50_000_000:
-        raise ParameterError(f"counts up to {top} do not fit: s/g = {s:g} and the largest count asked is {last}")
+    kept = max(last, reach_of(k_on, k_off, s)) + 1
+    top = kept + 60 + kept // 16  # further steps, in which what is wrong at the top is forgotten
+    check_top(top)
     if s == 0:
-        return np.append(0.0, np.full(top if whole else last, -np.inf))
+        return np.append(0.0, np.full(kept - 1 if whole else last, -np.inf))
     table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
     _fill_telegraph(k_on, k_off, s, table, unit)
     logs = np.log(table) + (600.0 * np.log(2.0)) * unit
     largest = logs.max()
     logs -= largest + np.log(np.exp(logs - largest).sum())
-    return logs if whole else logs[: last + 1]
+    return logs[: kept if whole else last + 1]
 
 
 def reach_of(k_on, k_off, s):
@@ -175,8 +145,12 @@ def reach_of(k_on, k_off, s):
 def _fill_telegraph(k_on, k_off, s, out, unit):
     """Fill `out` with on + off at each count, in units of 2**600 to the power of `unit`; only ratios have a meaning."""
     top = len(out) - 1
+    # off/on where the chain of this and all higher counts repeats itself, as n/s changes little from one to the next:
+    # x (k_on + n) = k_off + s x/(1 + x). What is wrong with that shrinks by a factor in each step down.
+    rest = k_on + top - k_off - s
+    root = np.sqrt(rest * rest + 4.0 * (k_on + top) * k_off)
     on = 1.0
-    off = k_off / (k_on + top)
+    off = 2.0 * k_off / (rest + root) if rest > 0.0 else (root - rest) / (2.0 * (k_on + top))
     units = 0
     for n in range(top, 0, -1):
         total = on + off

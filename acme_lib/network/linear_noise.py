@@ -81,6 +81,12 @@ class LinearNoise(Equations):
         _ = linear_noise.jacobian  # refuses rates without a derivative now rather than at first sight
         return linear_noise
 
+    def rebind(self, network):
+        """Return the same equations for a network that differs in the values of its parameters alone."""
+        other = super().rebind(network)
+        object.__setattr__(other, "rates", self.rates.rebind(network))
+        return other
+
     @property
     def jacobian(self):
         """J, shape (species, species)."""
@@ -98,7 +104,7 @@ class LinearNoise(Equations):
     def evaluate(self, x, t=0.0, **parameters):
         """Return J and D at one state `x`, each of shape (species, species)."""
         n = len(self.network.species)
-        return self._numeric(x, t, values_of(self.network, parameters)).reshape(2, n, n)
+        return tuple(self._numeric(x, t, values_of(self.network, parameters)).reshape(2, n, n))
 
     def solve(self, start=None, **parameters):
         """Solve for the covariance at the steady state that the rate equations reach from `start`.

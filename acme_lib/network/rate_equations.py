@@ -98,9 +98,16 @@ class RateEquations(Equations):
         return np.moveaxis(self._numeric(x, t, values_of(self.network, parameters)), 0, -1)
 
     def evaluate_jacobian(self, x, t=0.0, **parameters):
-        """Return the Jacobian at one state `x`, shape (species, species)."""
-        n = len(self.variables)
-        return self._numeric_jacobian(x, t, values_of(self.network, parameters)).reshape(n, n)
+        """Return the Jacobian at `x`, shape (…, species): an array of shape (…, species, species)."""
+        x, n = np.moveaxis(np.asarray(x, dtype=float), -1, 0), len(self.variables)
+        values = np.moveaxis(self._numeric_jacobian(x, t, values_of(self.network, parameters)), 0, -1)
+        return values.reshape(*values.shape[:-1], n, n)
+
+    def evaluate_fluxes(self, x, t=0.0, **parameters):
+        """Return the propensities at `x`, shape (…, species): an array of shape (…, reaction)."""
+        x = np.moveaxis(np.asarray(x, dtype=float), -1, 0)
+        values = numeric(self.network, self.variables, self.fluxes)(x, t, values_of(self.network, parameters))
+        return np.moveaxis(values, 0, -1)
 
     def fixed_point(self, start=None, **parameters):
         """Find the steady state that the rate equations reach from `start`.
@@ -126,15 +133,16 @@ class RateEquations(Equations):
         x0 = start_state(self.network, start)
         f = self.function(**parameters)
         laws = self.network.conservation_laws
-        throughput = numeric(self.network, self.variables, self.fluxes)
-        values = values_of(self.network, parameters)
+
+        def throughput(x):
+            return np.abs(self.evaluate_fluxes(x, **parameters)).sum()
 
         def jacobian(t, x):
             return self.evaluate_jacobian(x, **parameters)
 
         x, span = x0, 1.0
         for _ in range(_MOST_DOUBLINGS):
-            scale = np.abs(throughput(x, 0.0, values)).sum()
+            scale = throughput(x)
             if np.abs(f(0.0, x)).max() <= 1e-6 * scale:
                 break
             path = solve_ivp(f, (0.0, span), x, method="BDF", jac=jacobian, rtol=1e-8, atol=1e-8)
@@ -147,7 +155,7 @@ class RateEquations(Equations):
             x = x - step
             if np.abs(step).max() <= 1e-13 * max(1.0, np.abs(x).max()):
                 break
-        scale = np.abs(throughput(x, 0.0, values)).sum()
+        scale = throughput(x)
         if not np.abs(f(0.0, x)).max() <= 1e-9 * scale:
             raise EquationError("the rate equations reach no steady state from this start; try another")
         return x

@@ -427,8 +427,9 @@ class ReactionNetwork:
             :math:`\phi` is in molecules; for concentrations divide by the volume.
         """
         from acme_lib.network.rate_equations import RateEquations
+        from acme_lib.network.symbolic import derive
 
-        return RateEquations.of(self, convention)
+        return derive(RateEquations, self, convention)
 
     def moment_equations(self, order=2):
         """Derive the equations of the raw moments up to `order` (`acme_lib.network.moments.MomentEquations`).
@@ -439,20 +440,23 @@ class ReactionNetwork:
             If a rate is not a polynomial of the counts; the message shows the line.
         """
         from acme_lib.network.moments import MomentEquations
+        from acme_lib.network.symbolic import derive
 
-        return MomentEquations.of(self, order)
+        return derive(MomentEquations, self, order)
 
     def fokker_planck(self, convention="discrete"):
         """Derive the Fokker-Planck equation (`acme_lib.network.diffusion.FokkerPlanckEquation`)."""
         from acme_lib.network.diffusion import FokkerPlanckEquation
+        from acme_lib.network.symbolic import derive
 
-        return FokkerPlanckEquation.of(self, convention)
+        return derive(FokkerPlanckEquation, self, convention)
 
     def langevin(self, convention="discrete"):
         """Derive the chemical Langevin equation (`acme_lib.network.diffusion.LangevinEquation`)."""
         from acme_lib.network.diffusion import LangevinEquation
+        from acme_lib.network.symbolic import derive
 
-        return LangevinEquation.of(self, convention)
+        return derive(LangevinEquation, self, convention)
 
     def linear_noise(self, convention="macroscopic"):
         """Derive the linear noise approximation (`acme_lib.network.linear_noise.LinearNoise`).
@@ -463,8 +467,9 @@ class ReactionNetwork:
             If a rate has no derivative that can be written; the message shows the line.
         """
         from acme_lib.network.linear_noise import LinearNoise
+        from acme_lib.network.symbolic import derive
 
-        return LinearNoise.of(self, convention)
+        return derive(LinearNoise, self, convention)
 
     def propensity_error(self, j, value, state, t=None):
         """Return the error that says that reaction `j` has a bad propensity in `state`, at time `t` where given."""

@@ -1,12 +1,13 @@
 """What the equations of a network share: symbols, display, and numbers from the expressions that are displayed."""
 
+import copy
 import functools
 from types import MappingProxyType
 
 import numpy as np
 import sympy
 
-from acme_lib.errors import ParameterError
+from acme_lib.errors import EquationError, ParameterError
 
 TIME = sympy.Symbol("t", real=True)
 CONVENTIONS = ("discrete", "macroscopic")
@@ -81,14 +82,9 @@ def numeric(network, variables, expressions):
 
     `x` has shape (variable, …), the result (expression, …).
     """
-
-    def extreme(function):  # NumPy's own refuses to mix numbers and arrays
-        return lambda values, axis=0: functools.reduce(function, values)
-
-    own = {name: np.vectorize(function, otypes=[float]) for name, function in network.functions.items()}
-    own |= {"amin": extreme(np.minimum), "amax": extreme(np.maximum)}
-    parameters = [symbol(name) for name in network.parameters]
-    compiled = sympy.lambdify([*variables, TIME, *parameters], list(expressions), modules=[own, "numpy"], cse=True)
+    parameters = tuple(symbol(name) for name in network.parameters)
+    functions = tuple(network.functions.items())
+    compiled = _compile((*variables, TIME, *parameters), tuple(expressions), functions)
 
     def function(x, t, parameters):
         x = np.asarray(x, dtype=float)
@@ -97,6 +93,48 @@ def numeric(network, variables, expressions):
         return np.array([np.broadcast_to(np.asarray(value, dtype=float), x.shape[1:]) for value in values])
 
     return function
+
+
+@functools.lru_cache(maxsize=512)
+def _compile(arguments, expressions, functions):
+    def extreme(function):  # NumPy's own refuses to mix numbers and arrays
+        return lambda values, axis=0: functools.reduce(function, values)
+
+    own = {name: np.vectorize(function, otypes=[float]) for name, function in functions}
+    own |= {"amin": extreme(np.minimum), "amax": extreme(np.maximum)}
+    try:
+        return sympy.lambdify(arguments, list(expressions), modules=[own, "numpy"], cse=True)
+    except RecursionError:
+        raise EquationError(
+            "these expressions are too long to compile; take fewer reactions or a lower order"
+        ) from None
+
+
+class _Structure:
+    """A network without the values of its parameters: equal for networks that have the same equations."""
+
+    def __init__(self, network):
+        self.network = network
+        self.key = (network.species, network.reactions, tuple(network.parameters), tuple(network.functions.items()))
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+
+@functools.lru_cache(maxsize=256, typed=True)  # an order of 1.0 is refused, where one of 1 is in the cache or not
+def _derive(kind, structure, *options):
+    return kind.of(structure.network, *options)
+
+
+def derive(kind, network, *options):
+    """Return ``kind.of(network, *options)``, derived once for all values of the parameters."""
+    try:
+        return _derive(kind, _Structure(network), *options).rebind(network)
+    except TypeError:  # what has no hash is no valid option either
+        return kind.of(network, *options)
 
 
 class Printer:
@@ -166,6 +204,12 @@ class Equations:
     A subclass has `network` and gives ``_rows(printer)``, pairs of a left side and the lines of a right side, and
     ``_note()``, what to know while reading them.
     """
+
+    def rebind(self, network):
+        """Return the same equations for a network that differs in the values of its parameters alone."""
+        other = copy.copy(self)
+        object.__setattr__(other, "network", network)
+        return other
 
     def _printer(self, latex):
         return Printer(latex, [symbol(name) for name in self.network.species] + [TIME])

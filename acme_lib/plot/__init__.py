@@ -4,6 +4,7 @@
 on its axes; ``acme.show(figure, alt=…, caption=…)`` displays it.
 """
 
+from acme_lib.plot.compare import draw_comparison, show_comparison
 from acme_lib.plot.display import Picture, png, show, style, subplots
 from acme_lib.plot.draw import (
     FILL,
@@ -20,6 +21,7 @@ __all__ = [
     "FILL",
     "Picture",
     "draw_cells",
+    "draw_comparison",
     "draw_distribution",
     "draw_generator",
     "draw_joint_distribution",
@@ -28,6 +30,7 @@ __all__ = [
     "label_line",
     "png",
     "show",
+    "show_comparison",
     "style",
     "subplots",
 ]

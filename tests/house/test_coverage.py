@@ -22,7 +22,9 @@ def as_ranges(lines):
 
 
 def test_line_coverage(tmp_path):
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "COVERAGE_FILE": str(tmp_path / "coverage")}
+    # Not the names that a parallel run gives its processes: this is a run of its own, in one process.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"NUMBA_DISABLE_JIT": "1", "COVERAGE_FILE": str(tmp_path / "coverage")}
     report = tmp_path / "coverage.json"
 
     def python(*arguments):
@@ -31,7 +33,7 @@ def test_line_coverage(tmp_path):
         )
 
     left_out = "not jit and not slow and not browser and not nbgrader"
-    pytest_run = ["-m", "pytest", "tests/library", "-q", "-p", "no:cacheprovider", "-m", left_out]
+    pytest_run = ["-m", "pytest", "tests/library", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", left_out]
     tests = python("coverage", "run", "--source=acme_lib", *pytest_run)
     assert tests.returncode == 0, tests.stdout[-6000:] + tests.stderr[-2000:]
     written = python("coverage", "json", "-q", "-o", str(report))

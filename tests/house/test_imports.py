@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "laws", "noise"}
+SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "laws", "noise", "approximate"}
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "sbml": {"errors", "network"},
     "simulate": {"errors", "network"},
     "master": {"errors", "network"},
+    "approximate": {"errors", "network", "simulate", "master"},
     "laws": {"errors"},
     "noise": {"errors", "laws"},
     "plot": SCIENCE,

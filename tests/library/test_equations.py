@@ -434,3 +434,28 @@ def test_latex_is_balanced(case):
         assert latex.startswith("\\begin{aligned}\n")
         for row in latex.split("\n")[1:-1]:
             assert row.count("&") - row.count(r"\&") == 1 or "matrix" in row or "cases" in row
+
+
+def test_equations_are_derived_once_for_all_values_of_the_parameters(monkeypatch):
+    from acme_lib.network import linear_noise
+
+    text = "0 -> A : ka\n2 A -> 0 : kb\nA -> 0 : kc"
+    parse(text, ka=1, kb=2, kc=3).linear_noise().solve()
+
+    def fail(*_):
+        raise AssertionError("derived again")
+
+    monkeypatch.setattr(linear_noise.LinearNoise, "of", fail)
+    network = parse(text, ka=5, kb=2, kc=3)
+    noise = network.linear_noise()
+    assert noise.network is network and noise.rates.network is network
+    monkeypatch.undo()
+    fresh = linear_noise.LinearNoise.of(network)  # the same numbers as without the cache
+    np.testing.assert_array_equal(noise.solve().covariance, fresh.solve().covariance)
+    monkeypatch.setattr(linear_noise.LinearNoise, "of", fail)
+    with pytest.raises(AssertionError, match="derived again"):
+        parse(text.replace("2 A", "A"), ka=1, kb=2, kc=3).linear_noise()
+    for order in (True, 1.0, [1]):
+        network.moment_equations(1)
+        with pytest.raises(acme.ParameterError, match="order is a whole number"):
+            network.moment_equations(order)

@@ -1,6 +1,5 @@
 """Exact laws, against independent sums, integrals and generating functions."""
 
-import doctest
 import math
 
 import numpy as np
@@ -11,7 +10,6 @@ from scipy import integrate, linalg, stats
 
 from acme_lib import laws
 from acme_lib.errors import ParameterError
-from acme_lib.laws import linear_birth_death, two_stage
 
 FALSE_POSITIVE = 1e-6  # of the one sampling check below; its seed is fixed
 
@@ -213,8 +211,3 @@ def test_a_start_is_whole(n0):
 def test_times_are_checked(t):
     with pytest.raises(ParameterError, match="times are finite and not negative"):
         laws.two_stage_transient_means(1, 1, 1, 1, t)
-
-
-def test_examples_in_the_docstrings():
-    for module in (linear_birth_death, two_stage):
-        assert doctest.testmod(module).failed == 0

@@ -1,0 +1,218 @@
+"""Laws of waiting times, against SciPy's gamma, closed sums of exponentials, matrix exponentials and samples."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, linalg, stats
+
+from acme_lib import laws
+from acme_lib.errors import ParameterError
+
+FALSE_POSITIVE = 1e-6  # of each sampling check; seeds are fixed
+
+CYCLE = {("ON", "R"): 8.0, ("R", "OFF"): 4.0, ("OFF", "ON"): 4.0}
+LAWS = {
+    "exponential": laws.exponential(3.0),
+    "erlang": laws.erlang(6, 2.0),
+    "hypoexponential": laws.hypoexponential([1.0, 2.0, 2.0, 9.0]),
+    "choice of ways": laws.phase_type([0.3, 0.7], [[-5.0, 0.0], [0.0, -0.2]]),
+    "may not wait": laws.phase_type([0.5, 0.1], [[-2.0, 1.0], [0.5, -1.0]]),
+    "births of a telegraph": laws.birth_interval([[0, 1.0], [3.0, 0]], [0, 20.0]),
+    "off time": laws.dwell_time(CYCLE, ["R", "OFF"]),
+    "first passage": laws.first_passage_up(6.0, 1.0, 2, 9),
+}
+
+
+@pytest.fixture(params=LAWS, ids=LAWS)
+def law(request):
+    return LAWS[request.param]
+
+
+def test_density_is_that_of_the_matrix_exponential(law):
+    t = np.array([0.0, 1e-3, 0.1, 1.0, 2.5, 7.0])
+    for time in t:
+        phases = law.initial @ linalg.expm(law.subgenerator * time)
+        assert law.sf(time) == pytest.approx(phases.sum(), rel=1e-11)
+        assert law.pdf(time) == pytest.approx(phases @ law.exits, rel=1e-11, abs=1e-15)
+    np.testing.assert_allclose(law.cdf(t) + law.sf(t), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(law.hazard(t), law.pdf(t) / law.sf(t), rtol=1e-14)
+    np.testing.assert_allclose(law.pdf(t[::-1]), law.pdf(t)[::-1], rtol=1e-12)
+    np.testing.assert_allclose(np.exp(law.logpdf(t[1:])), law.pdf(t[1:]), rtol=1e-12)
+
+
+def test_moments_are_those_of_the_density(law):
+    end = float(law.isf(1e-18)) if hasattr(law, "isf") else float(law.ppf(1 - 1e-15))
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    edges = np.append(0.0, np.geomspace(1e-3 * law.mean(), 1.3 * end, 16))
+    found = np.zeros(4)
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        t = 0.5 * (high - low) * nodes + 0.5 * (high + low)
+        found += 0.5 * (high - low) * (weights * law.pdf(t)) @ t[:, None] ** np.arange(4)
+    assert found[0] == pytest.approx(law.initial.sum(), rel=1e-12)
+    for order in (1, 2, 3):
+        assert law.moment(order) == pytest.approx(found[order], rel=1e-9)
+    mean, second, third = found[1:]
+    assert law.mean() == pytest.approx(mean, rel=1e-10)
+    assert law.var() == pytest.approx(second - mean**2, rel=1e-9)
+    assert law.std() == pytest.approx(math.sqrt(second - mean**2), rel=1e-9)
+    assert law.squared_cv() == pytest.approx(second / mean**2 - 1, rel=1e-9)
+    assert law.skewness() == pytest.approx((third - 3 * mean * second + 2 * mean**3) / law.std() ** 3, rel=1e-7)
+
+
+def test_quantiles(law):
+    nothing = 1 - law.initial.sum()
+    for q in (1e-9, 0.01, 0.3, 0.5, 0.9, 1 - 1e-6):
+        time = law.ppf(q)
+        assert (time == 0 and q <= nothing) or law.cdf(time) == pytest.approx(q, rel=1e-12)
+    np.testing.assert_array_equal(law.ppf([1.0, -0.1, 1.1, np.nan]), [np.inf, np.nan, np.nan, np.nan])
+    assert law.ppf(0.0) == 0.0
+    assert law.median() == law.ppf(0.5)
+    assert law.ppf(np.full((2, 2), 0.5)).shape == (2, 2)
+    assert law.support() == (0.0, np.inf)
+
+
+def test_off_the_support(law):
+    np.testing.assert_array_equal(law.pdf([-1.0, np.inf, -np.inf]), 0.0)
+    np.testing.assert_array_equal(law.cdf([-1.0, np.inf]), [0.0, 1.0])
+    np.testing.assert_array_equal(law.sf([-1.0, np.inf]), [1.0, 0.0])
+    assert np.isnan(law.pdf(np.nan)) and np.isnan(law.cdf(np.nan))
+    assert law.pdf([]).shape == (0,)
+    assert np.ndim(law.pdf(1.0)) == 0
+
+
+def test_samples_follow_the_law(law, scaled):
+    """A Kolmogorov–Smirnov test of the times above 0, and a binomial test of how many are 0."""
+    x = law.rvs(scaled(5000, 800), rng=np.random.default_rng(12))
+    some = law.initial.sum()
+    assert stats.binomtest(int(np.sum(x > 0)), len(x), min(some, 1.0)).pvalue > FALSE_POSITIVE
+    test = stats.kstest(x[x > 0], lambda t: (law.cdf(t) - (1 - some)) / some)
+    assert test.pvalue > FALSE_POSITIVE
+    first, again = (law.rvs((2, 3), rng=np.random.default_rng(8)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert np.ndim(law.rvs(rng=np.random.default_rng(8))) == 0
+    with pytest.raises(TypeError, match="rng"):
+        law.rvs(3)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 40])
+def test_erlang_is_gamma(steps):
+    law, exact = laws.erlang(steps, 2.5), stats.gamma(steps, scale=0.4)
+    t = np.array([1e-4, 0.1, 1.0, 10.0, 40.0])
+    for name in ("pdf", "cdf", "sf"):
+        expected = getattr(exact, name)(t)
+        here = expected > 1e-290
+        np.testing.assert_allclose(getattr(law, name)(t)[here], expected[here], rtol=1e-11)
+    assert (law.mean(), law.var()) == pytest.approx((steps / 2.5, steps / 6.25), rel=1e-12)
+    assert law.skewness() == pytest.approx(2 / math.sqrt(steps), rel=1e-10)
+
+
+def test_far_tails_keep_their_digits():
+    assert laws.exponential(3.0).sf([100.0, 200.0]) == pytest.approx(np.exp([-300.0, -600.0]), rel=1e-12)
+    assert laws.exponential(3.0).cdf(1e-12) == pytest.approx(3e-12, rel=1e-12)
+    a, b = 1e5, 1.0  # a fast step and a slow one: many transitions, through squaring
+    t = np.array([1e-6, 1.0, 30.0])
+    exact = (a * np.exp(-b * t) - b * np.exp(-a * t)) / (a - b)
+    np.testing.assert_allclose(laws.hypoexponential([a, b]).sf(t), exact, rtol=1e-9)
+    two_ways = laws.phase_type([0.5, 0.5], [[-1e4, 9e3], [9e3, -1e4]])
+    np.testing.assert_allclose(two_ways.sf([0.1, 0.5]), np.exp([-100.0, -500.0]), rtol=1e-9)
+
+
+def test_hypoexponential_in_closed_form():
+    rates = np.array([1.0, 2.5, 7.0])
+    weights = [np.prod([r / (r - rate) for r in rates if r != rate]) for rate in rates]
+    t = np.linspace(0.1, 5, 7)
+    expected = sum(w * np.exp(-rate * t) for w, rate in zip(weights, rates, strict=True))
+    np.testing.assert_allclose(laws.hypoexponential(rates).sf(t), expected, rtol=1e-11)
+
+
+def test_births_of_a_telegraph_gene_in_closed_form():
+    """Two exponentials; the mean is one over the rate of births, and ON is where each wait begins."""
+    k_on, k_off, s = 0.7, 3.0, 20.0
+    law = laws.birth_interval([[0, k_on], [k_off, 0]], [0, s])
+    roots = np.roots([1.0, k_on + k_off + s, k_on * s])
+    first, second = -roots
+    # Laplace transform s (x + k_on)/((x + first)(x + second))
+    weights = s * (k_on - first) / (second - first), s * (k_on - second) / (first - second)
+    t = np.array([0.0, 0.01, 0.1, 1.0, 5.0])
+    expected = weights[0] * np.exp(-first * t) + weights[1] * np.exp(-second * t)
+    np.testing.assert_allclose(law.pdf(t), expected, rtol=1e-11)
+    assert law.mean() == pytest.approx((k_on + k_off) / (s * k_on), rel=1e-13)
+    assert law.squared_cv() == pytest.approx(1 + 2 * s * k_off / (k_on + k_off) ** 2, rel=1e-12)
+    constant = laws.birth_interval([[0, 1.0], [2.0, 0]], [5.0, 5.0])
+    np.testing.assert_allclose(constant.pdf(t), 5 * np.exp(-5 * t), rtol=1e-12)
+    with pytest.raises(ParameterError, match="there are no births"):
+        laws.birth_interval([[0, 1.0], [2.0, 0]], [0, 0])
+
+
+def test_dwell_times():
+    on = laws.dwell_time(CYCLE, ["ON"])
+    assert (on.mean(), on.squared_cv()) == pytest.approx((1 / 8, 1.0), rel=1e-14)
+    off = laws.dwell_time(CYCLE, ["OFF", "R"])
+    np.testing.assert_allclose(off.pdf([0.0, 0.2]), [0.0, 16 * 0.2 * math.exp(-0.8)], rtol=1e-12, atol=1e-15)
+    numbered = laws.dwell_time([[0, 1.0, 3.0], [2.0, 0, 0], [5.0, 0, 0]], [1, 2])
+    np.testing.assert_allclose(numbered.initial, [0.25, 0.75], rtol=1e-14)
+    # Stationary time inside over the flow into the set.
+    pi = np.array([1.0, 0.5, 0.6])
+    assert numbered.mean() == pytest.approx(pi[1:].sum() / 4.0, rel=1e-13)
+    for inside in (["AWAY"], [], [True], [3]):
+        with pytest.raises(ParameterError, match="inside names"):
+            laws.dwell_time(CYCLE, inside)
+    with pytest.raises(ParameterError, match="never entered"):
+        laws.dwell_time(CYCLE, ["ON", "R", "OFF"])
+
+
+@pytest.mark.parametrize(("k", "g", "n0", "level"), [(6.0, 1.0, 0, 8), (2.0, 0.0, 1, 4), (3.0, 5.0, 2, 4)])
+def test_first_passage_mean_in_closed_form(k, g, n0, level):
+    steps = [
+        sum(math.factorial(n) / math.factorial(j) * (g / k) ** (n - j) / k for j in range(n + 1)) for n in range(level)
+    ]
+    law = laws.first_passage_up(k, g, n0, level)
+    assert law.mean() == pytest.approx(sum(steps[n0:]), rel=1e-13)
+    if g == 0:
+        np.testing.assert_allclose(law.sf([0.5, 2.0]), stats.gamma(level - n0, scale=1 / k).sf([0.5, 2.0]), rtol=1e-12)
+
+
+def test_rare_first_passage():
+    """Where the wait is 10^13 lifetimes long, moments keep their digits, and the law is exponential."""
+    law = laws.first_passage_up(1.0, 1.0, 0, 16)
+    exact = sum(sum(math.factorial(n) / math.factorial(j) for j in range(n + 1)) for n in range(16))
+    assert law.mean() == pytest.approx(exact, rel=1e-13)
+    assert law.squared_cv() == pytest.approx(1.0, abs=1e-9)
+    assert law.sf(law.mean()) == pytest.approx(math.exp(-1), rel=1e-10)
+
+
+def test_hazard_integrates_to_the_survival():
+    law = LAWS["choice of ways"]
+    area, _ = integrate.quad(law.hazard, 0, 3, epsabs=1e-12)
+    assert math.exp(-area) == pytest.approx(law.sf(3.0), rel=1e-10)
+
+
+@given(st.lists(st.floats(1e-2, 1e2), min_size=1, max_size=5))
+def test_a_chain_of_steps_adds_means_and_variances(rates):
+    law = laws.hypoexponential(rates)
+    assert law.mean() == pytest.approx(sum(1 / r for r in rates), rel=1e-12)
+    assert law.var() == pytest.approx(sum(1 / r**2 for r in rates), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: laws.phase_type([1, 0], [[-1.0]]), "one row and column for each phase"),
+        (lambda: laws.phase_type([1], [[np.nan]]), "rates are finite"),
+        (lambda: laws.phase_type([1, 0], [[-1, 2], [0, -1]]), "sum to at most 0"),
+        (lambda: laws.phase_type([1, 0], [[-1, 1], [1, -1]]), "never ends"),
+        (lambda: laws.phase_type([0.7, 0.7], [[-1, 0], [0, -1]]), "probabilities with a sum"),
+        (lambda: laws.phase_type([1, 0], [[-1, -1], [0, -1]]), "at least 0"),
+        (lambda: laws.exponential(0.0), "rate is a finite number above 0"),
+        (lambda: laws.erlang(0, 1.0), "steps"),
+        (lambda: laws.hypoexponential([]), "one step or more"),
+        (lambda: laws.first_passage_up(1.0, 1.0, 3, 3), "n0 is below level"),
+        (lambda: LAWS["erlang"].moment(-1), "order is a whole number"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, words):
+    with pytest.raises(ParameterError, match=words):
+        call()
