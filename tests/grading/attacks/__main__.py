@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.course import NEIGHBOURS, can_contain
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.ours import assignments_of, effects_on_the_course, gains, grade_with_ours
+from tests.grading.attacks.ours import ENTRIES, assignments_of, effects_on_the_course, gains, grade_with_ours
 from tests.grading.attacks.stock import grade_with_stock, works
 from tests.grading.attacks.table import README, RESULTS, describe_ours, describe_stock, page, read_results
 
@@ -20,6 +20,7 @@ def main(arguments=None):
     parser.add_argument("--page-only", action="store_true", help="write the page from the last run")
     parser.add_argument("--ours-only", action="store_true", help="leave stock nbgrader's column as it was")
     parser.add_argument("--only", nargs="+", metavar="ATTACK", help="these attacks; the other rows stay as they were")
+    parser.add_argument("--entry", choices=ENTRIES, default=ENTRIES[0], help="how ours grades (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.page_only:
         README.write_text(page(read_results()), encoding="utf-8")
@@ -33,7 +34,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         stock = {} if options.ours_only else grade_with_stock(attacks, Path(folder, "stock"))
         honest = [] if options.only else HONEST
-        course = grade_with_ours(attacks, honest, Path(folder, "ours"))
+        course = grade_with_ours(attacks, honest, Path(folder, "ours"), options.entry)
         for attack in attacks:
             row = rows.setdefault(attack.name, {"attack": attack.name, "stock": "not run", "ours": ""})
             if attack.name in stock:
@@ -45,7 +46,7 @@ def main(arguments=None):
             for assignment in assignments_of(attack):
                 problems += gains(attack, assignment, course.observe(attack.name, assignment))
             row["ours"] = describe_ours(attack, course.observe(attack.name, "chapter"), problems)
-            if bool(problems) != bool(attack.beats):
+            if bool(problems) != attack.expected_to_gain(options.entry):
                 failures += [f"ours, {attack.name}: {problem}" for problem in problems or ["it gains nothing any more"]]
         results = {"attacks": [rows[a.name] for a in ATTACKS if a.name in rows], "honest": before["honest"]}
         if honest:

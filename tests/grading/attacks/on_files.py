@@ -626,6 +626,7 @@ def broken_links(kit):
     deserves=30,
     may_refuse=True,
     beats="nbgrader goes on when its `pre_convert_hook` fails, so that links are followed",
+    beats_only="nbgrader autograde",
 )
 def link_to_zeros(kit):
     return kit.folder(kit.solved(), links={"zeros.bin": "/dev/zero"})

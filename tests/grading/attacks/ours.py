@@ -3,8 +3,9 @@
 import sys
 
 from tests.grading.attacks.course import NEIGHBOURS, Course
-from tests.grading.attacks.record import AUTO_POINTS, FOLDERS, ROOT, Effect, Kit
+from tests.grading.attacks.record import AUTO_POINTS, FOLDERS, ROOT, Kit
 
+ENTRIES = ("nbgrader autograde", "acme grade")
 NBGRADER = (sys.executable, "-m", "nbgrader")
 
 
@@ -14,8 +15,9 @@ def assignments_of(attack):
     return ("chapter", "plain") if plain else ("chapter",)
 
 
-def grade_with_ours(attacks, honest, folder):
-    """Grade all in one batch; return the `Course`."""
+def grade_with_ours(attacks, honest, folder, entry=ENTRIES[0]):
+    """Grade all in one batch, by nbgrader's own command or by ours; return the `Course`."""
+    grade = [*NBGRADER, "autograde"] if entry == ENTRIES[0] else [sys.executable, "-m", "acme_lib.cli", "grade"]
     course = Course(folder / "ours", source="solutions", config=(ROOT / "nbgrader_config.py").read_text())
     used = {assignment for attack in attacks for assignment in assignments_of(attack)}
     for assignment in ("chapter", "plain"):
@@ -27,9 +29,9 @@ def grade_with_ours(attacks, honest, folder):
     for student in honest:
         course.add(student.name, "chapter", student.submission(Kit("chapter")))
     folders = [FOLDERS[assignment] for assignment in course.assignments]
-    commands = [
-        [*NBGRADER, step, a] for a in folders for step in ("generate_assignment", "autograde", "generate_feedback")
-    ]
+    commands = []
+    for name in folders:
+        commands += [[*NBGRADER, "generate_assignment", name], [*grade, name], [*NBGRADER, "generate_feedback", name]]
     course.run(commands, seconds=3600, memory=16 * 2**30, nested=True)
     return course
 
@@ -65,6 +67,3 @@ def effects_on_the_course(seen):
     if seen.machine["heard"]:
         found.append("a call was heard over the network")
     return found
-
-
-__all__ = ["Effect", "assignments_of", "effects_on_the_course", "gains", "grade_with_ours"]

@@ -150,6 +150,8 @@ class Attack:
         Whether ours is attacked in ``plain`` too, where stock is. (Fixed hidden values in a test are not the grader's.)
     beats : str
         Why it still gains something here; its test is then expected to fail, and must, until that is mended.
+    beats_only : str
+        The one way of grading (``nbgrader autograde`` or ``acme grade``) in which it does; empty for both.
     """
 
     name: str
@@ -163,6 +165,11 @@ class Attack:
     flagged: str = ""
     ours_in_plain: bool = True
     beats: str = ""
+    beats_only: str = ""
+
+    def expected_to_gain(self, entry):
+        """Whether a known gap lets it gain something, in this way of grading."""
+        return bool(self.beats) and self.beats_only in ("", entry)
 
     def deserved(self, assignment):
         """Return the points that the honest part is worth (in ``plain`` there is one question)."""

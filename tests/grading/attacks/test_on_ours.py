@@ -8,26 +8,29 @@ import pytest
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.course import NEIGHBOURS, Seen
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.ours import assignments_of, effects_on_the_course, gains, grade_with_ours
+from tests.grading.attacks.ours import ENTRIES, assignments_of, effects_on_the_course, gains, grade_with_ours
 from tests.grading.attacks.record import AUTO_POINTS, WORDS
 
 pytestmark = pytest.mark.attacks
 
 
-@pytest.fixture(scope="module")
-def ours(contained, tmp_path_factory, chosen):
+@pytest.fixture(scope="module", params=ENTRIES)
+def ours(contained, tmp_path_factory, chosen, request):
     """Return the course in which ours has graded the selected attacks and honest submissions (all, where none is)."""
     attacks = [a for a in ATTACKS if a.name in chosen or not chosen]
     honest = [h for h in HONEST if h.name in chosen or not chosen]
-    return grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"))
+    return grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"), request.param)
 
 
-def _expected(attack):
-    marks = [pytest.mark.xfail(reason=attack.beats, strict=True)] if attack.beats else []
-    return pytest.param(attack, id=attack.name, marks=marks)
+def _expected(entry, attack):
+    gap = attack.expected_to_gain(entry)
+    marks = [pytest.mark.xfail(reason=attack.beats, strict=True)] if gap else []
+    return pytest.param(entry, attack, id=f"{attack.name}-{entry.split()[0]}", marks=marks)
 
 
-@pytest.mark.parametrize("attack", [_expected(attack) for attack in ATTACKS])
+@pytest.mark.parametrize(
+    ("ours", "attack"), [_expected(entry, attack) for entry in ENTRIES for attack in ATTACKS], indirect=["ours"]
+)
 def test_it_gains_nothing_here(attack, ours):
     for assignment in assignments_of(attack):
         assert gains(attack, assignment, ours.observe(attack.name, assignment)) == []
