@@ -31,7 +31,6 @@ SECRETS = {
     "hidden tests": re.compile(r"with hidden_checks\(\) as rng"),
     "hidden arguments": re.compile(r"CANARY-ARGUMENTS \(+(array|3\.0, 0\.25|2\.0, 2\.0|1\.0, -1\.0)"),
     "a model answer": re.compile("Model answer"),
-    "a call home": re.compile("CANARY-CALL-HOME"),
 }
 
 
@@ -236,14 +235,18 @@ class Course:
         for path in self._files("feedback", student, assignment):
             texts[path.name] = re.sub(r"<[^>]+>", "", path.read_text(errors="replace"))
         stock = self.source == "source"
+        own = [path for path in self._files("submitted", student, assignment) if not path.is_symlink()]
+        handed_in = "".join(path.read_text(errors="replace") for path in own)
         for what, pattern in SECRETS.items():
+            if pattern.search(handed_in):
+                continue  # the student's own text
             for name, text in texts.items():
                 page = name.endswith(".html")
                 if page and stock and what in ("hidden tests", "a model answer"):
                     continue  # stock feedback shows the hidden tests to everybody
                 if pattern.search(text):
                     yield f"{what} in {name}"
-            if student in ("network",) and pattern.search(self.machine["heard"]):
+            if student == "network" and pattern.search(self.machine["heard"]):
                 yield f"{what} over the network"
         if self.machine["heard"] and student == "network":
             yield "a call was heard"

@@ -47,7 +47,7 @@ def gains(attack, assignment, seen):
             found.append("refused without a reason in the log")
     elif seen.points != deserved:
         found.append(f"{seen.points} points; it deserves {deserved}")
-    found += [f"leaked: {what}" for what in seen.leaked if attack.name != "copied-notebook"]
+    found += [f"leaked: {what}" for what in seen.leaked]
     found += [f"active: {what}" for what in seen.active]
     if any(attack.name in line and "File too large" in line for line in seen.log.split("\n")):
         found.append("copied without a limit")

@@ -21,9 +21,9 @@ them. {numbers}
 
 Stock is nbgrader as it comes, with its default configuration, in a scratch course with two honest neighbours
 (graded first and last). Points are out of 30 in the chapter, of 12 in `plain`. Ours grades all attacks and
-all honest submissions of `honest.py` in one batch, with this course's `nbgrader_config.py` and `nbgrader autograde`; the
-tests do it with `acme grade` as well. All run contained: in namespaces, with a limit on memory; what would know no limit
-(a fork bomb, a full disk) is bounded in the attack itself.
+all honest submissions of `honest.py` in one batch, with this course's `nbgrader_config.py` and `nbgrader autograde`;
+the tests do it with `acme grade` as well. All run contained: in namespaces, with a limit on memory; what would know
+no limit (a fork bomb, a full disk) is bounded in the attack itself.
 
     uv run pytest -m attacks                     # runs both and compares; needs bubblewrap; half an hour
     uv run pytest -m attacks -k caller-frames    # one of them
