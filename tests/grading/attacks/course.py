@@ -282,9 +282,14 @@ class Course:
         after = self._fingerprints()
         for name in sorted(set(after) | set(self.before)):
             made_by_numba = name.endswith((".nbi", ".nbc")) and "kernel-1." not in name
-            new_bytecode = name.endswith(".pyc") and name not in self.before
+            new_bytecode = name.endswith(".pyc") and name not in self.before and _is_checked(self.root / name)
             if after.get(name) != self.before.get(name) and not made_by_numba and not new_bytecode:
                 yield name
+
+
+def _is_checked(path):
+    """Whether Python compares compiled code with the time of its source (what it writes itself)."""
+    return path.read_bytes()[4:8] == bytes(4)
 
 
 def _total(cells):

@@ -212,7 +212,7 @@ def schema_of_the_future(kit):
     "unknown-cells",
     (7,),
     "Graded cells that no source has, named like paths and like code.",
-    Stock(Effect.ABORTED),
+    Stock(Effect.UNGRADED),
     deserves=30,
     may_refuse=True,
 )
@@ -554,6 +554,7 @@ import importlib._bootstrap_external as boot, importlib.util, pathlib
 origin = pathlib.Path(importlib.util.find_spec('acme_lib').origin).parent
 source = origin / 'teach' / 'check_door.py'
 cached = pathlib.Path(importlib.util.cache_from_source(str(source)))
+cached.parent.mkdir(exist_ok=True)
 code = compile(source.read_text() + "\\nimport numpy\\n", str(source), 'exec')
 cached.write_bytes(boot._code_to_hash_pyc(code, b'\\0' * 8, False))
 """
@@ -570,7 +571,7 @@ def poisoned_numba(kit):
     code = """
 import importlib.util, pathlib, pickle
 origin = pathlib.Path(importlib.util.find_spec('acme_lib').origin).parent
-folders = [p for p in origin.rglob('__pycache__')] + [pathlib.Path.home() / '.cache' / 'numba']
+folders = [origin / 'teach' / '__pycache__', pathlib.Path.home() / '.cache' / 'numba']
 for folder in folders:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'kernel-1.py311.nbi').write_bytes(pickle.dumps('not an index'))

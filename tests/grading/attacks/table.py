@@ -51,7 +51,7 @@ def describe_stock(attack, seen):
         Effect.TAMPERED: _tampered(seen),
         Effect.SURVIVED: f"**{seen.machine['survivors']} process left behind**",
         Effect.ACTIVE: "**the feedback page runs it**: " + ", ".join(f"`{x}`" for x in dict.fromkeys(seen.active)),
-        Effect.EXHAUSTED: f"**no limit**: {_amount(stock, seen)}",
+        Effect.EXHAUSTED: f"**no limit**: {_amount(stock, seen)}" if stock.effect == Effect.EXHAUSTED else "",
         Effect.NONE: points,
     }[stock.effect]
     return f"{said}; {stock.note}" if stock.note else said
