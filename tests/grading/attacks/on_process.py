@@ -687,7 +687,7 @@ def costly_answer(kit):
     "forged-frames",
     (6, 4),
     "Frames in the form of the grader's own protocol are written to every open socket, with many numbers of a request.",
-    Stock(Effect.ABORTED, note="nbgrader waits for the kernel for ever"),
+    Stock(Effect.UNGRADED, alone=True, note="now and then nbgrader waits for the kernel for ever"),
     deserves=28,
 )
 def forged_frames(kit):
