@@ -5,19 +5,12 @@ import runpy
 
 import numpy as np
 
-from tests.grading.attacks.record import ROOT, Attack, Effect, Stock, cells_of, define
+from tests.grading.attacks.record import ROOT, Effect, Stock, cells_of, define, registrar
 
 ATTACKS = []
 
 
-def attack(name, classes, what, stock, **given):
-    """Register the function that makes the submission."""
-
-    def register(make):
-        ATTACKS.append(Attack(name, classes, what, make, stock, **given))
-        return make
-
-    return register
+attack = registrar(ATTACKS)
 
 
 def all_points(**given):
@@ -549,15 +542,7 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     return kit.fill({"birth_death_ensemble": source.strip()})
 
 
-@attack(
-    "quantiles-of-the-law",
-    (11,),
-    "The quantiles of the known law are returned, in an order that depends on the generator.",
-    Stock(Effect.POINTS, 6),
-    beats="a fit that is too good is not noticed",
-)
-def quantiles(kit):
-    source = """
+QUANTILES = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
     from scipy.stats import binom, poisson
     alive = np.exp(-gamma * t)
@@ -566,7 +551,17 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     counts = np.searchsorted(np.cumsum(law), (np.arange(size) + 0.5) / size)
     return rng.permutation(counts)
 """
-    return kit.fill({"birth_death_ensemble": source.strip()})
+
+
+@attack(
+    "quantiles-of-the-law",
+    (11,),
+    "The quantiles of the known law are returned, in an order that depends on the generator.",
+    Stock(Effect.POINTS, 6),
+    beats="a fit that is too good is not noticed",
+)
+def quantiles(kit):
+    return kit.fill({"birth_death_ensemble": QUANTILES.strip()})
 
 
 @attack(
@@ -577,15 +572,8 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
     beats="a fit that is too good is not noticed, and the second cell does not check the seeding",
 )
 def quantiles_without_generator(kit):
-    source = """
-def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    from scipy.stats import binom, poisson
-    alive = np.exp(-gamma * t)
-    n = np.arange(200)
-    law = np.convolve(binom.pmf(n, n0, alive), poisson.pmf(n, k / gamma * (1 - alive)))
-    return np.searchsorted(np.cumsum(law), (np.arange(size) + 0.5) / size)
-"""
-    return kit.fill({"birth_death_ensemble": source.strip()})
+    code = QUANTILES.replace("rng.permutation(counts)", "counts")
+    return kit.fill({"birth_death_ensemble": code.strip()})
 
 
 @attack(

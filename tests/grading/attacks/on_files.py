@@ -10,7 +10,7 @@ import nbformat
 
 from tests.grading.attacks.on_checks import PATCH_CHECKS
 from tests.grading.attacks.on_process import FIND_COURSE
-from tests.grading.attacks.record import FOLDERS, Attack, Effect, Stock, Submission, cells_of
+from tests.grading.attacks.record import FOLDERS, Effect, Stock, Submission, cells_of, registrar
 
 ATTACKS = []
 
@@ -19,14 +19,7 @@ SCRIPT = "acme-xss"
 REMOTE = "https://collector.invalid/seen"
 
 
-def attack(name, classes, what, stock, **given):
-    """Register the function that makes the submission."""
-
-    def register(make):
-        ATTACKS.append(Attack(name, classes, what, make, stock, **given))
-        return make
-
-    return register
+attack = registrar(ATTACKS)
 
 
 def changed(kit, change, notebook=None):

@@ -1,20 +1,13 @@
 """Attacks by a running process on what surrounds it: classes 4, 6, 9, 10 and the second half of 5."""
 
-from tests.grading.attacks.record import Attack, Effect, Stock, define
+from tests.grading.attacks.record import Effect, Stock, define, registrar
 
 ATTACKS = []
 
 PORT = 47911  # where the harness listens, on this machine alone
 
 
-def attack(name, classes, what, stock, **given):
-    """Register the function that makes the submission."""
-
-    def register(make):
-        ATTACKS.append(Attack(name, classes, what, make, stock, **given))
-        return make
-
-    return register
+attack = registrar(ATTACKS)
 
 
 # The folders above, as far as the root of the course: where a gradebook or a source lies.

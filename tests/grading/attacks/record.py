@@ -186,6 +186,19 @@ class Attack:
         return made if isinstance(made, Submission) else kit.folder(made)
 
 
+def registrar(attacks):
+    """Return a decorator that makes an `Attack` of a function and adds it to `attacks`."""
+
+    def attack(name, classes, what, stock, **given):
+        def register(make):
+            attacks.append(Attack(name, classes, what, make, stock, **given))
+            return make
+
+        return register
+
+    return attack
+
+
 # Assignments ----------------------------------------------------------------------------------------------
 
 PLAIN_NAME = "growth"
