@@ -1,0 +1,78 @@
+"""No attack gains anything here, and each honest submission in the same batch gets its points: ``pytest -m attacks``.
+
+About a quarter of an hour; see `tests.grading.attacks.course` for how it is contained.
+"""
+
+import pytest
+
+from tests.grading.attacks.catalogue import ATTACKS
+from tests.grading.attacks.course import NEIGHBOURS, Seen
+from tests.grading.attacks.honest import HONEST
+from tests.grading.attacks.ours import ENTRIES, assignments_of, effects_on_the_course, gains, grade_with_ours
+from tests.grading.attacks.record import AUTO_POINTS, WORDS
+
+pytestmark = pytest.mark.attacks
+
+
+@pytest.fixture(scope="module", params=ENTRIES)
+def ours(contained, tmp_path_factory, chosen, request):
+    """Return the course in which ours has graded the selected attacks and honest submissions (all, where none is)."""
+    attacks = [a for a in ATTACKS if a.name in chosen or not chosen]
+    honest = [h for h in HONEST if h.name in chosen or not chosen]
+    return grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"), request.param)
+
+
+def _expected(entry, attack):
+    gap = attack.expected_to_gain(entry)
+    marks = [pytest.mark.xfail(reason=attack.beats, strict=True)] if gap else []
+    return pytest.param(entry, attack, id=f"{attack.name}-{entry.split()[0]}", marks=marks)
+
+
+@pytest.mark.parametrize(
+    ("ours", "attack"), [_expected(entry, attack) for entry in ENTRIES for attack in ATTACKS], indirect=["ours"]
+)
+def test_it_gains_nothing_here(attack, ours):
+    for assignment in assignments_of(attack):
+        assert gains(attack, assignment, ours.observe(attack.name, assignment)) == []
+
+
+@pytest.mark.parametrize("honest", HONEST, ids=lambda honest: honest.name)
+def test_an_honest_submission_gets_its_points(honest, ours):
+    seen = ours.observe(honest.name, "chapter")
+    assert seen.points == honest.points
+    assert seen.unsettled == ()
+    assert (seen.by_cell["why_means_differ"] is None) == honest.by_hand
+    if honest.name == "own-cells":  # pages are neutralised, not emptied
+        page = next((ours.root / "feedback" / honest.name).rglob("*.html")).read_text(encoding="utf-8")
+        assert WORDS in page
+        assert "mean_waiting_time" in page
+
+
+def test_the_course_and_the_machine_are_as_before(ours):
+    seen = ours.observe(NEIGHBOURS[0], "chapter")
+    assert effects_on_the_course(seen) == []
+    assert seen.neighbours == dict.fromkeys(NEIGHBOURS, AUTO_POINTS["chapter"])
+
+
+def test_what_an_attack_gains_is_seen():
+    honest = dict.fromkeys(NEIGHBOURS, 30.0)
+    for attack in ATTACKS:
+        deserved = attack.deserved("chapter")
+        given = {
+            "by_cell": {},
+            "unsettled": (),
+            "leaked": (),
+            "active": (),
+            "changed": (),
+            "machine": {},
+            "log": attack.name,
+        }
+        assert gains(attack, "chapter", Seen(points=deserved, neighbours=honest, **given)) == []
+        assert gains(attack, "chapter", Seen(points=deserved + 1, neighbours=honest, **given))
+        assert gains(attack, "chapter", Seen(points=deserved, neighbours=honest | {NEIGHBOURS[1]: 0.0}, **given))
+        assert gains(attack, "chapter", Seen(points=deserved, neighbours=honest, **given | {"active": ("<script>",)}))
+        assert (
+            attack.may_refuse or gains(attack, "chapter", Seen(points=None, neighbours=honest, **given)) or not deserved
+        )
+        nowhere = given | {"log": ""}
+        assert gains(attack, "chapter", Seen(points=None, neighbours=honest, **nowhere))
