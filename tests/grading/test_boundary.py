@@ -96,7 +96,11 @@ class Sly(float):
     __hash__ = None
 
 
-@pytest.mark.parametrize("value", [Sly(1), np.ma.array([1]), np.array([None]), object(), lambda: 1, b"x"], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [Sly(1), np.ma.array([1]), np.array([None]), object(), lambda: 1, b"x"],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_is_not_plain_crosses_as_its_kind_only(value):
     assert type(wire.decode(wire.encode(value))) is wire.NotPlainValue
 
