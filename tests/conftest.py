@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+
+
 def find_chromium():
     """Path of an installed Chromium or Chrome, or None."""
     found = [shutil.which(name) for name in BROWSERS]
@@ -55,6 +58,17 @@ def chromium():
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """A Chromium under Playwright, one for all tests of a process: two at once cannot be."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        yield running
+        running.close()
 
 
 @pytest.fixture(scope="session")

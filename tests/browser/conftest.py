@@ -14,10 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
+
+
 # Without these Chromium looks for its maker's hosts at every start.
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
-
-
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Address of a JupyterLab that was started, as the README says, in a copy of the course."""
@@ -57,17 +56,6 @@ def _address(home, server):
                 pass  # not yet written, or not yet listening
         time.sleep(0.2)
     raise AssertionError("JupyterLab did not start:\n" + (home / "log").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def browser(chromium):
-    """A Chromium under Playwright."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", *QUIET])
-        yield running
-        running.close()
 
 
 class LabPage:

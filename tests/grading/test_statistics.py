@@ -304,21 +304,17 @@ def test_everything_is_escaped(text):
 
 
 @pytest.mark.browser
-def test_in_a_browser_nothing_runs_and_nothing_is_cut(course, monkeypatch, chromium):
-    from playwright.sync_api import sync_playwright
-
+def test_in_a_browser_nothing_runs_and_nothing_is_cut(course, monkeypatch, browser):
     monkeypatch.chdir(course)
     assert main(["statistics", "homework", "--output", "page.html"]) == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        problems = []
-        for width in (1280, 400):
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.on("console", lambda message: problems.append(message.text))
-            page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
-            page.on("request", lambda request: problems.append(request.url) if request.url[:4] == "http" else None)
-            page.goto((course / "page.html").as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-        browser.close()
+    problems = []
+    for width in (1280, 400):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: problems.append(request.url) if request.url[:4] == "http" else None)
+        page.goto((course / "page.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        page.close()
     assert problems == []
