@@ -141,7 +141,7 @@ def _lock_down(control, descriptor, settings):
     limits = settings["limits"]
     lockdown.memory_in_use()  # while /proc can be read
     if settings["namespaces"]:
-        lockdown.enter_namespaces(limits["tmp_bytes"])
+        lockdown.enter_namespaces(limits["tmp_bytes"], settings["keep"])
         home = "/tmp/work"
         os.mkdir(home)
         os.chmod(home, 0o777)

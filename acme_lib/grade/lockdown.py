@@ -15,7 +15,7 @@ import sys
 
 CLONE_THREAD, CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID = 0x10000, 0x20000, 0x4000000, 0x8000000, 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY = 2, 4, 8, 1
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 22, 24, 38, 4
 _EPERM, _EACCES, _ENOSYS = 1, 13, 38
 
@@ -106,12 +106,22 @@ def set_namespace(descriptor, flags):
     _check(_libc().setns(descriptor, flags), "setns")
 
 
-def enter_namespaces(tmp_bytes):
-    """Give this process mounts and message queues of its own: a small empty ``/tmp``, nothing in ``/proc``."""
+def enter_namespaces(tmp_bytes, keep=()):
+    """Give this process mounts and message queues of its own: a small empty ``/tmp``, nothing in ``/proc``.
+
+    What lies below ``/tmp`` and is to `keep` (an interpreter, the library) stays in its place, as it was mounted.
+    """
     unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
     _mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+    below = [path for path in keep if path.startswith("/tmp/") and os.path.isdir(path)]
+    held = {path: os.open(path, os.O_PATH) for path in below}
     options = f"size={int(tmp_bytes)},nr_inodes=2000,mode=1777".encode()
     _mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID | _MS_NODEV, options)
+    for path, descriptor in sorted(held.items()):
+        if not os.path.isdir(path):  # a folder in one that is there already came with it
+            os.makedirs(path, mode=0o755)
+            _mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(path), None, _MS_BIND | _MS_REC, None)
+        os.close(descriptor)
     for path in ("/proc", "/dev/shm"):
         if os.path.isdir(path):
             hide(path)
@@ -128,7 +138,7 @@ def hide(path):
             b"size=4k,mode=0755",
         )
     elif os.path.exists(path):
-        _mount(b"/dev/null", os.fsencode(path), None, 4096, None)  # MS_BIND
+        _mount(b"/dev/null", os.fsencode(path), None, _MS_BIND, None)
 
 
 def _mount(source, target, kind, flags, options):

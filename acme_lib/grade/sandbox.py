@@ -136,6 +136,12 @@ def _existing(paths):
     return list(dict.fromkeys(str(path) for path in paths if path and os.path.exists(path)))
 
 
+def _prefixes():
+    """Return where the interpreter lies, by name and by its real place."""
+    prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
+    return list(dict.fromkeys([*prefixes, *(os.path.realpath(path) for path in prefixes)]))
+
+
 def _view(hidden_roots, data):
     """Return bubblewrap's options for what the far side sees of the file system."""
     options = []
@@ -151,9 +157,8 @@ def _view(hidden_roots, data):
     options += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp"]
     for root in hidden_roots:
         options += ["--tmpfs", str(root)]
-    prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
-    prefixes += [os.path.realpath(path) for path in prefixes]
-    for path in _existing(dict.fromkeys(prefixes)):
+    prefixes = _prefixes()
+    for path in _existing(prefixes):
         if not path.startswith("/usr") or path.startswith("/usr/local/"):
             options += _bind(path)
     library = Path(__file__).resolve().parents[1]
@@ -264,6 +269,7 @@ class Sandbox:
             "uid": 2_000_000 + os.getpid() % 1_000_000 if os.getuid() == 0 else None,
             "data": ("/data" if guarded else data) if data else None,
             "scratch": self._scratch,
+            "keep": _existing([*_prefixes(), Path(__file__).resolve().parents[1]]),
         }
         command = [sys.executable, "-P", "-s", "-B", "-m", "acme_lib.grade.far_side"]
         command += [str(far.fileno()), json.dumps(settings)]

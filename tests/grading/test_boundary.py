@@ -361,6 +361,11 @@ def test_the_course_cannot_be_seen(sandbox, student, root):
         assert run(student, f"import os; result = os.path.exists({str(root / folder)!r})") is False
 
 
+def test_what_was_not_yet_loaded_can_be(student):
+    """Also where the interpreter or the library lie in ``/tmp``, which each submission has for itself."""
+    assert run(student, "import acme_lib.sbml, scipy.signal.windows\nresult = 1") == 1
+
+
 def test_forbidden_parts_of_the_library_refuse(student):
     for code in ("import acme_lib.laws", "from acme_lib import poisson", "import acme_lib as a; a.laws"):
         result = run(student, f"{code}\nresult = 0")
