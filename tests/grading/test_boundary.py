@@ -332,8 +332,10 @@ def test_submissions_share_nothing(sandbox):
             first,
             "import os, numpy, builtins\nnumpy.sum = builtins.round = None\nopen('/tmp/left', 'w').write('x')\nresult = os.getpid()",
         )
-        assert run(second, "import os, numpy\nresult = [os.listdir('/tmp'), numpy.sum([1, 2]), os.getpid()]")[:2] == [
-            ["work"],
+        assert run(second, "import os, numpy\nresult = [os.path.exists('/tmp/left'), numpy.sum([1, 2]), os.getpid()]")[
+            :2
+        ] == [
+            False,
             3,
         ]
         assert (
