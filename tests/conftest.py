@@ -42,6 +42,11 @@ hypothesis.settings.register_profile("acme", derandomize=True, deadline=None, ma
 hypothesis.settings.load_profile("acme")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest test, so that no core waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_coverage.py")
+
+
 @pytest.fixture(scope="session")
 def root():
     """The folder of the repository."""
