@@ -43,8 +43,8 @@ def escape(text):
     return html.escape(shown, quote=True)
 
 
-def write_page(title, parts):
-    """Put parts, which are HTML, into a page."""
+def write_page(title, parts, *, style=""):
+    """Put parts, which are HTML, into a page; `style` is CSS besides that of all pages."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return "\n".join(
         [
@@ -55,9 +55,9 @@ def write_page(title, parts):
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
-            f"<style>\n{_STYLE}\n</style>",
+            f"<style>\n{_STYLE}\n{style}</style>",
             "</head>",
-            "<body>",
+            '<body id="top">',
             f"<h1>{escape(title).replace('_', '_<wbr>')}</h1>",
             *parts,
             "</body>",
