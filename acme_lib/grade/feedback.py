@@ -138,9 +138,9 @@ def find_message(cell):
 
 
 def summarise(message):
-    """Say in one line what a failed check found: the misconception, or else what failed.
+    r"""Say in one line what a failed check found: the misconception, or else what failed.
 
-    >>> summarise("✗ double of 3\\nThe value is not right.")
+    >>> summarise("✗ double of 3\nThe value is not right.")
     'double of 3: The value is not right.'
     """
     if " ".join(NOT_WRITTEN.split()) in " ".join(message.split()):
@@ -213,7 +213,8 @@ def _write_part(cell, path):
     graded, answer = _has_points(cell), is_solution(cell)
     state = find_state(cell) if graded else ""
     name = escape(grade_id(cell) or "")
-    header = f"<b>{'Your answer' if answer else 'Check' if cell.cell_type == 'code' else 'Task'}</b> <code>{name}</code>"
+    kind = "Your answer" if answer else "Check" if cell.cell_type == "code" else "Task"
+    header = f"<b>{kind}</b> <code>{name}</code>"
     if graded:
         sign, words = _STATES[state]
         header += f' <b class="{state}">{sign} {words}</b><span>{_points(cell)} points · <a href="#top">top</a></span>'

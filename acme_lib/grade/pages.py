@@ -17,7 +17,7 @@ figure { margin: 1rem 0; } figcaption { color: #333; font-size: 0.95rem; }
 .wide { overflow-x: auto; } .wide:focus { outline: 2px solid #0072b2; }
 table { border-collapse: collapse; font-size: 0.95rem; }
 caption { text-align: left; color: #333; padding-bottom: 0.4rem; } caption div { max-width: calc(100vw - 2rem); }
-th, td { text-align: left; padding: 0.25rem 0.7rem 0.25rem 0; vertical-align: top; border-bottom: 1px solid #dde4ea; }
+th, td { text-align: left; padding: 0.25rem 1.1rem 0.25rem 0; vertical-align: top; border-bottom: 1px solid #dde4ea; }
 th[scope="row"] { font-weight: normal; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; margin: 0.8rem 0; }

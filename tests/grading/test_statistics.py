@@ -74,7 +74,7 @@ def test_where_no_correlation_is_defined():
     assert correlate(np.arange(5.0), 2 * np.arange(5.0)) == (1, 1, 1)
     found = find_statistics(make_marks([[1, 0], [1, 1], [1, 0], [1, 1], [1, 1]]))
     assert np.isnan(found.questions[0].discrimination)
-    assert "everyone was right" in write_statistics(found)
+    assert "Everyone was right: 1 (q1)" in write_statistics(found)
 
 
 def test_the_rest_leaves_out_what_is_not_graded():
@@ -285,7 +285,7 @@ def test_pages_of_empty_classes():
     one = write_statistics(find_statistics(make_marks([[1.0, 0.0]])))
     text = read_page(one).text
     assert "Nothing: all work is handed in and graded." in text
-    assert "nobody was right" in text
+    assert "Nobody was right: 2 (" in text
     zero = write_statistics(find_statistics(make_marks([[0.0, 0.0]] * 5)))
     read_page(zero)
 
