@@ -30,8 +30,8 @@ _STATES = {
 
 _STYLE = """
 table.marks { width: 100%; } table.marks td.n, table.marks th.n { padding-right: 1.2rem; }
-table.marks td:last-child { width: 40%; } table.marks td:nth-child(2) { white-space: nowrap; }
-@media (max-width: 48rem) { table.marks td:nth-child(2) { white-space: normal; } }
+table.marks td:last-child { width: 38%; } @media (min-width: 48rem) { table.marks wbr { display: none; } }
+@media (max-width: 32rem) { table.marks td:first-child, table.marks th:first-child { display: none; } }
 .right { color: #00624a; } .partly, .wrong { color: #9c3400; } .waits { color: #444; }
 b.sign { padding-right: 0.4rem; }
 .part { border: 1px solid #bbccdd; border-radius: 4px; margin: 1rem 0; padding: 0 0.8rem 0.4rem; }
