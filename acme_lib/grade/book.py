@@ -143,17 +143,3 @@ class Book:
             )  # nbgrader builds its objects in an order that SQLAlchemy dislikes
             self.gradebook.update_or_create_student(student)
             return self.gradebook.update_or_create_submission(self.assignment, student, **options)
-
-    def read_timestamp(self, student):
-        """Return the text of a submission's time stamp, or None where there is none that can be read."""
-        from nbgrader.utils import parse_utc
-
-        path = self.folder(self.coursedir.submitted_directory, student) / "timestamp.txt"
-        try:
-            if path.is_symlink() or path.stat().st_size > 200:
-                return None
-            text = path.read_text("utf-8").strip()
-            parse_utc(text)
-            return text or None
-        except (OSError, ValueError, OverflowError, TypeError):
-            return None

@@ -19,13 +19,21 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import parse_utc
 from traitlets import Float, Int, Unicode
 from traitlets.config import LoggingConfigurable
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
-from acme_lib.grade.submission import Submission, load_master, read_submission, rebuild
+from acme_lib.grade.submission import (
+    Submission,
+    is_behind_link,
+    load_master,
+    read_submission,
+    read_timestamp,
+    rebuild,
+)
 
 MAX_FOLDER_FILES = 1_000
 MAX_FOLDER_BYTES = 200 * 2**20
@@ -57,22 +65,10 @@ class GradingOptions(LoggingConfigurable):
         )
 
 
-def refuse_strange_files(assignment=None, student=None, notebooks=()):
-    """Stop nbgrader before it copies a submission's links, devices or floods of files (its ``pre_convert_hook``).
-
-    Raises
-    ------
-    GradingError
-        Costs this submission alone; the message says what to do.
-    """
-    for folder in {os.path.dirname(notebook) for notebook in notebooks}:
-        problem = find_strange_file(folder)
-        if problem:
-            raise GradingError(f"{folder}: {problem}; remove it from the submission and grade again")
-
-
 def find_strange_file(folder):
     """Return what in a submitted folder should not be copied, in words; empty where all is well."""
+    if is_behind_link(folder):
+        return "the folder is a symbolic link"
     files = size = 0
     for directory, names, file_names in os.walk(folder):
         for name in [*names, *file_names]:
@@ -88,8 +84,42 @@ def find_strange_file(folder):
     return ""
 
 
+def take_no_strange_files(converter):
+    """Keep nbgrader from copying a submission's links, devices or floods of files.
+
+    nbgrader copies all that lies beside a notebook before anything of ours is asked, and goes on when its
+    ``pre_convert_hook`` fails. What is copied is not needed (answers are read from the submitted file itself), so that
+    such a submission is graded like any other, and the log says what was left where it is. Nor does it read a time
+    stamp that is a link or no time.
+    """
+    original, coursedir = converter.init_assignment, converter.coursedir
+
+    def init_assignment(assignment, student):
+        folder = coursedir.format_path(coursedir.submitted_directory, student, assignment)
+        problem, ignore = find_strange_file(folder), coursedir.ignore
+        if problem:
+            converter.log.warning("%s: %s; nothing but its notebooks is looked at", folder, problem)
+            coursedir.ignore = [*ignore, "*", ".*"]
+        try:
+            original(assignment, student)
+        finally:
+            coursedir.ignore = ignore
+
+    def get_existing_timestamp(folder):
+        text = read_timestamp(folder)
+        return parse_utc(text) if text else None
+
+    converter.init_assignment = init_assignment
+    coursedir.get_existing_timestamp = get_existing_timestamp
+
+
 class SubmissionExporter(NotebookExporter):
     """Read a notebook that may be anything; `TakeAnswers` reads the file itself and needs its place only."""
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(config=config, **kwargs)
+        if hasattr(self.parent, "init_assignment"):
+            take_no_strange_files(self.parent)
 
     def from_filename(self, filename, resources=None, **kwargs):
         """Convert a file; never fails for what is in it."""
@@ -322,5 +352,4 @@ __all__ = [
     "Submission",
     "SubmissionExporter",
     "TakeAnswers",
-    "refuse_strange_files",
 ]

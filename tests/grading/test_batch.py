@@ -129,7 +129,7 @@ def test_one_question_again(course):
 
 
 def test_parallel_serial_and_repeated_grades_are_identical(course):
-    noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.7 else 0"
+    noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.85 else 0"
     for i in range(5):
         submit(course, f"s{i}", hand_in(double=noisy))
     seen = []
