@@ -327,7 +327,7 @@ class _Run:
         self._write(False)
 
     def _write(self, unfinished):
-        from acme_lib.grade.nbgrader_steps import write_whole
+        from acme_lib.grade.audit import write_whole
 
         write_whole(self.path, json.dumps({"seed": self.seed, "unfinished": unfinished}) + "\n")
 

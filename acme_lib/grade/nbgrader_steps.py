@@ -6,13 +6,11 @@ and `JudgeNotebook` (in place of the step that executes). The gradebook, formgra
 """
 
 import atexit
-import json
 import os
 import secrets
 import shutil
 import stat
 import threading
-import time
 from pathlib import Path
 
 import nbformat
@@ -24,6 +22,7 @@ from traitlets import Float, Int, Unicode
 from traitlets.config import LoggingConfigurable
 
 from acme_lib.errors import GradingError
+from acme_lib.grade.audit import audit_record, write_audit
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import (
@@ -260,63 +259,6 @@ class JudgeNotebook(NbGraderPreprocessor):
             "unreadable": nb.metadata.get("acme", {}).get("unreadable", ""),
         }
         return nb, resources
-
-
-def audit_record(judgement, master, sandbox, submission_sha256):
-    """Return what is needed to see where a grade comes from, and to make it again."""
-    from importlib.metadata import version
-
-    from acme_lib import __version__
-
-    packages = ("numpy", "scipy", "numba", "nbgrader")
-    return {
-        "notebook": master.name,
-        "submission_sha256": submission_sha256,
-        "source_sha256": master.sha256,
-        "seed": judgement.seed,
-        "scores": {
-            name: {
-                "score": outcome.score,
-                "points": outcome.points,
-                "limit": outcome.limit,
-                "slips": list(outcome.slips),
-                "message": outcome.message,
-            }
-            for name, outcome in judgement.outcomes.items()
-        },
-        "guards": list(sandbox.guards),
-        "limits": {name: getattr(sandbox.limits, name) for name in sandbox.limits.__dataclass_fields__},
-        "seconds": round(judgement.seconds, 3),
-        "cpu_seconds": round(judgement.cpu_seconds, 3),
-        "memory": judgement.memory,
-        "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"acme": __version__, **{name: version(name) for name in packages}},
-    }
-
-
-def audit_path(coursedir, student, assignment, notebook):
-    """Return where the audit record of a notebook lies."""
-    return Path(coursedir.root, "audit", assignment, student, f"{notebook}.json")
-
-
-def write_audit(coursedir, student, assignment, notebook, record):
-    """Write an audit record, whole or not at all."""
-    path = audit_path(coursedir, student, assignment, notebook)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_whole(path, text):
-    """Write a file such that it is there either whole or not at all."""
-    path = Path(path)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
-    os.replace(scratch, path)
 
 
 class FlagUnreadable(NbGraderPreprocessor):
