@@ -6,6 +6,8 @@ All three are generators of `Graded`, in the order in which they are done; a wor
 import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from multiprocessing.connection import wait
 
@@ -76,7 +78,8 @@ def run_on_cluster(tasks, scheduler):
 
 
 def _work(pipe):
-    """Grade what comes through the pipe until it closes."""
+    """Grade what comes through the pipe until it closes, or until the process that reads the grades has died."""
+    threading.Thread(target=_end_with_the_writer, daemon=True).start()
     try:
         while True:
             pipe.send(grade_task(pipe.recv()))
@@ -84,6 +87,12 @@ def _work(pipe):
         pass
     finally:
         close_sandboxes()
+
+
+def _end_with_the_writer():
+    """Interrupt this process when the one that started it is gone: nobody waits for its grade any more."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class _Worker:
