@@ -7,6 +7,7 @@ About twenty minutes on two cores. `tests.grading.attacks.course` says how it is
 
 import os
 import secrets
+import statistics
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.grading.soak.soak import compare, describe, differences, neighbours, 
 pytestmark = pytest.mark.soak
 COUNT = int(os.environ.get("ACME_SOAK", 2000))
 SEED = int(os.environ.get("ACME_SOAK_SEED") or secrets.randbits(31))
-MAX_GROWTH = 32 * 2**20  # bytes that the writer may grow by in a run, once it has begun
+MAX_GROWTH = 16 * 2**20  # bytes that the writer may grow by
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,10 @@ def graded(students, tmp_path_factory, request):
 
 
 def test_every_grade_is_as_expected(students, graded):
-    assert differences([*students, *neighbours()], graded.grades) == {}, f"ACME_SOAK={COUNT} ACME_SOAK_SEED={SEED}"
+    wrong = differences([*students, *neighbours()], graded.grades)
+    named = [f"{student}: {'; '.join(found)}" for student, found in wrong.items()]
+    again = f"ACME_SOAK={COUNT} ACME_SOAK_SEED={SEED}"
+    assert named == [], "\n".join([f"{len(named)} grades differ ({again})", *named[:50]])
 
 
 def test_a_wrong_expectation_is_seen(students, graded):
@@ -81,7 +85,9 @@ def test_the_course_and_the_machine_are_as_before(graded):
 
 
 def test_the_memory_of_the_writer_does_not_grow(graded):
+    """From the first third of a run to the last; a submission that is large itself passes through, and is no growth."""
     for run in graded.memory():
-        begun = [size for results, size in run if size and results > run[0][0] + 20]
-        if len(begun) > 20:
-            assert max(begun) - begun[0] < MAX_GROWTH
+        sizes = [size for results, size in run if size and results > run[0][0]]
+        if len(sizes) >= 30:
+            third = len(sizes) // 3
+            assert statistics.median(sizes[-third:]) - statistics.median(sizes[:third]) < MAX_GROWTH
