@@ -4,6 +4,7 @@ The cell holds the variant and what it needs of its module (imports, helpers), a
 """
 
 import ast
+import copy
 import runpy
 from dataclasses import dataclass
 from functools import cache
@@ -70,23 +71,20 @@ def read_variants():
 
 
 def _find_homes(tree):
-    """Return the statement of the module that binds each of its names."""
+    """Return the statements of the module that bind each of its names (`scipy` is bound by several imports)."""
     homes = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            homes[node.name] = node
+            names = [node.name]
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            homes |= {(name.asname or name.name).split(".")[0]: node for name in node.names if not name.asname}
-            homes |= {name.asname: node for name in node.names if name.asname}
+            names = [(name.asname or name.name).split(".")[0] for name in node.names]
         elif isinstance(node, ast.Assign):
-            homes |= {n.id: node for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-    # `import scipy.linalg` and `import scipy.stats` bind one name: a cell takes them all.
-    packages = {}
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            for name in node.names:
-                packages.setdefault((name.asname or name.name).split(".")[0], []).append(node)
-    return {name: packages.get(name, [node]) for name, node in homes.items()}
+            names = [n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+        else:
+            continue
+        for name in names:
+            homes.setdefault(name, []).append(node)
+    return homes
 
 
 def _registrations(tree):
@@ -125,19 +123,17 @@ def _slice(text, homes, answer):
 
 
 def _bare(node):
-    """Return a definition without its decorators, which register it."""
+    """Return a definition without the decorators that register it."""
     if not isinstance(node, ast.FunctionDef):
         return node
-    bare = [d for d in node.decorator_list if _kind(d) is None]
-    copied = ast.FunctionDef(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)})
-    copied.decorator_list = bare
-    return copied
+    bare = copy.copy(node)
+    bare.decorator_list = [d for d in node.decorator_list if _kind(d) is None]
+    return bare
 
 
 def _text(text, node):
-    if not isinstance(node, ast.FunctionDef):
-        return ast.get_source_segment(text, node)
-    lines = [f"@{ast.get_source_segment(text, d)}" for d in node.decorator_list if _kind(d) is None]
+    decorators = _bare(node).decorator_list if isinstance(node, ast.FunctionDef) else []
+    lines = [f"@{ast.get_source_segment(text, d)}" for d in decorators]
     return "\n".join([*lines, ast.get_source_segment(text, node)])
 
 
