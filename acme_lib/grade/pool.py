@@ -79,6 +79,8 @@ def run_on_cluster(tasks, scheduler):
 
 def _work(pipe):
     """Grade what comes through the pipe until it closes, or until the process that reads the grades has died."""
+    # Not SIGINT: what is started in the background, by a shell or a timer, may be deaf to it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with_the_writer, daemon=True).start()
     try:
         while True:
@@ -92,7 +94,9 @@ def _work(pipe):
 def _end_with_the_writer():
     """Interrupt this process when the one that started it is gone: nobody waits for its grade any more."""
     multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    time.sleep(10)
+    os._exit(1)  # it did not listen; under bubblewrap its sandbox ends with it
 
 
 class _Worker:

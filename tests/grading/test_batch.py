@@ -207,13 +207,16 @@ def processes_below(process):
     return {key for key in found if key[0] in below - {process}}, set(found)
 
 
-def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch):
+@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in-the-background"])
+def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for i in range(3):
         submit(course, f"s{i}", hand_in(double="def double(x):\n    import time\n    time.sleep(18)\n    return 2 * x"))
+    before = signal.signal(signal.SIGINT, interrupt)  # a shell's background job is deaf to it
     process = start(course)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
-    while (course / "audit").exists() is False or len(processes_below(process.pid)[0]) < 9:
+    while not (course / "audit").exists() or len(processes_below(process.pid)[0]) < 9:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(1)
