@@ -257,7 +257,8 @@ class Sandbox:
     def _start(self):
         guarded = "namespaces" in self.guards
         self._control, far = socket.socketpair()
-        self._scratch = tempfile.mkdtemp(prefix="acme-grade-")
+        # With namespaces there is a place inside: nothing is left here by whoever is killed.
+        self._scratch = None if guarded else tempfile.mkdtemp(prefix="acme-grade-")
         data = str(self._data) if self._data and os.path.isdir(self._data) and os.listdir(self._data) else None
         settings = {
             "namespaces": guarded,
