@@ -247,7 +247,7 @@ def rehearse(user):
             enter_namespaces(2**20, own_user=user is None)
             drop_privileges(user)
         except BaseException as error:
-            os.write(2, f"{error}".encode())
+            os.write(2, f"{error}\n".encode())
             os._exit(1)
         os._exit(0)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
@@ -385,4 +385,7 @@ def _filter_program(column, architecture):
 
 
 if __name__ == "__main__":  # in the sandbox, before it is relied on
-    rehearse(int(sys.argv[1]) if sys.argv[1] != "-" else None)
+    try:
+        rehearse(int(sys.argv[1]) if sys.argv[1] != "-" else None)
+    except OSError as error:
+        sys.exit(str(error))

@@ -56,7 +56,7 @@ PRELOAD = (
 )
 # Far-side modules that may lie outside the interpreter: in a user's own site-packages, in a folder of PYTHONPATH.
 _STACK = ("numpy", "scipy", "numba", "llvmlite", "matplotlib")
-_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
+_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETFCAP", "CAP_KILL")
 MAX_CALLBACKS = 200_000  # calls of a test's function by a student's function, in one call
 MAX_TEXT = 300
 _OTHER_THREADS = 256  # that a user may start elsewhere while a submission runs
@@ -167,6 +167,8 @@ def _explain(said):
         how = _to_set("kernel.unprivileged_userns_clone=1", "this system keeps ordinary users from namespaces")
     elif _kernel_setting("user/max_user_namespaces") == "0":
         how = _to_set("user.max_user_namespaces=10000", "this system allows no user namespaces")
+    elif "execvp" in said:
+        how = f"{sys.executable} cannot be run in a sandbox: use a Python that lies where its user may read"
     elif any(os.path.exists(path) for path in ("/.dockerenv", "/run/.containerenv")):
         how = (
             "this container may make no namespaces: start it with `--security-opt seccomp=unconfined "
