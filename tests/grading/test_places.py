@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from acme_lib.errors import GradingError
 from acme_lib.grade import lockdown
 from acme_lib.grade import sandbox as boundary
 from tests.conftest import in_ci
@@ -28,6 +29,7 @@ ALL = ["namespaces", "filter", "limits"]
 # Run by root: a user namespace in which the users 0 to 65535 are 100000 to 165535 outside, as in a rootless container.
 BECOME_A_RANGE = """
 import os, sys
+from acme_lib.errors import GradingError
 from acme_lib.grade import lockdown
 ready, go = os.pipe(), os.pipe()
 child = os.fork()
@@ -289,3 +291,126 @@ def test_library_and_stack_from_a_folder(how, root, folder):
     assert [library, stack_there] == here
     assert library == str(folder / "acme_lib" / "__init__.py")
     assert beside == ["acme_lib"]
+
+
+# Where there are no namespaces ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forget():
+    """The guards are looked for anew in this test, and again after it."""
+    boundary.find_guards.cache_clear(), boundary._find_road.cache_clear()
+    yield
+    boundary.find_guards.cache_clear(), boundary._find_road.cache_clear()
+
+
+APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "words"),
+    [
+        ({APPARMOR: "1"}, "bwrap: setting up uid map: Permission denied", f"sudo sysctl -w {APPARMOR}=0"),
+        ({"kernel/unprivileged_userns_clone": "0"}, "bwrap: No permissions", "kernel.unprivileged_userns_clone=1"),
+        ({"user/max_user_namespaces": "0"}, "bwrap: Creating new namespace failed", "user.max_user_namespaces=10000"),
+        ({}, "bwrap: execvp /root/python: Permission denied", "a Python that lies where its user may read"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_in_plain_words(forget, monkeypatch, settings, said, words):
+    """Each of these systems makes bubblewrap fail; the message holds the command that mends it, and what was said."""
+    need("bwrap")
+
+    def fail(program, road):
+        raise OSError(said)
+
+    monkeypatch.setattr(boundary, "_kernel_setting", lambda name: settings.get(name, ""))
+    monkeypatch.setattr(boundary, "_rehearse", fail)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with pytest.raises(GradingError) as caught:
+        boundary.Sandbox(require="namespaces")
+    assert words.replace("kernel/", "kernel.") in str(caught.value) and said in str(caught.value)
+
+
+def test_bubblewrap_that_fails_is_no_guard(forget, monkeypatch, tmp_path):
+    """A program that starts and cannot do what is needed is found out before it is relied on."""
+    program = tmp_path / "bwrap"
+    program.write_text("#!/bin/sh\necho 'bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert "namespaces" not in boundary.find_guards()
+    assert "RTM_NEWADDR" in boundary._find_road()[1]
+
+
+def test_without_bubblewrap_it_says_what_to_install(forget, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GradingError, match="install the system package `bubblewrap`"):
+        boundary.Sandbox(require="namespaces")
+
+
+MACOS = """
+import numpy, scipy.integrate, scipy.linalg, scipy.optimize, scipy.special, scipy.stats, numba
+for module, names in ((os, ("pidfd_open", "setns", "unshare", "setresuid", "setresgid", "sched_getaffinity")),):
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+class NoLinux:
+    def __getattr__(self, name):
+        raise AttributeError(f"{name} is of Linux")
+import ctypes
+ctypes.CDLL = lambda *given, **named: NoLinux()
+sys.platform = "darwin"
+"""
+
+
+def test_on_macos_limits_hold(forget, monkeypatch):
+    """What only Linux has is taken away on both sides: the sandbox starts all the same, and says what is open."""
+    boot = boundary._BOOT.replace("from acme_lib.grade.far_side", f"{MACOS}\nfrom acme_lib.grade.far_side")
+    assert boot != boundary._BOOT
+    monkeypatch.setattr(boundary, "_BOOT", boot)
+    for name in ("pidfd_open", "setresuid", "setresgid"):
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert boundary.find_guards() == ("limits",)
+    monkeypatch.setattr(boundary, "_find_users", lambda: None)
+    if os.getuid() == 0:  # a limit on processes does not hold for root
+        monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with pytest.warns(boundary.NotGuardedWarning, match="namespaces are of Linux"):
+        place = boundary.Sandbox(limits=boundary.Limits(call_seconds=2.0))
+    with place, place.admit(seed=1) as student:
+        student.run_cell("answer", "import resource\nx = resource.getrlimit(resource.RLIMIT_CPU)[0]")
+        assert student.fetch("x").value == place.limits.cpu_seconds
+        with pytest.raises(boundary.NoAnswer):
+            student.run_cell("answer", "while True: pass")
+
+
+def test_what_a_killed_process_left_is_removed(monkeypatch, tmp_path):
+    """A folder that nobody holds goes when the next sandbox starts; one in use stays, and one that has just begun."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os, sys, tempfile\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from acme_lib.grade.sandbox import _Scratch\n"
+        "made = _Scratch()\nopen(made.path + '/x', 'w').close()\nprint(made.path, flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    left = Path(done.stdout.strip())
+    in_use = boundary._Scratch()
+    assert left.is_dir() and done.returncode == -9
+    for path in (left, in_use.path):
+        os.utime(path, (1, 1))
+    young = tmp_path / "acme-grade-young"
+    young.mkdir()
+    new = boundary._Scratch()
+    assert sorted(tmp_path.iterdir()) == sorted([Path(in_use.path), Path(new.path), young])
+    in_use.remove(), new.remove()
+    assert list(tmp_path.iterdir()) == [young]
+
+
+def test_with_namespaces_nothing_is_written_to_disk(monkeypatch, tmp_path):
+    need("bwrap")
+    if "namespaces" not in boundary.find_guards():
+        pytest.fail("no namespaces") if in_ci() else pytest.skip("no namespaces")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with boundary.Sandbox() as place, place.admit(seed=1) as student:
+        student.run_cell("answer", "open('x', 'w').write('y')")
+        assert list(tmp_path.iterdir()) == []
