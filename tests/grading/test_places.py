@@ -313,7 +313,7 @@ APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
         ({APPARMOR: "1"}, "bwrap: setting up uid map: Permission denied", f"sudo sysctl -w {APPARMOR}=0"),
         ({"kernel/unprivileged_userns_clone": "0"}, "bwrap: No permissions", "kernel.unprivileged_userns_clone=1"),
         ({"user/max_user_namespaces": "0"}, "bwrap: Creating new namespace failed", "user.max_user_namespaces=10000"),
-        ({}, "bwrap: execvp /root/python: Permission denied", "a Python that lies where its user may read"),
+        ({}, "bwrap: execvp /opt/python: Permission denied", "a Python that lies where its user may read"),
     ],
 )
 def test_what_stands_in_the_way_is_said_in_plain_words(forget, monkeypatch, settings, said, words):
