@@ -30,6 +30,7 @@ import sys
 import tempfile
 import time
 import warnings
+import weakref
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -375,6 +376,7 @@ class Sandbox:
             self._admit_that_it_is_open(require)
         self._data, self._course = data, course
         self._numbers = iter(range(1, 2**62))
+        self._admitted = weakref.WeakSet()
         self._users, self._first_user = None, 0
         self._scratch = None
         self._process = None
@@ -503,7 +505,9 @@ class Sandbox:
             near.close()
             self.dismiss(number)
             raise GradingError(f"a process in the sandbox cannot be locked down: {answer['failed']}")
-        return FarSide(self, number, near, seconds or self.limits.notebook_seconds)
+        admitted = FarSide(self, number, near, seconds or self.limits.notebook_seconds)
+        self._admitted.add(admitted)
+        return admitted
 
     def _find_user(self, number):
         """Return whom a process becomes, and how many threads that user may have."""
@@ -525,6 +529,8 @@ class Sandbox:
 
     def close(self):
         """End the sandbox and all that is in it."""
+        for far_side in list(self._admitted):
+            far_side.end()
         with contextlib.suppress(OSError):
             self._control.close()
         if self._process is not None:
