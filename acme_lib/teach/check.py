@@ -361,20 +361,25 @@ def _judge_law(counts, law, slips, share, error_rate):
 
 def _judge_events(log, k, gamma, error_rate):
     """Return what is wrong with the events of a log without fault, if anything."""
-    n = np.arange(max(count_states(k, gamma, log.start, log.t), log.after.max(initial=0) + 2))
+    n = np.arange(count_states(k, gamma, log.start, log.t))
+    expected = expect_exposure(*birth_death_rates(k, gamma, n)[0], log.start, log.t, log.size)
+    if len(log.cells) > 50 * expected.of("waits") + 1000:
+        return Finding("the log has many times as many events as it should")
+    n = np.arange(max(len(n), log.after.max(initial=0) + 2))
     rates, slips = birth_death_rates(k, gamma, n)
-    fit = compare_with_rates(log, *rates, expected=expect_exposure(*rates, log.start, log.t, log.size))
+    share = error_rate / 4
+    fit = compare_with_rates(log, *rates, expected=expected)
     born = np.bincount(log.cells[log.kinds > 0], minlength=log.size)
-    by_cell = compare_with_law(born, poisson_law(np.arange(len(n) + born.max()), k * log.t), error_rate / 4)
+    by_cell = compare_with_law(born, poisson_law(np.arange(len(n) + born.max()), k * log.t), share)
     if fit.p_value >= error_rate / 2:
-        if by_cell.p_value >= error_rate / 8:
+        if by_cell.p_value >= share / 2:
             return None
         how = "vary too little" if by_cell.regular else "do not vary as they should"
         found = REGULAR if by_cell.regular else ()
         return Finding(f"from cell to cell the numbers of births {how} {_rate(error_rate)}", "", found)
     fits = {key: compare_with_rates(log, *wrong) for key, wrong in slips.items()}
     fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
-    found = (max(fits, key=fits.get),) if fits else _find_event_slip(log, *rates)
+    found = _find_event_slip(log, *rates) or ((max(fits, key=fits.get),) if fits else ())
     if fit.regular and not found:
         return Finding(f"the events are spaced more regularly than random ones are {_rate(error_rate)}", "", REGULAR)
     what = {"waits": "the waits in the log do", "waits of waits": "the waits in the log do"}.get(fit.worst)
@@ -395,9 +400,12 @@ def _find_event_slip(log, births, deaths):
         return ("cell-not-reset",)
     before = log.after - log.kinds
     shown = log.waits * (births + deaths)[before]
-    is_birth, chance = births[before] / (births + deaths)[before], np.exp(-shown)
-    if any(np.mean((number < is_birth) == (log.kinds > 0)) > 0.98 for number in (chance, 1 - chance)):
-        return ("one-number-for-both",)
+    share, number = births[before] / (births + deaths)[before], np.exp(-shown)
+    born = log.kinds > 0
+    if np.sum(born) > 50 and np.sum(~born) > 50:
+        for guess in (number < share, 1 - number < share):  # what the wait would say of the reaction
+            if min(np.mean(guess[born]), np.mean(~guess[~born])) > 0.95:
+                return ("one-number-for-both",)
     if len(shown) > 1000 and shown.max() < 2.5:
         return ("uniform-wait",)
     return ()
@@ -431,6 +439,11 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
         other, other_problem = _ask(function, seeded(second))
         if problem or other_problem:
             return problem or other_problem
+        for came in (answer, again, other):
+            try:
+                [as_numbers(part) for part in _parts(came)]
+            except NotPlain as problem:
+                return Finding(str(problem))
         if not _equal(answer, again):
             return Finding("the same generator gave two different answers", slips=("global-generator",))
         if _equal(answer, other):
@@ -567,25 +580,21 @@ def _compare_quietly(answer, expected, rtol, atol):
 
 
 def _equal(one, other):
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(_equal(*parts) for parts in zip(one, other, strict=True))
-    try:
-        return np.array_equal(as_numbers(one), as_numbers(other))
-    except NotPlain:
-        return False
+    one, other = ([as_numbers(part) for part in _parts(answer)] for answer in (one, other))
+    return len(one) == len(other) and all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
 
 
 def _shared(one, other):
     """Return the part of the numbers of one answer, of those that are not whole, that the other has in any order."""
-    try:
-        one, other = (
-            np.concatenate([as_numbers(part).ravel() for part in (answer if isinstance(answer, tuple) else [answer])])
-            for answer in (one, other)
-        )
-    except NotPlain:
-        return 0.0
+    one, other = (np.concatenate([as_numbers(part).ravel() for part in _parts(answer)]) for answer in (one, other))
     numbers = one[one != np.floor(one)]
     return np.mean(np.isin(numbers, other)) if len(numbers) else 0.0
+
+
+def _parts(answer):
+    """Return the parts of an answer that has a few, each an array or a list of its own; else the answer alone."""
+    several = isinstance(answer, list | tuple) and 0 < len(answer) <= 4
+    return answer if several and any(isinstance(part, np.ndarray | list | tuple) for part in answer) else [answer]
 
 
 def _find_distribution_slip(numbers, expected, rtol, atol):
