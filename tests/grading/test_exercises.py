@@ -211,7 +211,8 @@ def test_a_misbehaving_answer_fails_without_a_leak(exercise, kind):
 
 
 def test_every_documented_misconception_is_used():
-    library = "".join((ROOT / f"acme_lib/teach/{file}.py").read_text() for file in ("check", "check_events", "check_laws"))
+    files = ("check", "check_events", "check_laws")
+    library = "".join((ROOT / f"acme_lib/teach/{file}.py").read_text() for file in files)
     for key in SLIPS:
         assert f'"{key}"' in library + "".join(CODE.values()), key
 
