@@ -15,7 +15,6 @@ from acme_lib.grade.nbgrader_steps import (
     JudgeNotebook,
     SubmissionExporter,
     TakeAnswers,
-    refuse_strange_files,
 )
 
 c = get_config()  # noqa: F821 (nbgrader puts it here)
@@ -33,7 +32,6 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedb
 
 # Read a submission that may be anything, take the answers out of it, run them in the sandbox.
 c.Autograde.exporter_class = SubmissionExporter
-c.Autograde.pre_convert_hook = refuse_strange_files
 c.Autograde.sanitize_preprocessors = [TakeAnswers]
 c.Autograde.autograde_preprocessors = [JudgeNotebook, SaveAutoGrades, FlagUnreadable, AssignLatePenalties]
 # "namespaces" refuses to grade where there is no bubblewrap; "limits" grades there too, and says what is not guarded.

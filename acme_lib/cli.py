@@ -1,4 +1,4 @@
-"""The command `acme`: open the course, check the installation, build the chapters, grade, release."""
+"""The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
 
 import argparse
 import hashlib
@@ -45,6 +45,11 @@ def main(arguments=None):
     grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
     grade.add_argument("--seed", type=int, help="of the run (default: fresh)")
     grade.set_defaults(run=grade_all)
+
+    audit = commands.add_parser("audit", help="make grades again from their audit records, and compare")
+    audit.add_argument("assignment", help="its folder in solutions/")
+    audit.add_argument("--student", action="append", metavar="ID", help="this one only (repeatable)")
+    audit.set_defaults(run=audit_grades)
 
     release = commands.add_parser("release", help="make the archive that learners get, without any answer")
     release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
@@ -113,6 +118,24 @@ def grade_all(options):
         raise SystemExit(f"acme grade: {error}") from None
     print(summary)
     return 1 if summary.failed else 0
+
+
+def audit_grades(options):
+    """Print what became of each grade when it was made again; 1 when one differs."""
+    from acme_lib.errors import GradingError
+    from acme_lib.grade.audit import make_again
+
+    count, differ = 0, 0
+    try:
+        for again in make_again(_course_root(), options.assignment, options.student):
+            count, differ = count + 1, differ + bool(again.differences)
+            if again.differences:
+                lines = [*again.differences, *again.remarks]
+                print(f"{again.student}/{again.notebook}: differs", *(f"  {line}" for line in lines), sep="\n")
+    except GradingError as error:
+        raise SystemExit(f"acme audit: {error}") from None
+    print(f"{count - differ} of {count} grades are the same when made again")
+    return 1 if differ else 0
 
 
 def _course_root():

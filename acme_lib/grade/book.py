@@ -5,7 +5,6 @@ gradebook (one transaction), the audit record (a file that is renamed). A result
 says so; killed between two steps, the batch grades the notebook again, with the same seed, and writes the same again.
 """
 
-import json
 import warnings
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties
 
-from acme_lib.grade.nbgrader_steps import audit_path, check_gradebook, write_audit, write_whole
+from acme_lib.grade.audit import audit_path, read_record, write_audit, write_whole
+from acme_lib.grade.nbgrader_steps import check_gradebook
 from acme_lib.grade.submission import grade_id
 from acme_lib.teach.assignments import programs_of_this_python
 
@@ -62,10 +62,7 @@ class Book:
 
     def find_record(self, student, notebook):
         """Return the audit record of a notebook, or None."""
-        try:
-            return json.loads(audit_path(self.coursedir, student, self.assignment, notebook).read_text("utf-8"))
-        except (OSError, ValueError):
-            return None
+        return read_record(audit_path(self.coursedir, student, self.assignment, notebook))
 
     def autograded(self, student, notebook):
         """Return the path of a graded notebook."""
@@ -143,17 +140,3 @@ class Book:
             )  # nbgrader builds its objects in an order that SQLAlchemy dislikes
             self.gradebook.update_or_create_student(student)
             return self.gradebook.update_or_create_submission(self.assignment, student, **options)
-
-    def read_timestamp(self, student):
-        """Return the text of a submission's time stamp, or None where there is none that can be read."""
-        from nbgrader.utils import parse_utc
-
-        path = self.folder(self.coursedir.submitted_directory, student) / "timestamp.txt"
-        try:
-            if path.is_symlink() or path.stat().st_size > 200:
-                return None
-            text = path.read_text("utf-8").strip()
-            parse_utc(text)
-            return text or None
-        except (OSError, ValueError, OverflowError, TypeError):
-            return None

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import io
 import math
+import sys
 import time
 import traceback
 import types
@@ -23,9 +24,9 @@ from dataclasses import dataclass, field
 import nbformat
 import numpy as np
 
-from acme_lib.grade.sandbox import NoAnswer, RemoteDoor, StandIn
+from acme_lib.grade.sandbox import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
 from acme_lib.grade.submission import grade_id, is_graded, is_solution
-from acme_lib.teach.check import CheckFailed
+from acme_lib.teach.check import CheckFailed, is_hidden
 from acme_lib.teach.check_door import NotPlain, use_door
 
 MAX_OUTPUT = 10_000
@@ -139,61 +140,108 @@ def _leave_to_person(cell, master):
     return Outcome(0.0 if untouched else None, points)
 
 
-class _Student:
-    """The process of a submission, and another one when it is gone."""
+class _Side:
+    """A process of a submission, and another one when it is gone."""
 
     def __init__(self, sandbox, seed):
         self._sandbox, self._seed = sandbox, seed
         self._far = None
-        self._cells = []  # (name, code) that did not end the process
-        self._started = 0
-        self._last = time.monotonic() + sandbox.limits.notebook_seconds
-        self.trouble = None  # the NoAnswer of the cell that is being run
-        self.lent = {}  # what the test's namespace holds of the student's, by its name
+        self._done = 0  # how many cells it has run
         self.cpu_seconds, self.memory = 0.0, 0
 
-    def begin_cell(self):
-        self.trouble = None
+    def ready(self, cells, admit):
+        """Return the process, with all these cells run in it; `admit` makes one, or raises `NoAnswer`."""
+        if self._far is None or self._far.ended:
+            self.close()
+            self._far = admit(self._seed)
+        for name, code in cells[self._done :]:
+            self._far.run_cell(name, code)
+            self._done += 1
+        return self._far
+
+    def add(self):
+        """Take note of a cell that was run besides."""
+        self._done += 1
 
     def close(self):
         if self._far is not None:
             self._far.end()
             self.cpu_seconds += self._far.usage.get("seconds") or 0.0
             self.memory = max(self.memory, self._far.usage.get("memory") or 0)
-            self._far = None
+            self._far, self._done = None, 0
 
-    def _ready(self):
-        if self._far is not None and not self._far.ended:
-            return self._far
-        self.close()
+
+class _Student:
+    """The two processes of a submission: one answers what the learner may see, the other one hidden checks.
+
+    What a hidden check asks can therefore not be remembered and told in the output of a visible one.
+    """
+
+    def __init__(self, sandbox, seed):
+        self._sandbox = sandbox
+        self._visible = _Side(sandbox, draw(seed, "process", 0))
+        self._hidden = _Side(sandbox, draw(seed, "process", 1))
+        self._cells = []  # (name, code) that did not end the process
+        self._started = 0
+        self._last = time.monotonic() + sandbox.limits.notebook_seconds
+        self._hidden_lines = "", frozenset()  # of the test cell that is being run: its file, and lines
+        self.trouble = None  # the NoAnswer of the cell that is being run
+        self.lent = {}  # what the test's namespace holds of the student's, by its name
+
+    @property
+    def cpu_seconds(self):
+        return self._visible.cpu_seconds + self._hidden.cpu_seconds
+
+    @property
+    def memory(self):
+        return max(self._visible.memory, self._hidden.memory)
+
+    def begin_cell(self, file="", hidden_lines=frozenset()):
+        self.trouble = None
+        self._hidden_lines = file, hidden_lines
+
+    def _is_hidden(self):
+        """Whether the call that is being made comes from a hidden check, through whatever functions."""
+        file, hidden = self._hidden_lines
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code.co_filename == file and frame.f_lineno in hidden:
+                return True
+            frame = frame.f_back
+        return is_hidden()
+
+    def close(self):
+        self._visible.close()
+        self._hidden.close()
+
+    def _admit(self, seed):
         left = self._last - time.monotonic()
         if left <= 0 or self._started >= MAX_PROCESSES:
             raise NoAnswer("the time for the whole notebook is used up", "late")
         self._started += 1
-        self._far = self._sandbox.admit(seed=draw(self._seed, "process", 0), seconds=left)
-        for name, code in self._cells:
-            self._far.run_cell(name, code)
-        return self._far
+        return self._sandbox.admit(seed=seed, seconds=left)
 
     def run_cell(self, name, code):
-        reply = self._guard(lambda far: far.run_cell(name, code))
+        reply = self._ask(self._visible, lambda far: far.run_cell(name, code))
         self._cells.append((name, code))
+        self._visible.add()
         return reply
 
     def call(self, name, *arguments, **named):
-        return self._guard(lambda far: far.call(name, *arguments, **named))
+        side = self._hidden if self._is_hidden() else self._visible
+        return self._ask(side, lambda far: far.call(name, *arguments, **named))
 
     def find_kinds(self, names):
-        return self._guard(lambda far: far.find_kinds(names))
+        return self._ask(self._visible, lambda far: far.find_kinds(names))
 
     def fetch(self, name):
-        return self._guard(lambda far: far.fetch(name))
+        return self._ask(self._visible, lambda far: far.fetch(name))
 
-    def _guard(self, ask):
+    def _ask(self, side, ask):
         if self.trouble is not None:
             raise self.trouble
         try:
-            return ask(self._ready())
+            return ask(side.ready(self._cells, self._admit))
         except NoAnswer as trouble:
             self.trouble = trouble
             raise
@@ -234,7 +282,7 @@ def _file_name(name):
 
 def _run_test(cell, master, student, space, seed):
     name, points = grade_id(cell), master.points[grade_id(cell)]
-    student.begin_cell()
+    student.begin_cell(f"<{name}>", _hidden_lines(cell.source))
     draws = iter(range(2**62))
     door = RemoteDoor(student.call, lambda: draw(seed, name, next(draws)))
     output, shown = io.StringIO(), None
@@ -248,7 +296,7 @@ def _run_test(cell, master, student, space, seed):
         ):
             warnings.simplefilter("ignore")
             np.random.seed(draw(seed, name, "global") % 2**32)  # noqa: NPY002 (what a test may use)
-            _lend(code, last, master, student, space)
+            _lend(code, last, master, student, space, not cell.metadata.get("acme", {}).get("non_finite"))
             exec(code, space)
             shown = eval(last, space) if last is not None else None
         score, message, slips = _partial(shown, points)
@@ -284,7 +332,7 @@ def _names_in(code):
     return names
 
 
-def _lend(code, last, master, student, space):
+def _lend(code, last, master, student, space, finite):
     """Put stand-ins and values for the student's names into the test's namespace."""
     names = _names_in(code) | (_names_in(last) if last is not None else set())
     lent = student.lent
@@ -301,12 +349,13 @@ def _lend(code, last, master, student, space):
     for name in wanted:
         kind = kinds[name]
         if kind == "function":
-            space[name] = lent[name] = StandIn(name, student.call)
+            space[name] = lent[name] = StandIn(name, student.call, finite=finite)
         elif kind == "data":
-            with contextlib.suppress(NotPlain):
-                reply = student.fetch(name)
-                if reply.error is None:
-                    space[name] = lent[name] = reply.value
+            reply = student.fetch(name)
+            if reply.error is None:
+                if finite:
+                    refuse_non_finite(reply.value)
+                space[name] = lent[name] = reply.value
 
 
 def _partial(shown, points):
@@ -333,8 +382,10 @@ def _explain(error, cell):
     """Say what a plain test (an ``assert``, a call that fails) found; of a hidden one, only that it failed."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == f"<{grade_id(cell)}>"]
     hidden = _hidden_lines(cell.source)
-    if not frames or any(frame.lineno in hidden for frame in frames):
-        return "✗ A hidden check fails, on values that are not shown.\nTry your function on cases of your own."
+    before = not frames and isinstance(error, NotPlain)  # a variable that is asked for has no usable value
+    if not before and (not frames or any(frame.lineno in hidden for frame in frames)):
+        why = f"{str(error)[:1].upper()}{str(error)[1:]}.\n" if isinstance(error, NoAnswer) else ""
+        return f"✗ A hidden check fails, on values that are not shown.\n{why}Try your function on cases of your own."
     if isinstance(error, NotPlain):
         return f"✗ {str(error)[:1].upper()}{str(error)[1:]}."
     line = cell.source.split("\n")[frames[0].lineno - 1].strip()

@@ -6,26 +6,33 @@ and `JudgeNotebook` (in place of the step that executes). The gradebook, formgra
 """
 
 import atexit
-import json
 import os
 import secrets
 import shutil
 import stat
 import threading
-import time
 from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import parse_utc
 from traitlets import Float, Int, Unicode
 from traitlets.config import LoggingConfigurable
 
 from acme_lib.errors import GradingError
+from acme_lib.grade.audit import audit_record, write_audit
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
-from acme_lib.grade.submission import Submission, load_master, read_submission, rebuild
+from acme_lib.grade.submission import (
+    Submission,
+    is_behind_link,
+    load_master,
+    read_submission,
+    read_timestamp,
+    rebuild,
+)
 
 MAX_FOLDER_FILES = 1_000
 MAX_FOLDER_BYTES = 200 * 2**20
@@ -57,22 +64,10 @@ class GradingOptions(LoggingConfigurable):
         )
 
 
-def refuse_strange_files(assignment=None, student=None, notebooks=()):
-    """Stop nbgrader before it copies a submission's links, devices or floods of files (its ``pre_convert_hook``).
-
-    Raises
-    ------
-    GradingError
-        Costs this submission alone; the message says what to do.
-    """
-    for folder in {os.path.dirname(notebook) for notebook in notebooks}:
-        problem = find_strange_file(folder)
-        if problem:
-            raise GradingError(f"{folder}: {problem}; remove it from the submission and grade again")
-
-
 def find_strange_file(folder):
     """Return what in a submitted folder should not be copied, in words; empty where all is well."""
+    if is_behind_link(folder):
+        return "the folder is a symbolic link"
     files = size = 0
     for directory, names, file_names in os.walk(folder):
         for name in [*names, *file_names]:
@@ -88,8 +83,42 @@ def find_strange_file(folder):
     return ""
 
 
+def take_no_strange_files(converter):
+    """Keep nbgrader from copying a submission's links, devices or floods of files.
+
+    nbgrader copies all that lies beside a notebook before anything of ours is asked, and goes on when its
+    ``pre_convert_hook`` fails. What is copied is not needed (answers are read from the submitted file itself), so that
+    such a submission is graded like any other, and the log says what was left where it is. Nor does it read a time
+    stamp that is a link or no time.
+    """
+    original, coursedir = converter.init_assignment, converter.coursedir
+
+    def init_assignment(assignment, student):
+        folder = coursedir.format_path(coursedir.submitted_directory, student, assignment)
+        problem, ignore = find_strange_file(folder), coursedir.ignore
+        if problem:
+            converter.log.warning("%s: %s; nothing but its notebooks is looked at", folder, problem)
+            coursedir.ignore = [*ignore, "*", ".*"]
+        try:
+            original(assignment, student)
+        finally:
+            coursedir.ignore = ignore
+
+    def get_existing_timestamp(folder):
+        text = read_timestamp(folder)
+        return parse_utc(text) if text else None
+
+    converter.init_assignment = init_assignment
+    coursedir.get_existing_timestamp = get_existing_timestamp
+
+
 class SubmissionExporter(NotebookExporter):
     """Read a notebook that may be anything; `TakeAnswers` reads the file itself and needs its place only."""
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(config=config, **kwargs)
+        if hasattr(self.parent, "init_assignment"):
+            take_no_strange_files(self.parent)
 
     def from_filename(self, filename, resources=None, **kwargs):
         """Convert a file; never fails for what is in it."""
@@ -232,63 +261,6 @@ class JudgeNotebook(NbGraderPreprocessor):
         return nb, resources
 
 
-def audit_record(judgement, master, sandbox, submission_sha256):
-    """Return what is needed to see where a grade comes from, and to make it again."""
-    from importlib.metadata import version
-
-    from acme_lib import __version__
-
-    packages = ("numpy", "scipy", "numba", "nbgrader")
-    return {
-        "notebook": master.name,
-        "submission_sha256": submission_sha256,
-        "source_sha256": master.sha256,
-        "seed": judgement.seed,
-        "scores": {
-            name: {
-                "score": outcome.score,
-                "points": outcome.points,
-                "limit": outcome.limit,
-                "slips": list(outcome.slips),
-                "message": outcome.message,
-            }
-            for name, outcome in judgement.outcomes.items()
-        },
-        "guards": list(sandbox.guards),
-        "limits": {name: getattr(sandbox.limits, name) for name in sandbox.limits.__dataclass_fields__},
-        "seconds": round(judgement.seconds, 3),
-        "cpu_seconds": round(judgement.cpu_seconds, 3),
-        "memory": judgement.memory,
-        "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"acme": __version__, **{name: version(name) for name in packages}},
-    }
-
-
-def audit_path(coursedir, student, assignment, notebook):
-    """Return where the audit record of a notebook lies."""
-    return Path(coursedir.root, "audit", assignment, student, f"{notebook}.json")
-
-
-def write_audit(coursedir, student, assignment, notebook, record):
-    """Write an audit record, whole or not at all."""
-    path = audit_path(coursedir, student, assignment, notebook)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_whole(path, text):
-    """Write a file such that it is there either whole or not at all."""
-    path = Path(path)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
-    os.replace(scratch, path)
-
-
 class FlagUnreadable(NbGraderPreprocessor):
     """Let a person look at a submission that could not be read (after nbgrader has saved the scores)."""
 
@@ -322,5 +294,4 @@ __all__ = [
     "Submission",
     "SubmissionExporter",
     "TakeAnswers",
-    "refuse_strange_files",
 ]

@@ -567,23 +567,44 @@ def _clean(text, length):
 class StandIn:
     """A student's function, on this side of the boundary: a call goes across, and plain data comes back.
 
-    An error over there is raised here, as the built-in error of that name, or as `RuntimeError`.
+    An error over there is raised here, as the built-in error of that name, or as `RuntimeError`. NaN and infinity are
+    no answers (no comparison of a test can be trusted with NaN) unless `finite` is False; the checks of
+    `acme_lib.teach`, which judge such values, do not call a stand-in but go through the door.
     """
 
-    def __init__(self, name, caller):
+    def __init__(self, name, caller, *, finite=True):
         self.__name__ = self.__qualname__ = name
         self.__doc__ = None
-        self._caller = caller
+        self._caller, self._finite = caller, finite
 
     def __call__(self, *arguments, **named):
         """Call the student's function."""
         reply = self._caller(self.__name__, *arguments, **named)
         if reply.error is not None:
             raise _error_of(reply)
+        if self._finite:
+            refuse_non_finite(reply.value)
         return reply.value
 
     def __repr__(self):
         return f"<{self.__name__}, a function of the student>"
+
+
+def refuse_non_finite(value):
+    """Raise `NoAnswer` where there is a NaN or an infinity in plain data."""
+    if not _is_finite(value):
+        raise NoAnswer("a value that is not finite (nan or inf) came back", "not finite")
+
+
+def _is_finite(value):
+    kind = type(value)
+    if kind in (float, complex) or isinstance(value, np.generic | np.ndarray):
+        return bool(np.all(np.isfinite(value)))
+    if kind is dict:
+        return all(_is_finite(item) for pair in value.items() for item in pair)
+    if kind in (list, tuple, set, frozenset):
+        return all(_is_finite(item) for item in value)
+    return True
 
 
 def _error_of(reply):

@@ -218,6 +218,8 @@ def read_bytes(path, max_bytes=MAX_FILE):
     name, its bytes are taken from there; nothing is unpacked to the disk.
     """
     path = Path(path)
+    if is_behind_link(path.parent):
+        return b"", "the folder is a symbolic link, and links are not followed"
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -234,6 +236,28 @@ def read_bytes(path, max_bytes=MAX_FILE):
             return _judge_bytes(file.read(max_bytes + 1), max_bytes)
     except OSError as error:
         return b"", f"the file cannot be opened ({error.strerror})"
+
+
+def is_behind_link(folder):
+    """Return whether a submitted folder, or the student's around it, is a symbolic link."""
+    folder = Path(folder)
+    return folder.is_symlink() or folder.parent.is_symlink()
+
+
+def read_timestamp(folder):
+    """Return the text of a submission's time stamp, or None where there is none that can be read."""
+    from nbgrader.utils import parse_utc
+
+    path = Path(folder) / "timestamp.txt"
+    try:
+        found = os.lstat(path)
+        if is_behind_link(folder) or not stat.S_ISREG(found.st_mode) or found.st_size > 200:
+            return None
+        text = path.read_text("utf-8").strip()
+        parse_utc(text)
+        return text or None
+    except (OSError, ValueError, OverflowError, TypeError):
+        return None
 
 
 def _judge_bytes(data, max_bytes):

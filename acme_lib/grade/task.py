@@ -14,6 +14,7 @@ from functools import lru_cache
 import nbformat
 
 from acme_lib.errors import GradingError
+from acme_lib.grade.audit import audit_record
 from acme_lib.grade.judge import draw, judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import parse_master, parse_submission, rebuild
@@ -132,8 +133,6 @@ def grade_task(task):
     -------
     Graded
     """
-    from acme_lib.grade.nbgrader_steps import audit_record
-
     with _judging:
         try:
             master = _master(task.source, task.notebook)

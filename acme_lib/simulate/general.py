@@ -22,6 +22,7 @@ from acme_lib.network.text import located
 from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
 from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.record import PartRecord
+from acme_lib.simulate.steps import choose_reaction, fire_reaction, record_before
 from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
 
 # How `_general_method` may end besides what `Task.check` knows.
@@ -339,10 +340,7 @@ def _general_method(
             at_limit = not candidate < limit
             if at_limit:
                 candidate = limit
-            while recorded < n_times and times[recorded] < candidate:
-                for i in range(n_species):
-                    counts[row, recorded, i] = np.int64(x[i])
-                recorded += 1
+            recorded = record_before(candidate, recorded, times, x, counts, row)
             now = candidate
             if at_limit:
                 if now == window_end and now < horizon:
@@ -361,12 +359,7 @@ def _general_method(
                             n_pending += 1
                 continue
             u, stream = next_uniform(stream)
-            target = u * total
-            chosen = 0
-            for j in range(n_reactions - 1):
-                chosen += cumulative[j] <= target
-            while bound[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
-                chosen -= 1
+            chosen = choose_reaction(u * total, bound, cumulative)
             if is_timed[chosen]:
                 value = special_propensity(chosen, x, now, rates, stack)
                 which = chosen
@@ -379,15 +372,9 @@ def _general_method(
                 u, stream = next_uniform(stream)
                 if not u * bound[chosen] < value:
                     continue
-            for i in range(change_start[chosen], change_start[chosen + 1]):
-                s = change_species[i]
-                x[s] += change_count[i]
-                if x[s] < 0.0:
-                    x[s] -= change_count[i]
-                    status = NEGATIVE_COUNT
-                    which = chosen
-                    break
-            if status != DONE:
+            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+                status = NEGATIVE_COUNT
+                which = chosen
                 break
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
@@ -434,10 +421,7 @@ def _general_method(
             break
         kept_start[row + 1] = n_kept
         jump_start[row + 1] = n_jumps
-        while recorded < n_times:
-            for i in range(n_species):
-                counts[row, recorded, i] = np.int64(x[i])
-            recorded += 1
+        record_before(np.inf, recorded, times, x, counts, row)
     return status, trajectory, which, value, x, now
 
 

@@ -269,11 +269,9 @@ def _run_range(task, low, high, stop):
     counts = np.empty((high - low, n_times, len(task.network.species)), dtype=np.int64)
     events = np.zeros(high - low, dtype=np.int64)
     activity = np.zeros((high - low, n_times))
-    table, scale, values = task.rates_of(low, high)
     split, limit = task.options["split"], task.options["max_events"]
-    starts = task.starts_of(low, high)
-    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
     arrays = tuple(array.copy() for array in split.arrays)
+    starts, times, table, scale, values, key = task.arguments_of(low, high)
     outcome = _slow_scale(low, starts, times, table, scale, values, key, arrays, limit, counts, events, activity, stop)
     status, trajectory, _, now, x = outcome
     if status == _NO_LAW:

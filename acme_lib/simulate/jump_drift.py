@@ -436,12 +436,8 @@ def _run_range(task, low, high, stop):
     counts = np.empty((high - low, len(task.times), len(task.network.species)))
     events = np.zeros(high - low, dtype=np.int64)
     stop_times = np.full(high - low, np.nan)
-    table, scale, values = task.rates_of(low, high)
-    limit, times, key = task.options["max_events"], task.times.copy(), task.key.copy()
-    outcome = _paths(
-        low, task.starts_of(low, high), times, table, scale, values, key, process.arrays(), limit, counts, events,
-        stop_times, stop,
-    )  # fmt: skip
+    arguments, limit = task.arguments_of(low, high), task.options["max_events"]
+    outcome = _paths(low, *arguments, process.arrays(), limit, counts, events, stop_times, stop)
     process.check(task, outcome)
     return Part(low, high, counts, events, {"stop_times": stop_times})
 

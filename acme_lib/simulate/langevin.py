@@ -132,11 +132,8 @@ def _suggest_step(task):
 
 def _run_range(task, low, high, stop):
     counts = np.empty((high - low, len(task.times), len(task.network.species)))
-    table, scale, values = task.rates_of(low, high)
     steps, at_zero, trapezoidal = task.options["steps"], task.options["at_zero"], task.options["trapezoidal"]
-    starts = task.starts_of(low, high)
-    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
-    outcome = _langevin(low, starts, times, steps.copy(), table, scale, values, key, at_zero, trapezoidal, counts, stop)
+    outcome = _langevin(low, *task.arguments_of(low, high), steps.copy(), at_zero, trapezoidal, counts, stop)
     status, trajectory, _, now, x = outcome
     if status == _BELOW_ZERO:
         at = ", ".join(f"{name}={n:g}" for name, n in zip(task.network.species, x, strict=False))
@@ -150,7 +147,7 @@ def _run_range(task, low, high, stop):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _langevin(low, starts, times, steps, table, scale_rows, value_rows, key, at_zero, trapezoidal, counts, stop):
+def _langevin(low, starts, times, table, scale_rows, value_rows, key, steps, at_zero, trapezoidal, counts, stop):
     """Simulate the trajectories low, low + 1, … into `counts`; returns an outcome, see `Task.check`."""
     scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
     change_start, change_species, change_count = table[8], table[9], table[10]

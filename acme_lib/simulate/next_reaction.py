@@ -7,6 +7,7 @@ from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.simulate.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
+from acme_lib.simulate.steps import fire_reaction, record_before
 from acme_lib.simulate.task import (
     BAD_PROPENSITY,
     DONE,
@@ -90,12 +91,8 @@ def simulate_next_reaction(
 def _run_range(task, low, high, stop):
     counts = np.empty((high - low, len(task.times), len(task.network.species)), dtype=np.int64)
     events = np.zeros(high - low, dtype=np.int64)
-    table, scale, values = task.rates_of(low, high)
     limit = task.options["max_events"]
-    starts = task.starts_of(low, high)
-    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
-    outcome = _next_reaction(low, starts, times, table, scale, values, key, limit, counts, events, stop)
-    task.check(outcome)
+    task.check(_next_reaction(low, *task.arguments_of(low, high), limit, counts, events, stop))
     return Part(low, high, counts, events)
 
 
@@ -139,19 +136,12 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
         while True:
             now = heap_time[0]  # infinite when nothing can happen any more
             if times[recorded] < now:
-                while recorded < n_times and times[recorded] < now:
-                    for i in range(n_species):
-                        counts[row, recorded, i] = np.int64(x[i])
-                    recorded += 1
+                recorded = record_before(now, recorded, times, x, counts, row)
                 if recorded == n_times:
                     break
             chosen = heap_reaction[0]
-            for i in range(change_start[chosen], change_start[chosen + 1]):
-                s = change_species[i]
-                x[s] += change_count[i]
-                if x[s] < 0.0:
-                    x[s] -= change_count[i]
-                    return NEGATIVE_COUNT, trajectory, chosen, now, x
+            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+                return NEGATIVE_COUNT, trajectory, chosen, now, x
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
                 if special[j]:

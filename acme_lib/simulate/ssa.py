@@ -11,6 +11,7 @@ from acme_lib.simulate.general import general_options, needs_general_method, run
 from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.specialise import KernelChoice
+from acme_lib.simulate.steps import choose_reaction, fire_reaction, record_before
 from acme_lib.simulate.task import (
     BAD_PROPENSITY,
     DONE,
@@ -136,10 +137,8 @@ def simulate_ssa(
 def _run_range(task, low, high, stop):
     counts = np.empty((high - low, len(task.times), len(task.network.species)), dtype=np.int64)
     events = np.zeros(high - low, dtype=np.int64)
-    table, scale, values = task.rates_of(low, high)
+    starts, times, table, scale, values, key = task.arguments_of(low, high)
     limit = task.options["max_events"]
-    starts = task.starts_of(low, high)
-    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
     choice = task.options["choice"]
     kernel = choice.kernel(high - low)
     done = 0
@@ -207,10 +206,7 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
             else:
                 now = np.inf  # nothing can happen any more
             if times[recorded] < now:
-                while recorded < n_times and times[recorded] < now:
-                    for i in range(n_species):
-                        counts[row, recorded, i] = np.int64(x[i])
-                    recorded += 1
+                recorded = record_before(now, recorded, times, x, counts, row)
                 if recorded == n_times:
                     break
             u, stream = next_uniform(stream)
@@ -218,17 +214,9 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
             if leaves > 0:
                 chosen = _descend(tree, leaves, target)
             else:
-                chosen = 0
-                for j in range(n_reactions - 1):  # counting has no branch to mispredict
-                    chosen += cumulative[j] <= target
-                while a[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
-                    chosen -= 1
-            for i in range(change_start[chosen], change_start[chosen + 1]):
-                s = change_species[i]
-                x[s] += change_count[i]
-                if x[s] < 0.0:
-                    x[s] -= change_count[i]
-                    return NEGATIVE_COUNT, trajectory, chosen, now, x
+                chosen = choose_reaction(target, a, cumulative)
+            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+                return NEGATIVE_COUNT, trajectory, chosen, now, x
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
                 if special[j]:

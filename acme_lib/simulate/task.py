@@ -70,6 +70,12 @@ class Task:
         scale, values = self.network.rate_rows(rows, high - low)
         return table.arrays, scale, values
 
+    def arguments_of(self, low, high):
+        """Return what every kernel begins with: ``starts, times, table, scale, values, key``."""
+        table, scale, values = self.rates_of(low, high)
+        # from another process times and key come read-only, which is another type to numba
+        return self.starts_of(low, high), self.times.copy(), table, scale, values, self.key.copy()
+
     def check(self, outcome):
         """Raise what a kernel reports; `outcome` is its status, trajectory, reaction, value and state."""
         status, trajectory, reaction, value, state = outcome

@@ -9,6 +9,7 @@ from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import MAX_COUNT
 from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
+from acme_lib.simulate.steps import choose_reaction, fire_reaction
 from acme_lib.simulate.task import (
     BAD_PROPENSITY,
     DONE,
@@ -119,16 +120,9 @@ def _run_range(task, low, high, stop):
     counts = np.empty((high - low, len(task.times), len(task.network.species)), dtype=np.int64)
     events = np.zeros(high - low, dtype=np.int64)
     steps = np.zeros((high - low, 2), dtype=np.int64)
-    table, scale, values = task.rates_of(low, high)
-    times, key = task.times.copy(), task.key.copy()  # from another process they come read-only, another type to numba
     outcome = _tau_leap(
         low,
-        task.starts_of(low, high),
-        times,
-        table,
-        scale,
-        values,
-        key,
+        *task.arguments_of(low, high),
         _sensitivities(task.network),
         task.options["epsilon"],
         task.options["max_steps"],
@@ -399,18 +393,9 @@ def _exact_steps(x, a, cumulative, now, until, rates, stack, stream):
             return DONE, 0, until, n, stream
         now += waiting / total
         u, stream = next_uniform(stream)
-        target = u * total
-        chosen = 0
-        for j in range(n_reactions - 1):  # counting has no branch to mispredict
-            chosen += cumulative[j] <= target
-        while a[chosen] == 0.0:  # rounding carried the search past the last reaction that can fire
-            chosen -= 1
-        for i in range(change_start[chosen], change_start[chosen + 1]):
-            s = change_species[i]
-            x[s] += change_count[i]
-            if x[s] < 0.0:
-                x[s] -= change_count[i]
-                return NEGATIVE_COUNT, chosen, now, n, stream
+        chosen = choose_reaction(u * total, a, cumulative)
+        if not fire_reaction(chosen, x, change_start, change_species, change_count):
+            return NEGATIVE_COUNT, chosen, now, n, stream
         for i in range(affected_start[chosen], affected_start[chosen + 1]):
             j = affected[i]
             if special[j]:

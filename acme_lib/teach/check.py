@@ -121,6 +121,11 @@ def hidden_checks():
         raise CheckFailed(_summarise(region), _explain_together(region)[:2]) from None
 
 
+def is_hidden():
+    """Return whether this is called from within `hidden_checks` (a door then knows whom it serves)."""
+    return _region.get() is not None
+
+
 def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), reveal=True):
     """Check a deterministic answer.
 

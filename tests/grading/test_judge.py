@@ -186,8 +186,8 @@ def test_only_the_cells_asked_for_are_judged(judge):
     assert judge(hand_in(), only={"mean_test"}).scores == {"mean_test": 4, "words": None}
 
 
-def with_question(tmp_path, right, test, points=3):
-    extra = (answer("q", right), cell("code", test, "q_test", points=points))
+def with_question(tmp_path, right, test, points=3, **metadata):
+    extra = (answer("q", right), cell("code", test, "q_test", points=points, **metadata))
     return load_master(write_source(tmp_path, *extra)), extra
 
 
@@ -210,7 +210,7 @@ def with_question(tmp_path, right, test, points=3):
         ("table = {'a': np.arange(3), 'b': (1, None)}", "assert table['a'].sum() == 3 and table['b'] == (1, None)"),
         ("k = 3\ndef times(x, *, by=2):\n    return by * x", "assert times(2, by=5) == 10 and k == 3"),
         ("def comp(f, g, x):\n    return f(g(x))\ndef inc(x):\n    return x + 1", "assert comp(inc, inc, 1) == 3"),
-        ("def z():\n    return {1, 2}, 1j, float('nan')", "s, c, n = z()\nassert s == {1, 2} and c == 1j and n != n"),
+        ("def z():\n    return {1, 2}, 1j, None", "s, c, n = z()\nassert s == {1, 2} and c == 1j and n is None"),
         ("import numba\n@numba.njit\ndef total(x):\n    return x.sum()", "assert total(np.ones(5)) == 5"),
         ("def f(x):\n    return x", "def helper():\n    return f(3)\nassert helper() == [f(y) for y in (3,)][0]"),
     ],
@@ -222,7 +222,7 @@ def with_question(tmp_path, right, test, points=3):
         "variables",
         "keyword",
         "own functions",
-        "set complex nan",
+        "set complex none",
         "numba",
         "nested",
     ],
@@ -232,6 +232,86 @@ def test_plain_test_cells_need_no_change(judge, tmp_path, right, test):
     solved = source_notebook(*extra)
     assert judge(solved, master=master).scores["q_test"] == 3
     assert judge(nbformat.from_dict(master.notebook), master=master).scores["q_test"] == 0
+
+
+# A test that raises where the difference is too large takes NaN for right.
+NAN_PROOF = "if abs({} - 3.0) > 1e-9:\n    raise AssertionError('wrong')"
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("def f():\n    return {}", "f()"),
+        ("import numpy as np\ndef f():\n    return np.array([1.0, {}])", "f().max()"),
+        ("def f():\n    return [{{'a': (1j, {})}}]", "f()[0]['a'][1]"),
+        ("f = {}", "f"),
+    ],
+    ids=["number", "array", "container", "variable"],
+)
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf') * 1j", "-float('inf')"])
+def test_what_is_not_finite_is_no_answer(judge, tmp_path, code, asked, value):
+    for hidden in (False, True):
+        test = NAN_PROOF.format(asked)
+        test = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS" if hidden else test
+        master, extra = with_question(tmp_path, code.format("3.0"), test)
+        assert judge(source_notebook(*extra), master=master).scores["q_test"] == 3
+        notebook = source_notebook(*extra)
+        notebook.cells[-2].source = code.format(value)
+        if "[1.0" in code and value.startswith("-"):
+            continue  # the maximum hides it
+        outcome = judge(notebook, master=master).outcomes["q_test"]
+        assert outcome.score == 0 and "not finite (nan or inf)" in outcome.message
+
+
+def test_a_test_may_ask_for_what_is_not_finite(judge, tmp_path):
+    right, test = "def f():\n    return float('inf'), float('nan')", "a, b = f()\nassert a > 1e308 and b != b"
+    master, extra = with_question(tmp_path, right, test, acme={"non_finite": True})
+    assert judge(source_notebook(*extra), master=master).scores["q_test"] == 3
+    notebook = source_notebook(*extra)
+    notebook.cells[-1].metadata["acme"] = {"non_finite": True}  # the student's own file has no say in it
+    master, _ = with_question(tmp_path, right, test)
+    assert judge(notebook, master=master).scores["q_test"] == 0
+
+
+REMEMBERS = """\
+SEEN = []
+def {name}(x):
+    SEEN.append(x)
+    if {tells}:
+        raise ValueError('CANARY' + repr(SEEN))
+    return 2 * x"""
+
+
+def test_what_a_hidden_check_asks_is_not_told_by_a_visible_one(judge, tmp_path):
+    """Not by the same function later, and not by another one; through helpers of the test neither."""
+    test = "def ask(x):\n    return f(x)\nassert ask(1.0) == 2\n{}assert ask(1.0) == 2"
+    hidden = "### BEGIN HIDDEN TESTS\nassert ask(77.5) == 155\n### END HIDDEN TESTS\n"
+    for secret in ("", hidden):
+        master, extra = with_question(tmp_path, "def f(x):\n    return 2 * x", test.format(secret))
+        notebook = source_notebook(*extra)
+        notebook.cells[-2].source = REMEMBERS.format(name="f", tells="x == 1.0 and 77.5 in SEEN")
+        judgement = judge(notebook, master=master)
+        assert judgement.scores["q_test"] == 3
+    # The small course: `double` has hidden checks, and `mean`, which comes later, would tell.
+    tells = "def mean(values):\n    raise ValueError('CANARY' + repr([x for x in SEEN if x != 3.0]))"
+    judgement = judge(hand_in(double=REMEMBERS.format(name="double", tells="False"), mean=tells))
+    assert judgement.scores == FULL | {"mean_test": 0}
+    assert "CANARY[]" in judgement.outcomes["mean_test"].message
+
+
+def test_a_hidden_check_has_the_later_answers_as_well(judge, tmp_path):
+    """The process for hidden checks is filled with all cells, also where it died and where another cell was added."""
+    helper = "def helper(x):\n    return 2 * x"
+    late = "def mean(values):\n    import os\n    return float(np.mean(values)) if len(values) == 2 else os._exit(0)"
+    master, extra = with_question(
+        tmp_path, helper, "### BEGIN HIDDEN TESTS\nassert helper(2) == 4\n### END HIDDEN TESTS"
+    )
+    notebook = source_notebook(*extra)
+    notebook.cells[4].source = late
+    judgement = judge(notebook, master=master)
+    assert judgement.scores == FULL | {"mean_test": 0, "q_test": 3}
+    assert judgement.outcomes["mean_test"].limit == "ended"
+    assert "before it answered" in judgement.outcomes["mean_test"].message
 
 
 @pytest.mark.parametrize(

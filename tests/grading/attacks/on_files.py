@@ -606,7 +606,6 @@ def linked_files(kit):
     "Symbolic links lead to themselves and to nowhere.",
     Stock(Effect.UNGRADED),
     deserves=30,
-    may_refuse=True,
 )
 def broken_links(kit):
     return kit.folder(kit.solved(), links={"loop": "loop", "missing.txt": "nowhere"})
@@ -618,12 +617,20 @@ def broken_links(kit):
     "A symbolic link leads to `/dev/zero`: who copies the folder copies for ever.",
     Stock(Effect.EXHAUSTED, 200 * 2**20, unit="peak", note="stopped by the test's own limit of 1 GB a file"),
     deserves=30,
-    may_refuse=True,
-    beats="nbgrader goes on when its `pre_convert_hook` fails, so that links are followed",
-    beats_only="nbgrader autograde",
 )
 def link_to_zeros(kit):
     return kit.folder(kit.solved(), links={"zeros.bin": "/dev/zero"})
+
+
+@attack(
+    "endless-time-stamp",
+    (8, 9),
+    "The time stamp is a symbolic link to `/dev/zero`: who copies or reads it does so for ever.",
+    Stock(Effect.EXHAUSTED, 200 * 2**20, unit="peak", note="stopped by the test's own limit of 1 GB a file"),
+    deserves=30,
+)
+def endless_time_stamp(kit):
+    return kit.folder(kit.solved(), links={"timestamp.txt": "/dev/zero"})
 
 
 def archive_members():

@@ -642,7 +642,6 @@ def hidden_in_type_names(kit):
     "The hidden arguments are remembered, and told at the next visible check.",
     Stock(Effect.LEAKED, assignment="plain"),
     deserves=4,
-    beats="one process serves all questions: what a hidden check told it, a later visible check shows",
 )
 def hidden_remembered(kit):
     if kit.assignment == "plain":
