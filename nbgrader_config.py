@@ -7,9 +7,9 @@ runs in a sandbox, the tests outside it.
 
 import os
 
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, GetGrades, SaveAutoGrades
+from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, SaveAutoGrades
 
+from acme_lib.grade.feedback import FeedbackExporter, ReadGrades
 from acme_lib.grade.nbgrader_steps import (
     FlagUnreadable,
     JudgeNotebook,
@@ -49,6 +49,8 @@ c.LatePolicy.timezone = "UTC"
 # c.LatePolicy.extensions = "extensions.csv"
 # c.LatePolicy.assignments = {"01_chemical_master_equation": {"rate": 10}}
 
-# A feedback page shows the check cells: leave out of it what the learner must not see, and any HTML.
-c.GenerateFeedback.preprocessors = [ClearHiddenTests, GetGrades, CSSHTMLHeaderPreprocessor]
+# A student's feedback page: without hidden tests, one file that loads and runs nothing.
+c.GenerateFeedback.exporter_class = FeedbackExporter
+c.GenerateFeedback.preprocessors = [ClearHiddenTests, ReadGrades]
+# formgrader's page of a submission
 c.HTMLExporter.sanitize_html = True

@@ -377,7 +377,8 @@ def write_copy_page(report):
 def _draw_similarities(report):
     counts, edges = np.histogram(report.similarities, np.linspace(0, 1, 21))
     figure, axes = subplots(size=(6.4, 3.2))
-    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=FILL, edgecolor="white")
+    bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=FILL, edgecolor="#0072B2", linewidth=0.8)
+    axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], fontsize=10, padding=1)
     axes.axvline(report.threshold, color="#D55E00", linestyle="--")
     axes.set(xlabel="similarity", ylabel="pairs", xlim=(0, 1), yscale="symlog", ylim=(0, 2 * counts.max()))
     ticks = [0, *(10**power for power in range(len(str(counts.max()))))]

@@ -122,7 +122,7 @@ class _Nursery:
 
 def _child(control, descriptor, settings, request):
     try:
-        channel = socket.socket(fileno=_lock_down(control, descriptor, settings))
+        channel = socket.socket(fileno=_lock_down(control, descriptor, settings, request))
         _reseed(request["seed"])
         wire.send(channel, wire.encode({"ready": True}))
     except BaseException as error:  # the machine's fault, not the student's: the other side must know
@@ -134,19 +134,21 @@ def _child(control, descriptor, settings, request):
         os._exit(0)
 
 
-def _lock_down(control, descriptor, settings):
+def _lock_down(control, descriptor, settings, request):
     if descriptor != 3:
         os.dup2(descriptor, 3, inheritable=False)
     os.setsid()
-    limits = settings["limits"]
+    limits, user = settings["limits"], request["user"]
     lockdown.memory_in_use()  # while /proc can be read
     if settings["namespaces"]:
-        lockdown.enter_namespaces(limits["tmp_bytes"], settings["keep"])
+        lockdown.enter_namespaces(limits["tmp_bytes"], settings["keep"], own_user=user is None)
         home = "/tmp/work"
         os.mkdir(home)
         os.chmod(home, 0o777)
     else:
         home = tempfile.mkdtemp(prefix="submission-", dir=settings["scratch"])
+        if user is not None:
+            os.chown(home, user, user)
     _give_files(settings["data"], home)
     os.chdir(home)
     os.environ["HOME"] = os.environ["TMPDIR"] = os.environ["MPLCONFIGDIR"] = home
@@ -155,10 +157,10 @@ def _lock_down(control, descriptor, settings):
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     control.detach()
-    os.closerange(4, 256)
-    if settings["namespaces"]:
-        lockdown.drop_privileges(settings["uid"])
-    lockdown.set_limits(limits["memory_bytes"], limits["cpu_seconds"], limits["file_bytes"], limits["processes"])
+    os.closerange(4, 4096)
+    if settings["namespaces"] or os.getuid() == 0:
+        lockdown.drop_privileges(user)
+    lockdown.set_limits(limits["memory_bytes"], limits["cpu_seconds"], limits["file_bytes"], request["processes"])
     if settings["filter"]:
         lockdown.filter_system_calls()
     return 3

@@ -17,7 +17,7 @@ figure { margin: 1rem 0; } figcaption { color: #333; font-size: 0.95rem; }
 .wide { overflow-x: auto; } .wide:focus { outline: 2px solid #0072b2; }
 table { border-collapse: collapse; font-size: 0.95rem; }
 caption { text-align: left; color: #333; padding-bottom: 0.4rem; } caption div { max-width: calc(100vw - 2rem); }
-th, td { text-align: left; padding: 0.25rem 0.7rem 0.25rem 0; vertical-align: top; border-bottom: 1px solid #dde4ea; }
+th, td { text-align: left; padding: 0.25rem 1.1rem 0.25rem 0; vertical-align: top; border-bottom: 1px solid #dde4ea; }
 th[scope="row"] { font-weight: normal; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; margin: 0.8rem 0; }
@@ -43,8 +43,8 @@ def escape(text):
     return html.escape(shown, quote=True)
 
 
-def write_page(title, parts):
-    """Put parts, which are HTML, into a page."""
+def write_page(title, parts, *, style=""):
+    """Put parts, which are HTML, into a page; `style` is CSS besides that of all pages."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return "\n".join(
         [
@@ -55,9 +55,9 @@ def write_page(title, parts):
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
-            f"<style>\n{_STYLE}\n</style>",
+            f"<style>\n{_STYLE}\n{style}</style>",
             "</head>",
-            "<body>",
+            '<body id="top">',
             f"<h1>{escape(title).replace('_', '_<wbr>')}</h1>",
             *parts,
             "</body>",

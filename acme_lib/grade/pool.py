@@ -6,6 +6,8 @@ All three are generators of `Graded`, in the order in which they are done; a wor
 import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from multiprocessing.connection import wait
 
@@ -76,7 +78,10 @@ def run_on_cluster(tasks, scheduler):
 
 
 def _work(pipe):
-    """Grade what comes through the pipe until it closes."""
+    """Grade what comes through the pipe until it closes, or until the process that reads the grades has died."""
+    # Not SIGINT: what is started in the background, by a shell or a timer, may be deaf to it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with_the_writer, daemon=True).start()
     try:
         while True:
             pipe.send(grade_task(pipe.recv()))
@@ -84,6 +89,14 @@ def _work(pipe):
         pass
     finally:
         close_sandboxes()
+
+
+def _end_with_the_writer():
+    """Interrupt this process when the one that started it is gone: nobody waits for its grade any more."""
+    multiprocessing.parent_process().join()
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    time.sleep(10)
+    os._exit(1)  # it did not listen; under bubblewrap its sandbox ends with it
 
 
 class _Worker:

@@ -11,12 +11,14 @@ What guards, from the strongest to the weakest (`find_guards`):
     bubblewrap: no network, a read-only view of the system, the interpreter and the library without the course, and for
     each submission PID, mount and IPC namespaces of its own.
 ``filter``
-    A filter of system calls (Linux on x86_64 and aarch64): no new processes, programs or sockets, no signals to others.
+    A filter of system calls (Linux on x86_64 and aarch64): no new processes, programs or sockets, no signals to others,
+    nothing that two processes could talk by.
 ``limits``
     Memory, processor time, size of files, number of threads; time on the wall.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
@@ -52,9 +54,12 @@ PRELOAD = (
     "scipy.stats",
     "numba",
 )
-_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
+# Far-side modules that may lie outside the interpreter: in a user's own site-packages, in a folder of PYTHONPATH.
+_STACK = ("numpy", "scipy", "numba", "llvmlite", "matplotlib")
+_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETFCAP", "CAP_KILL")
 MAX_CALLBACKS = 200_000  # calls of a test's function by a student's function, in one call
 MAX_TEXT = 300
+_OTHER_THREADS = 256  # that a user may start elsewhere while a submission runs
 
 
 class NotGuardedWarning(UserWarning):
@@ -84,7 +89,8 @@ class Limits:
     memory_bytes, tmp_bytes, file_bytes : int
         Memory beyond that of the loaded interpreter; space in ``/tmp``; size of one file.
     processes : int
-        Threads.
+        Threads. Where the kernel counts all threads of a user together (no namespaces, or Linux before 5.14), so many
+        and 256 more than the user has when the submission begins.
     """
 
     call_seconds: float = 20.0
@@ -100,7 +106,7 @@ class Limits:
 def find_guards():
     """Return what can guard on this machine, as a tuple of ``"namespaces"``, ``"filter"`` and ``"limits"``."""
     guards = []
-    if _namespaces_work():
+    if _find_road()[0] is not None:
         guards.append("namespaces")
     if lockdown.can_filter():
         guards.append("filter")
@@ -109,21 +115,115 @@ def find_guards():
     return tuple(guards)
 
 
-def _namespaces_work():
+@dataclass(frozen=True)
+class _Road:
+    """How bubblewrap works on this machine: options for its namespaces, and the users whom submissions become."""
+
+    options: tuple
+    users: range | None  # None: each submission has a user namespace of its own
+
+
+@cache
+def _find_road():
+    """Return a `_Road` and ``""``, or None and what stands in its way, in plain words."""
+    if not sys.platform.startswith("linux"):
+        return None, "namespaces are of Linux: grade there, or in a virtual machine or container with it"
     program = shutil.which("bwrap")
-    if program is None or not sys.platform.startswith("linux"):
-        return False
-    command = [program, *_namespace_options(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    if program is None:
+        return None, "install the system package `bubblewrap`"
+    said = []
+    users = _find_users()
+    for road_users in (users, None) if users else (None,):
+        # In a container, /proc is often masked, and then no new one can be mounted. That of the container will do: each
+        # submission has nothing in its place.
+        for proc in (("--proc", "/proc"), ("--bind", "/proc", "/proc")):
+            road = _Road((*_namespace_options(road_users), *proc), road_users)
+            try:
+                _rehearse(program, road)
+            except (OSError, subprocess.SubprocessError) as error:
+                said.append(str(error))
+            else:
+                return road, ""
+    return None, _explain(said[-1])
+
+
+def _rehearse(program, road):
+    """Do in bubblewrap what the nursery and its children will do; raise `OSError` with what was said against it."""
+    user = str(road.users[0]) if road.users else "-"
+    command = [program, "--ro-bind", "/", "/", "--dev", "/dev", *road.options]
+    command += [sys.executable, "-I", "-S", "-B", lockdown.__file__, user]
+    done = subprocess.run(command, capture_output=True, timeout=20)
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        said = next((line for line in lines if line.startswith("bwrap:")), lines[0] if lines else "")
+        raise OSError(said or f"bubblewrap ended with {done.returncode}")
+
+
+def _explain(said):
+    """Say what to do where there is a bubblewrap that does not work."""
+    if _kernel_setting("kernel/apparmor_restrict_unprivileged_userns") == "1" and os.getuid() != 0:
+        how = _to_set("kernel.apparmor_restrict_unprivileged_userns=0", "Ubuntu keeps ordinary users from namespaces")
+    elif _kernel_setting("kernel/unprivileged_userns_clone") == "0" and os.getuid() != 0:
+        how = _to_set("kernel.unprivileged_userns_clone=1", "this system keeps ordinary users from namespaces")
+    elif _kernel_setting("user/max_user_namespaces") == "0":
+        how = _to_set("user.max_user_namespaces=10000", "this system allows no user namespaces")
+    elif "execvp" in said:
+        how = f"{sys.executable} cannot be run in a sandbox: use a Python that lies where its user may read"
+    elif any(os.path.exists(path) for path in ("/.dockerenv", "/run/.containerenv")):
+        how = (
+            "this container may make no namespaces: start it with `--security-opt seccomp=unconfined "
+            "--security-opt apparmor=unconfined`, or grade outside it"
+        )
+    else:
+        how = "allow bubblewrap to make user namespaces (it is installed, but fails)"
+    return f"{how} [{said[:200]}]"
+
+
+def _kernel_setting(name):
     try:
-        return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+        return Path("/proc/sys", name).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
-def _namespace_options():
+def _to_set(setting, why):
+    return (
+        f"{why}: let an administrator run `sudo sysctl -w {setting}`, and write `{setting}` into "
+        "/etc/sysctl.d/60-acme.conf so that it stays"
+    )
+
+
+def _find_users():
+    """Return users that exist here and that nobody is, to become one of them; None if this process may become nobody.
+
+    In a container, few of all numbers may be users, or root alone.
+    """
+    if os.getuid() != 0:
+        return None
+    known = [_read_map(f"/proc/self/{name}") for name in ("uid_map", "gid_map")]
+    for first, last in ((2_000_000, 1_002_000_000), (61_184, 65_520), (10_000, 61_184)):
+        for low, high in known[0]:
+            for group_low, group_high in known[1]:
+                found = range(max(first, low, group_low), min(last, high, group_high))
+                if len(found) >= 256:
+                    return found
+    return None
+
+
+def _read_map(path):
+    """Return the ranges of numbers that are users (or groups) in this user namespace."""
+    try:
+        with open(path, encoding="ascii") as file:
+            rows = [[int(word) for word in line.split()] for line in file]
+    except OSError:  # no namespaces: all are
+        rows = [[0, 0, 2**31]]
+    return [(inside, inside + count) for inside, _, count in rows]
+
+
+def _namespace_options(users):
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     options += ["--die-with-parent", "--new-session"]
-    if os.getuid() != 0:
+    if not users:
         # Root inside, without rights outside. As real root there is no user namespace: a limit on processes does not
         # hold for root's own user, so that the children become another user instead.
         options += ["--unshare-user", "--uid", "0", "--gid", "0"]
@@ -142,7 +242,38 @@ def _prefixes():
     return list(dict.fromkeys([*prefixes, *(os.path.realpath(path) for path in prefixes)]))
 
 
-def _view(hidden_roots, data):
+def _search_path():
+    """Return `sys.path` as far as the far side may have it too, and the folders of it that lie outside the interpreter.
+
+    Outside are those that hold a part of the scientific stack. The folder of the library is not among them: what lies
+    beside it may be the course.
+    """
+    outside = []
+    for name in _STACK:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            outside.append(os.path.realpath(Path(spec.origin).parents[1]))
+    inside = tuple(f"{os.path.realpath(prefix)}{os.sep}" for prefix in _prefixes())
+    path = []
+    for entry in filter(None, sys.path):
+        place = os.path.realpath(entry)
+        if place.startswith(inside) or place in outside:
+            path.append(os.path.abspath(entry))
+    return path, [entry for entry in path if not os.path.realpath(entry).startswith(inside)]
+
+
+# What starts the far side: the same search path, and the library of this side, wherever it lies.
+_BOOT = """\
+import os, sys
+sys.path[:] = [sys.argv[1], *sys.argv[2].split(os.pathsep)]
+import acme_lib
+del sys.path[0], sys.argv[1:3]
+from acme_lib.grade.far_side import main
+main()
+"""
+
+
+def _view(hidden_roots, data, packages):
     """Return bubblewrap's options for what the far side sees of the file system."""
     options = []
     for path in ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
@@ -154,19 +285,24 @@ def _view(hidden_roots, data):
     for path in ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime"):
         if os.path.exists(path):
             options += ["--ro-bind", path, path]
-    options += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp"]
+    options += ["--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp"]
     for root in hidden_roots:
         options += ["--tmpfs", str(root)]
     prefixes = _prefixes()
     for path in _existing(prefixes):
         if not path.startswith("/usr") or path.startswith("/usr/local/"):
             options += _bind(path)
-    library = Path(__file__).resolve().parents[1]
-    if not any(str(library).startswith(f"{prefix}{os.sep}") for prefix in prefixes):
-        options += _bind(library)
+    library = _library()
+    for folder in [*packages, library]:
+        if not any(str(folder).startswith(f"{prefix}{os.sep}") for prefix in (*prefixes, *packages)):
+            options += _bind(folder)
     if data:
         options += ["--ro-bind", str(data), "/data"]
     return options
+
+
+def _library():
+    return Path(__file__).resolve().parents[1]
 
 
 def _bind(path):
@@ -180,7 +316,7 @@ def _bind(path):
 
 def _masks(forbidden):
     """Return bubblewrap's options that hide the files of forbidden modules."""
-    library = Path(__file__).resolve().parents[1]
+    library = _library()
     options = []
     for name in forbidden:
         top, *rest = name.split(".")
@@ -239,12 +375,13 @@ class Sandbox:
             self._admit_that_it_is_open(require)
         self._data, self._course = data, course
         self._numbers = iter(range(1, 2**62))
+        self._users, self._first_user = None, 0
         self._scratch = None
         self._process = None
         self._start()
 
     def _admit_that_it_is_open(self, require):
-        how = "install the system package `bubblewrap` (and allow user namespaces) on Linux"
+        how = _find_road()[1] or "install the system package `bubblewrap`"
         if require == "namespaces":
             raise GradingError(f"grading unguarded is refused (require='namespaces'): {how}")
         without = "read the files that you can read" + ("" if "filter" in self.guards else ", use the network")
@@ -257,8 +394,18 @@ class Sandbox:
     def _start(self):
         guarded = "namespaces" in self.guards
         self._control, far = socket.socketpair()
-        self._scratch = tempfile.mkdtemp(prefix="acme-grade-")
         data = str(self._data) if self._data and os.path.isdir(self._data) and os.listdir(self._data) else None
+        path, packages = _search_path()
+        road = _find_road()[0]
+        needed = _existing([*_prefixes(), *packages, _library()])
+        if guarded:
+            self._users = road.users
+        else:  # as root, become nobody in particular, if what is needed can still be read then
+            self._scratch = _Scratch()
+            readable = all(_everyone_may_read(folder) for folder in (*needed, self._scratch.path, data) if folder)
+            self._users = _find_users() if readable else None
+        if self._users:
+            self._first_user = secrets.randbelow(len(self._users))
         settings = {
             "namespaces": guarded,
             "filter": "filter" in self.guards,
@@ -266,19 +413,18 @@ class Sandbox:
             "forbidden": list(self.forbidden),
             "preload": list(PRELOAD),
             "warm_numba": True,
-            "uid": 2_000_000 + os.getpid() % 1_000_000 if os.getuid() == 0 else None,
             "data": ("/data" if guarded else data) if data else None,
-            "scratch": self._scratch,
-            "keep": _existing([*_prefixes(), Path(__file__).resolve().parents[1]]),
+            "scratch": self._scratch and self._scratch.path,
+            "keep": needed,
         }
-        command = [sys.executable, "-P", "-s", "-B", "-m", "acme_lib.grade.far_side"]
+        command = [sys.executable, "-P", "-s", "-B", "-c", _BOOT, str(_library().parent), os.pathsep.join(path)]
         command += [str(far.fileno()), json.dumps(settings)]
         if guarded:
             roots = [self._course] if self._course else []
             command = [
                 shutil.which("bwrap"),
-                *_namespace_options(),
-                *_view([root for root in roots if _is_seen(root)], data),
+                *_view([root for root in roots if _is_seen(root)], data, packages),
+                *road.options,
                 *_masks(self.forbidden),
                 "--remount-ro",
                 "/",
@@ -292,15 +438,15 @@ class Sandbox:
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",
             "PYTHONUTF8": "1",
-            "HOME": "/tmp" if guarded else self._scratch,
+            "HOME": "/tmp" if guarded else self._scratch.path,
             "MPLBACKEND": "Agg",
             "NUMBA_NUM_THREADS": "1",
             **threads,
         }
         if "NUMBA_DISABLE_JIT" in os.environ:
             environment["NUMBA_DISABLE_JIT"] = os.environ["NUMBA_DISABLE_JIT"]
-        if not guarded and not _installed():
-            environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+        if sys.platform == "darwin":  # its own libraries else stop a process that was forked
+            environment |= {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "VECLIB_MAXIMUM_THREADS": "1"}
         self._process = subprocess.Popen(
             command,
             pass_fds=[far.fileno()],
@@ -340,7 +486,8 @@ class Sandbox:
         near, far = socket.socketpair()
         number = next(self._numbers)
         try:
-            self._tell({"op": "start", "number": number, "seed": int(seed) % 2**63}, [far.fileno()])
+            request = {"op": "start", "number": number, "seed": int(seed) % 2**63, **self._find_user(number)}
+            self._tell(request, [far.fileno()])
         except (OSError, ValueError):  # the nursery died: a new one
             far.close()
             near.close()
@@ -357,6 +504,17 @@ class Sandbox:
             self.dismiss(number)
             raise GradingError(f"a process in the sandbox cannot be locked down: {answer['failed']}")
         return FarSide(self, number, near, seconds or self.limits.notebook_seconds)
+
+    def _find_user(self, number):
+        """Return whom a process becomes, and how many threads that user may have."""
+        if self._users:
+            user = self._users[(self._first_user + number) % len(self._users)]
+            return {"user": user, "processes": self.limits.processes}
+        processes = self.limits.processes
+        alone = "namespaces" in self.guards and lockdown.counts_by_namespace()
+        if sys.platform.startswith("linux") and not alone:
+            processes += lockdown.count_threads() + _OTHER_THREADS
+        return {"user": None, "processes": processes}
 
     def dismiss(self, number):
         """End a process; return how it ended: `status`, `seconds` of processor time, most `memory` in bytes."""
@@ -378,7 +536,8 @@ class Sandbox:
             if self._process.stderr:
                 self._process.stderr.close()
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.remove()
+            self._scratch = None
 
     def __enter__(self):
         return self
@@ -387,15 +546,45 @@ class Sandbox:
         self.close()
 
 
+class _Scratch:
+    """A folder for the files of submissions where there are no namespaces; what killed processes left is removed."""
+
+    _PREFIX = "acme-grade-"
+
+    def __init__(self):
+        import fcntl  # there is none on Windows, where nothing is graded
+
+        for left in Path(tempfile.gettempdir()).glob(f"{self._PREFIX}*"):
+            with contextlib.suppress(OSError):  # another user's, or in use: its lock is held
+                held = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    found = os.fstat(held)
+                    if found.st_uid == os.getuid() and found.st_mtime < time.time() - 60:  # not one that begins now
+                        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(held)
+        self.path = tempfile.mkdtemp(prefix=self._PREFIX)
+        self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        os.chmod(self.path, 0o711)
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._held)
+
+
+def _everyone_may_read(folder):
+    """Whether users without rights can come to a folder."""
+    folder = os.path.realpath(folder)
+    return all(os.stat(place).st_mode & 0o001 for place in (folder, *Path(folder).parents))
+
+
 def _is_seen(root):
     """Whether a folder lies inside what the far side sees."""
     root = str(Path(root).resolve())
     seen = ("/usr", "/bin", "/sbin", "/lib", *{os.path.realpath(p) for p in (sys.prefix, sys.base_prefix)})
     return any(root == top or root.startswith(f"{top}/") for top in seen)
-
-
-def _installed():
-    return "site-packages" in __file__
 
 
 _ENDINGS = {

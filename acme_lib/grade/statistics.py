@@ -50,11 +50,29 @@ class QuestionStatistics:
 
 @dataclass(frozen=True)
 class Statistics:
-    """One assignment; `totals` are those of the students whose work is graded as a whole."""
+    """One assignment.
+
+    Attributes
+    ----------
+    assignment : str
+    max_score : float
+    totals : ndarray
+        Points, after penalties, of the students whose work is graded as a whole.
+    settled : ndarray
+        Points of all who handed something in, in the questions that are graded for every one of them.
+    settled_max : float
+        What these questions give at most.
+    questions : tuple of QuestionStatistics
+    submitted : int
+    missing, ungraded, unread : tuple of str
+        Students who handed nothing in, who wait for a grade, and whose messages cannot be read.
+    """
 
     assignment: str
     max_score: float
     totals: np.ndarray
+    settled: np.ndarray
+    settled_max: float
     questions: tuple
     submitted: int
     missing: tuple
@@ -113,6 +131,10 @@ def find_statistics(marks, misconceptions=None):
         marks.assignment,
         marks.max_score,
         marks.totals[present[whole]],
+        scores[:, settled].sum(axis=1),
+        sum(
+            question.max_score for question, known_to_all in zip(marks.questions, settled, strict=True) if known_to_all
+        ),
         tuple(questions),
         len(present),
         tuple(one for one, handed_in in zip(ids, marks.submitted, strict=True) if not handed_in),
@@ -160,7 +182,11 @@ def write_statistics(statistics):
             facts["Standard deviation"] = f"{totals.std(ddof=1):.3g} points"
     parts = [write_facts(facts)]
     if len(totals):
-        parts += ["<h2>Grades</h2>", draw_grades(statistics).html()]
+        caption = "Points after penalties for lateness, of the students whose work is graded as a whole."
+        parts += ["<h2>Grades</h2>", draw_grades(totals, points, caption).html()]
+    elif len(statistics.settled) and statistics.settled_max:
+        caption = "Points so far, before penalties, without the questions that wait for a grade by hand."
+        parts += ["<h2>Grades so far</h2>", draw_grades(statistics.settled, statistics.settled_max, caption).html()]
     if statistics.submitted:
         parts += ["<h2>Questions</h2>", draw_questions(statistics).html(), _write_questions(statistics)]
         parts += ["<h2>Misconceptions</h2>", *_write_misconceptions(statistics)]
@@ -168,14 +194,13 @@ def write_statistics(statistics):
     return write_page(f"How {statistics.assignment} went", parts)
 
 
-def draw_grades(statistics):
-    """Draw the distribution of the grades; return a `Picture`."""
-    totals, points = statistics.totals, statistics.max_score
+def draw_grades(totals, points, caption):
+    """Draw the distribution of grades out of `points`; return a `Picture`."""
     edges = np.linspace(0.0, max(points, totals.max()), 11)
     counts, _ = np.histogram(totals, edges)
     middle = float(np.median(totals))
     figure, axes = subplots(size=(6.4, 3.4))
-    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=FILL, edgecolor="white")
+    axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=FILL, edgecolor=_BLUE, linewidth=0.8)
     axes.axvline(middle, color=_ORANGE, linestyle="--")
     axes.annotate(
         f"median {middle:.4g} ", (middle, 1.0), xycoords=("data", "axes fraction"), color=_ORANGE,
@@ -191,7 +216,7 @@ def draw_grades(statistics):
     return _picture(
         figure,
         alt=f"Histogram of the points of {len(totals)} students; a line marks the median, {middle:.4g}. {words}.",
-        caption="Points after penalties for lateness, of the students whose work is graded as a whole.",
+        caption=caption,
     )
 
 
@@ -231,7 +256,7 @@ def draw_misconceptions(statistics):
     found = _list_misconceptions(statistics)[:_MANY]
     places = np.arange(len(found), dtype=float)
     figure, axes = subplots(size=(6.4, 0.9 + 0.56 * len(found)))
-    axes.barh(places, [count for _, _, count in found], 0.34, color=FILL, edgecolor="none")
+    axes.barh(places, [count for _, _, count in found], 0.34, color=FILL, edgecolor=_BLUE, linewidth=0.8)
     for place, (number, slip, count) in zip(places, found, strict=True):
         axes.annotate(f"{number}: {SLIPS[slip].name}", (0, place - 0.22), va="bottom", ha="left", fontsize=12)
         axes.annotate(f" {count}", (count, place), va="center", ha="left", fontsize=12)
@@ -262,7 +287,7 @@ def _list_misconceptions(statistics):
 
 def _write_questions(statistics):
     several = len({question.question.notebook for question in statistics.questions}) > 1
-    rows, remarks = [], []
+    rows, remarks = [], {}
     for number, one in enumerate(statistics.questions, start=1):
         name = f"{one.question.notebook}: {one.question.name}" if several else one.question.name
         interval = "" if np.isnan(one.low) else f" ({_decimal(one.low)} to {_decimal(one.high)})"
@@ -271,13 +296,14 @@ def _write_questions(statistics):
             + [_decimal(one.discrimination) + interval, one.unwritten or "", one.ungraded or ""]
         )
         if remark := _remark(one):
-            remarks.append(f"<li>{number} ({escape(name)}): {remark}</li>")
+            remarks.setdefault(remark, []).append(f"{number} ({escape(name)})")
     table = write_table(
         "Each question: mean of its points, and correlation with the points of all others",
         ["No.#", "Question", "Points#", "Graded#", "Mean#", "Correlation#", "Not written#", "To grade#"],
         rows,
     )
-    return f"{table}\n<p>Worth a look:</p><ul>{''.join(remarks)}</ul>" if remarks else table
+    items = "".join(f"<li>{remark.capitalize()}: {', '.join(names)}</li>" for remark, names in remarks.items())
+    return f"{table}\n<p>Worth a look:</p><ul>{items}</ul>" if remarks else table
 
 
 def _remark(one):
@@ -286,7 +312,7 @@ def _remark(one):
     if one.graded and one.difficulty == 0:
         return "nobody was right"
     if one.high < 0:
-        return "whoever is right here does worse elsewhere; is the question, or its check, wrong?"
+        return "whoever is right here does worse elsewhere (is the question, or its check, wrong?)"
     if one.discrimination < 0.1:
         return "hardly tells students apart"
     return ""

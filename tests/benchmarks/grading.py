@@ -6,23 +6,21 @@ processes. ``ACME_SUBMISSIONS`` sets their number (200), ``ACME_STOCK_SUBMISSION
 a serial batch is a straight line, so that fewer give the same cost each).
 """
 
-import inspect
 import json
 import os
 import random
 import resource
-import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from pathlib import Path
 
 import nbformat
 
 from tests.benchmarks.table import Row
+from tests.grading.variant_sources import COMPILED, read_variants
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT, NOTEBOOK = "01_chemical_master_equation", "chemical_master_equation"
@@ -33,30 +31,18 @@ c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "exercises"
 c.Execute.timeout = 120
 """
-NUMBA = "import numba\n\n@numba.njit\ndef _total(x):\n    s = 0.0\n    for v in x:\n        s += v\n    return s\n\n"
-FAST = (
-    NUMBA
-    + "def mean_waiting_time(propensities):\n    t = _total(propensities)\n    return 1.0 / t if t > 0 else np.inf\n"
-)
 
 
 def answers_for(number):
     """Return answers of one student: the solutions, some questions answered by a variant that the tests know."""
-    variants = runpy.run_path(str(ROOT / "tests/grading/exercise_variants.py"))
+    _, wrong, cells = read_variants()
     generator = random.Random(number)
     answers = {}
-    for exercise in variants["CELLS"]:
-        pool = [w.function for w in variants["WRONG"] if w.exercise == exercise]
-        pool = [f for f in pool if inspect.getclosurevars(f).nonlocals == {} and f.__name__ != "<lambda>"]
-        if generator.random() < 0.25 and pool:
-            function = generator.choice(pool)
-            source = inspect.getsource(function).split("\n")
-            start = next(i for i, line in enumerate(source) if line.lstrip().startswith("def "))
-            body = textwrap.dedent("\n".join(source[start:]))
-            if not inspect.getclosurevars(function).globals.keys() - {"np", "math"}:
-                answers[exercise] = f"import math\n{body}\n{exercise} = {function.__name__}\n"
+    for exercise in cells:
+        if generator.random() < 0.25:
+            answers[exercise] = generator.choice([v for v in wrong if v.exercise == exercise]).source
     if number % 10 == 0:
-        answers["mean_waiting_time"] = FAST
+        answers["mean_waiting_time"] = COMPILED
     return answers
 
 

@@ -1,5 +1,6 @@
 """A real JupyterLab and a real Chromium."""
 
+import contextlib
 import json
 import os
 import re
@@ -16,14 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
 
 
-# Without these Chromium looks for its maker's hosts at every start.
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """Address of a JupyterLab that was started, as the README says, in a copy of the course."""
-    folder = tmp_path_factory.mktemp("acme")
-    for name in ("course", "exercises"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    home = tmp_path_factory.mktemp("home")
+@contextlib.contextmanager
+def run_lab(folder, home):
+    """Start JupyterLab in `folder` as the README says; yields its address, and ends it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_")}
     environment |= {"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
     # the app object lets a test ask the notebook what it holds, since cells out of sight are not in the page
@@ -42,6 +38,16 @@ def lab(tmp_path_factory):
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Address of a JupyterLab in a copy of the course."""
+    folder = tmp_path_factory.mktemp("acme")
+    for name in ("course", "exercises"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    with run_lab(folder, tmp_path_factory.mktemp("home")) as address:
+        yield address
 
 
 def _address(home, server):

@@ -1,5 +1,6 @@
 """The batch: every submission ends graded or with a reason; parallel, killed and resumed runs give the same grades."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -190,6 +192,45 @@ def test_killed_in_a_loop_and_started_again(course):
     with Gradebook(url(course)) as book:
         assert len(book.assignment_submissions(ASSIGNMENT)) == 9
         assert book.average_assignment_score(ASSIGNMENT) == pytest.approx((3 * 4 + 6 * 8) / 9)
+
+
+def processes_below(process):
+    """Return the processes that descend from one, by number and the moment of their start."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                found[int(path.parent.name), fields[19]] = int(fields[1])
+    below = {process}
+    while more := {number for (number, _), parent in found.items() if parent in below} - below:
+        below |= more
+    return {key for key in found if key[0] in below - {process}}, set(found)
+
+
+@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in-the-background"])
+def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for i in range(3):
+        submit(course, f"s{i}", hand_in(double="def double(x):\n    import time\n    time.sleep(18)\n    return 2 * x"))
+    before = signal.signal(signal.SIGINT, interrupt)  # a shell's background job is deaf to it
+    process = start(course)
+    signal.signal(signal.SIGINT, before)
+    deadline = time.monotonic() + 60
+    while not (course / "audit").exists() or len(processes_below(process.pid)[0]) < 9:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    left, _ = processes_below(
+        process.pid
+    )  # a fork server, its tracker, two workers, and the processes of two sandboxes
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while (still := left & processes_below(process.pid)[1]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert still == set()
+    assert list(tmp_path.glob("acme-grade-*")) == []
 
 
 def test_a_worker_that_is_killed_costs_no_grade(course, monkeypatch):

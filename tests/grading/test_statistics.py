@@ -74,7 +74,7 @@ def test_where_no_correlation_is_defined():
     assert correlate(np.arange(5.0), 2 * np.arange(5.0)) == (1, 1, 1)
     found = find_statistics(make_marks([[1, 0], [1, 1], [1, 0], [1, 1], [1, 1]]))
     assert np.isnan(found.questions[0].discrimination)
-    assert "everyone was right" in write_statistics(found)
+    assert "Everyone was right: 1 (q1)" in write_statistics(found)
 
 
 def test_the_rest_leaves_out_what_is_not_graded():
@@ -91,6 +91,19 @@ def test_the_rest_leaves_out_what_is_not_graded():
     assert found.questions[1].difficulty == pytest.approx((1 + 0 + 3 + 2) / 4 / 5)
     assert found.ungraded == ("s02",)
     np.testing.assert_array_equal(found.totals, scores.sum(axis=1)[kept])
+    np.testing.assert_array_equal(found.settled, scores[:, [0, 2]].sum(axis=1))
+    assert found.settled_max == 3
+
+
+def test_grades_so_far_where_everybody_waits():
+    scores = np.array([[0, 2, 0], [1, 1, 0], [1, 2, 0.0]])
+    ungraded = np.zeros(scores.shape, bool)
+    ungraded[:, 2] = True
+    page = write_statistics(find_statistics(make_marks(scores, [1.0, 2.0, 4.0], ungraded)))
+    assert "Grades so far" in read_page(page).text
+    assert "points of 3 students; a line marks the median, 2. " in page
+    ungraded[:] = True
+    assert "Grades" not in read_page(write_statistics(find_statistics(make_marks(scores, ungraded=ungraded)))).text
 
 
 @pytest.mark.slow
@@ -285,7 +298,7 @@ def test_pages_of_empty_classes():
     one = write_statistics(find_statistics(make_marks([[1.0, 0.0]])))
     text = read_page(one).text
     assert "Nothing: all work is handed in and graded." in text
-    assert "nobody was right" in text
+    assert "Nobody was right: 2 (" in text
     zero = write_statistics(find_statistics(make_marks([[0.0, 0.0]] * 5)))
     read_page(zero)
 

@@ -1,14 +1,12 @@
 """Honest submissions to chapter 1's exercises, graded in one batch with the attacks: each must get its points."""
 
-import inspect
-import re
-import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import nbformat
 
-from tests.grading.attacks.record import ROOT, WORDS, Submission
+from tests.grading.attacks.record import WORDS, Submission
+from tests.grading.variant_sources import read_variants
 
 POINTS = {
     "propensities": 4,
@@ -81,19 +79,11 @@ def mistaken(kit, *changes):
 
 # Different ways to the same answers ---------------------------------------------------------------------------
 
-IMPORTS = "import math\nimport numpy as np\nimport scipy.linalg\nimport scipy.sparse\nimport scipy.stats\n\n\n"
-
-
-WAY_HELPERS = ("step_loop", "propensities_list")
-
 
 def _ways():
-    variants = runpy.run_path(str(ROOT / "tests/grading/exercise_variants.py"))
     found = {}
-    for question, function in variants["RIGHT"]:
-        needed = [variants[name] for name in function.__code__.co_names if name in WAY_HELPERS]
-        code = "\n\n\n".join(re.sub(r"^@.*\n", "", inspect.getsource(f)).strip() for f in [*needed, function])
-        found.setdefault(question, []).append(f"{IMPORTS}{code}\n\n\n{question} = {function.__name__}")
+    for variant in read_variants()[0]:
+        found.setdefault(variant.exercise, []).append(variant.source)
     return found
 
 

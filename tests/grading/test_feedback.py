@@ -1,0 +1,127 @@
+"""The page that a student gets back: it finds what is missing, says what is open, and runs nothing."""
+
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from acme_lib.grade.feedback import find_state, summarise, write_feedback
+from acme_lib.teach.check_slips import SLIPS, announce
+from tests.grading.small_course import cell, source_notebook
+
+GRADES = {"notebook": "p", "score": 5.5, "max_score": 10, "late_penalty": 0}
+ACTIVE = "<script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1))"
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self._text, self._styled = [], [], False
+        self.feed(page)
+        self.text = " ".join("".join(self._text).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._styled = tag == "style"
+
+    def handle_endtag(self, tag):
+        self._styled = False
+        self._text.append(" ")
+
+    def handle_data(self, data):
+        self._text.append("" if self._styled else data)
+
+
+def graded(scores, messages=None, comments=None, waits=()):
+    """A graded notebook of the small assignment."""
+    notebook = source_notebook()
+    for found in notebook.cells:
+        role = found.metadata.get("nbgrader")
+        name = role and role["grade_id"]
+        if name in scores:
+            role.update(score=scores[name], waits=name in waits)
+        if name in (comments or {}):
+            role["comment"] = comments[name]
+        if name in (messages or {}):
+            lines = messages[name].split("\n")
+            found.outputs = [nbformat.v4.new_output("error", ename="CheckFailed", evalue=lines[0], traceback=lines)]
+    return notebook
+
+
+def read(page):
+    """Read a page after seeing that it loads and runs nothing."""
+    reader = Reader(page)
+    for tag, attributes in reader.tags:
+        assert tag not in ("script", "iframe", "object", "embed", "form", "link", "base")
+        assert not [name for name in attributes if name.startswith("on")]
+        assert attributes.get("href", "#").startswith("#")
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+    policy = next(a["content"] for tag, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    return reader
+
+
+def test_what_came_of_each_question():
+    slip = "\n".join(["✗ the mean of 1 and 3", *announce("pairs-squared"), "Your answer: 1"])
+    scores = {"double_test": 1.5, "mean_test": 0, "words": 0}
+    notebook = graded(scores, {"mean_test": slip}, {"words": "**Why**?"}, waits=["words"])
+    asked = [found for found in notebook.cells if "score" in found.metadata.get("nbgrader", {})]
+    states = {found.metadata.nbgrader.grade_id: find_state(found) for found in asked}
+    assert states == {"double_test": "partly", "mean_test": "wrong", "words": "waits"}
+    page = write_feedback(notebook, GRADES)
+    text = read(page).text
+    assert "Feedback: Small" in text
+    assert "Points 5.5 of 10 Still open 2 points, which your teacher has still to grade" in text
+    assert "◐ double_test 1.5 / 4 in part" in text
+    assert f"✗ mean_test 0 / 4 {SLIPS['pairs-squared'].name}" in text
+    assert "… words – / 2 your teacher has still to read this · your teacher wrote a comment" in text
+    assert "Your teacher wrote Why ?" in text
+    links = {a["href"][1:] for tag, a in read(page).tags if "href" in a}
+    assert links <= {a["id"] for _, a in read(page).tags if "id" in a}
+    assert len(links) == 4
+
+
+def test_a_penalty_is_named_and_no_sum_is_below_zero():
+    page = write_feedback(
+        graded({"double_test": 4, "mean_test": 0, "words": 0}), GRADES | {"score": -1, "late_penalty": 5}
+    )
+    assert "Points 0 of 10 Late 5 points were taken off for handing in late" in read(page).text
+
+
+def test_what_is_handed_in_stays_text():
+    """Even where another step than `TakeAnswers` took the answers."""
+    notebook = graded({"double_test": 0, "mean_test": 0, "words": 1}, {"mean_test": f"✗ \x1b[31m{ACTIVE}"})
+    by_name = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+    by_name["double"].source = f"'''{ACTIVE}'''"
+    by_name["double"].outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"\x1b[2J\u202e{ACTIVE}")]
+    by_name["words"].source = ACTIVE
+    page = write_feedback(notebook, GRADES)
+    text = read(page).text
+    assert text.count("alert(1)</script>") == 4  # in the code, the output, the message and its summary
+    assert text.count("< script>alert(1)< /script>") == 1  # in the answer in words
+    assert not re.search("[\u202a-\u202e\x1b]", page)
+
+
+@pytest.mark.parametrize(
+    ("message", "summary"),
+    [
+        ("✗ double of 3\nThe value is not right.\n\nCalled with:\n  x = 3", "double of 3: The value is not right."),
+        ("✗ A hidden check fails.\nTry more.", "A hidden check fails."),
+        ("✗ a check\n" + "x " * 200, "a check"),
+        ("", ""),
+    ],
+)
+def test_a_message_in_one_line(message, summary):
+    assert summarise(message) == summary
+
+
+def test_headings_that_stand_in_code_and_pictures_that_are_missing():
+    notebook = graded({"double_test": 4, "mean_test": 4, "words": 2})
+    notebook.cells.insert(1, cell("markdown", "## 1 `mean` (4 points)\n\n```\n# not a heading\n```"))
+    notebook.cells.append(cell("markdown", "![a](attachment:gone.png) $a<b$"))
+    text = read(write_feedback(notebook, GRADES)).text
+    assert "1 mean ✓ double_test 4 / 4 right" in text
+    assert "![a](attachment:gone.png)" in text

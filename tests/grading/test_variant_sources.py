@@ -1,0 +1,90 @@
+"""The text of a variant is the variant: what a student would hand in, not a paraphrase of it."""
+
+import types
+
+import pytest
+
+from tests.grading.attacks.catalogue import ATTACKS
+from tests.grading.soak.draw import SHARES, draw_class
+from tests.grading.soak.soak import Grade, compare, draw_kills, spoilt
+from tests.grading.variant_sources import COMPILED, read_variants
+
+RIGHT, WRONG, CELLS = read_variants()
+
+
+def code_of(function):
+    """Return the instructions of a function, with those of what it encloses, and the values that they use."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    inside = [*cells, *(function.__defaults__ or ())]
+    return [_instructions(function.__code__), [code_of(f) if isinstance(f, types.FunctionType) else f for f in inside]]
+
+
+def _instructions(code):
+    constants = [_instructions(c) if isinstance(c, types.CodeType) else c for c in code.co_consts]
+    return code.co_code, code.co_names, constants
+
+
+@pytest.mark.parametrize("variant", [*RIGHT, *WRONG], ids=lambda v: f"{v.exercise}-{v.function.__name__}")
+def test_the_source_is_the_function(variant):
+    namespace = {}
+    exec(variant.source, namespace)
+    found = namespace[variant.exercise]
+    assert code_of(found) == code_of(variant.function)
+    needed = [name for name in variant.function.__code__.co_names if name in variant.function.__globals__]
+    assert set(needed) <= set(namespace)
+
+
+def test_a_compiled_answer_is_compiled_and_right():
+    namespace = {}
+    exec(COMPILED, namespace)
+    assert namespace["mean_waiting_time"](namespace["np"].array([3.0, 5.0])) == 0.125
+    assert namespace["mean_waiting_time"](namespace["np"].zeros(2)) == float("inf")
+
+
+def test_a_wrong_answer_says_what_it_loses():
+    assert all(set(v.fails) <= set(CELLS[v.exercise]) and v.fails for v in WRONG)
+    assert not any(v.fails for v in RIGHT)
+
+
+def test_a_class_is_drawn_again_from_its_seed():
+    first, again, other = draw_class(120, 5), draw_class(120, 5), draw_class(120, 6)
+    facts = [[(s.name, s.drawn, s.expected) for s in students] for students in (first, again, other)]
+    assert facts[0] == facts[1] != facts[2]
+    assert len({student.name for student in first}) == 120
+    for kind, share in SHARES.items():
+        assert abs(sum(student.kind == kind for student in first) - share * 120) <= 3
+    for kills in (draw_kills(1000, 5), draw_kills(1000, 6)):
+        assert sorted(what for _, what in kills) == ["batch", "batch", "worker"]
+        assert all(50 <= results <= 850 for results, _ in kills)
+
+
+def test_what_is_expected_adds_up():
+    deserves = {f"hostile {a.name}": a.deserved("chapter") for a in ATTACKS}
+    for student in draw_class(120, 7):
+        expected = student.expected
+        if expected.cells is not None:
+            assert sum(score or 0 for score in expected.cells.values()) == expected.points
+            assert expected.cells.keys() >= {cell for cells in CELLS.values() for cell in cells}
+        if student.kind == "hostile" and expected.points is not None:
+            assert expected.points == deserves[student.drawn]
+
+
+def test_a_grade_that_differs_is_seen():
+    """A grade as expected is silent; with a wrong expectation, or the least change of the grade, it is not."""
+    for student in draw_class(120, 8):
+        expected = student.expected
+        if expected.cells is None:
+            continue
+        record = {
+            "status": expected.status,
+            "reason": "",
+            "scores": {name: {"score": score} for name, score in expected.cells.items()},
+        }
+        grade = Grade(expected.cells, expected.points, expected.by_hand, record)
+        assert compare(student, grade) == []
+        assert compare(spoilt(student), grade)
+        assert compare(student, None)
+        assert compare(student, Grade(expected.cells, expected.points, expected.by_hand, {}))
+        assert compare(student, Grade(expected.cells, expected.points + 1, expected.by_hand, record))
+        assert compare(student, Grade(expected.cells, expected.points, expected.by_hand ^ {"x"}, record))
+        assert compare(student, Grade(expected.cells, expected.points, expected.by_hand, record | {"status": "failed"}))
