@@ -11,9 +11,9 @@ None, bool, str     as they are
 int, float          as they are (NaN and Infinity by these names)
 list                array
 anything else       an object with one key: ``t`` tuple, ``d`` dict (pairs), ``s`` set, ``z`` frozenset, ``c`` complex,
-                    ``a`` array and ``n`` NumPy number (where it stands), ``g`` Generator (its seed), ``f`` function of
-                    the other side (its number), ``o`` function of the receiver's own (its name), ``x`` not plain (the
-                    name of its type)
+                    ``a`` array (where it stands), ``m`` NumPy number (its type and value) and ``n`` complex one (where
+                    it stands), ``g`` Generator (its seed), ``f`` function of the other side (its number), ``o``
+                    function of the receiver's own (its name), ``x`` not plain (the name of its type)
 ==================  =======================================================
 """
 
@@ -37,6 +37,8 @@ _HEAD = struct.Struct("<4sIH")
 _LENGTH = struct.Struct("<Q")
 _MAGIC = b"acme"
 _KINDS = frozenset("biufc")  # the kinds of numbers in NumPy
+# Those that stand in the text: an answer may be a list of many thousands of them.
+_SHORT = {code: np.dtype(code).type for code in "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()}
 
 
 class Malformed(Exception):
@@ -137,6 +139,8 @@ def _lower(value, arrays, special, depth):
             return {"x": f"ndarray of {array.dtype.name}"}
         if array.dtype.itemsize > 16 or array.dtype in (np.longdouble, np.clongdouble):
             array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        if kind is not np.ndarray and array.dtype.str[1:] in _SHORT:
+            return {"m": [array.dtype.str[1:], array.item()]}
         if len(arrays) >= MAX_ARRAYS:
             return {"x": "list of more than a thousand arrays"}
         buffer = io.BytesIO()
@@ -168,6 +172,7 @@ def decode(frame):
         IndexError,
         RecursionError,
         MemoryError,
+        OverflowError,
         struct.error,
         SyntaxError,
     ) as error:
@@ -224,6 +229,8 @@ def _raise(item, blobs, depth):
     if tag == "a" or tag == "n":
         array = _read_array(blobs[_natural(body)])
         return array if tag == "a" else array[()]
+    if tag == "m":
+        return _read_number(*body)
     if tag == "g":
         return Seed(_natural(body))
     if tag == "f":
@@ -245,6 +252,14 @@ def _number(value):
     if type(value) not in (int, float):
         raise Malformed("not a number")
     return float(value)
+
+
+def _read_number(code, value):
+    fitting = {"b": (bool,), "f": (int, float)}.get(code[0], (int,))
+    if type(value) not in fitting:
+        raise Malformed("not a number")
+    with np.errstate(over="ignore"):
+        return _SHORT[code](value)
 
 
 _HEADER = re.compile(

@@ -25,7 +25,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
-from acme_lib.teach.check_laws import ERROR_RATE, birth_death_law, birth_death_laws, compare_with_law
+from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure, find_fault
+from acme_lib.teach.check_laws import (
+    ERROR_RATE,
+    birth_death_law,
+    birth_death_laws,
+    birth_death_rates,
+    compare_with_law,
+    count_states,
+    poisson_law,
+)
 from acme_lib.teach.check_slips import SLIPS, announce
 
 __all__ = [
@@ -34,6 +43,7 @@ __all__ = [
     "birth_death_law",
     "birth_death_laws",
     "check_distribution",
+    "check_ensemble",
     "check_generator",
     "check_law",
     "check_seeding",
@@ -44,6 +54,7 @@ __all__ = [
 ]
 
 WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
+REGULAR = ("too-regular",)
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
     "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, "
@@ -252,41 +263,161 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
     law = np.asarray(law, dtype=float)
 
     def judge(answer):
-        try:
-            counts = as_numbers(answer)
-        except NotPlain as problem:
-            return Finding(str(problem))
-        if counts.shape != (size,):
-            came = _only_shown(f"{_name_of(counts)} came; ")
-            return Finding(f"{came}expected is an array of shape ({size},)")
-        if not np.all(np.isfinite(counts)):
-            return Finding("there are values that are not finite (nan or inf)")
-        if np.any(counts < 0) or np.any(counts != np.floor(counts)):
-            return Finding(
-                "the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", ("returns-times",)
-            )
-        counts = counts.astype(np.int64)
-        if compare_with_law(counts, law, error_rate).p_value >= error_rate / 2:
-            return None
-        fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips.items()}
-        fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
-        found = (max(fits, key=fits.get),) if fits else ()
-        if not found and len(np.unique(counts)) == 1 and law.max() < 0.5:
-            found = ("fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded",)
-        states = np.arange(len(law))
-        mean = law @ states
-        details = (
-            f"Of {size} trajectories: mean {counts.mean():.4g}, variance {counts.var():.4g}\n"
-            f"The exact law:      mean {mean:.4g}, variance {law @ (states - mean) ** 2:.4g}"
-        )
-        return Finding(
-            "the counts do not follow the law that they should "
-            f"(a right answer is taken for a wrong one once in {1 / error_rate:,.0f} times)",
-            details,
-            found,
-        )
+        counts = _read_counts(answer, size)
+        return counts if isinstance(counts, Finding) else _judge_law(counts, law, lambda: slips, error_rate, error_rate)
 
     _check(function, arguments, judge, what)
+
+
+def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
+    """Check a simulated birth-death process: the counts at time t, and the log of all events on the way to them.
+
+    The counts alone could be drawn from the law, which is known; only a simulation knows the events. Judged are, in
+    this order, whether the log is one and leads to the counts, whether its events happen at the rates that they should
+    (`acme_lib.teach.check_events`), and whether the counts follow the exact law. A fit that is too good fails as well.
+
+    Half of `error_rate` goes to the events, a quarter to the number of births in each cell, a quarter to the counts.
+
+    Parameters
+    ----------
+    function, what
+        As in `check_values`. The function returns two parts: counts, shape (size,), and a log, shape (m, 3), with rows
+        (cell, time, count after the event). The rows of a cell stand in the order of time.
+    arguments : dict
+        With the names ``k``, ``gamma``, ``n0``, ``t``, ``size``, and a Generator that stands for a fresh seed.
+    error_rate : float
+        The accepted rate of false alarms of this check. ``tests/library/test_check_events.py`` measures it, and how
+        often misconceptions and invented logs are found.
+
+    Raises
+    ------
+    CheckFailed
+        Not raised at once inside `hidden_checks`.
+    """
+    k, gamma, start, t, size = (arguments[name] for name in ("k", "gamma", "n0", "t", "size"))
+
+    def judge(answer):
+        if not isinstance(answer, list | tuple) or len(answer) != 2:
+            came = _only_shown(f"; {_name_of(answer)} came" if not isinstance(answer, list | tuple) else "")
+            return Finding(f"return the counts and the log of the events, separated by a comma{came}")
+        counts = _read_counts(answer[0], size)
+        if isinstance(counts, Finding):
+            return counts
+        try:
+            table = as_numbers(answer[1])
+        except NotPlain as problem:
+            return Finding(f"the log: {problem}")
+        fault = find_fault(counts, table, start, t)
+        if fault is not None:
+            begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
+            return Finding(fault.text, begins, (fault.slip,) if fault.slip else ())
+        log = Log.of(table, start, size, t)
+        finding = _judge_events(log, k, gamma, error_rate) if t > 0 else None
+        if finding is not None:
+            return finding
+        n = np.arange(count_states(k, gamma, start, t))
+        law = birth_death_law(*birth_death_rates(k, gamma, n)[0], start, t)
+        return _judge_law(counts, law, lambda: birth_death_laws(k, gamma, start, t)[1], error_rate / 4, error_rate)
+
+    _check(function, arguments, judge, what)
+
+
+def _read_counts(answer, size):
+    """Return the counts, or a finding."""
+    try:
+        counts = as_numbers(answer)
+    except NotPlain as problem:
+        return Finding(str(problem))
+    if counts.shape != (size,):
+        came = _only_shown(f"{_name_of(counts)} came; ")
+        return Finding(f"{came}expected is an array of counts of shape ({_only_shown(str(size)) or 'size'},)")
+    if not np.all(np.isfinite(counts)):
+        return Finding("there are values that are not finite (nan or inf)")
+    if np.any(counts < 0) or np.any(counts != np.floor(counts)):
+        return Finding(
+            "the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", ("returns-times",)
+        )
+    return counts.astype(np.int64)
+
+
+def _judge_law(counts, law, slips, share, error_rate):
+    """Return what is wrong with the law of the counts, if anything; `share` is this test's of the error rate.
+
+    `slips` is a function, since the laws of misconceptions take time and are rarely needed.
+    """
+    fit = compare_with_law(counts, law, share)
+    if fit.p_value >= share / 2:
+        return None
+    if fit.regular:
+        return Finding(f"the counts follow their law more closely than random ones do {_rate(error_rate)}", "", REGULAR)
+    fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips().items()}
+    fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
+    found = (max(fits, key=fits.get),) if fits else ()
+    if not found and len(np.unique(counts)) == 1 and law.max() < 0.5:
+        found = ("fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded",)
+    states = np.arange(len(law))
+    mean = law @ states
+    details = (
+        f"Of {len(counts)} trajectories: mean {counts.mean():.4g}, variance {counts.var():.4g}\n"
+        f"The exact law:      mean {mean:.4g}, variance {law @ (states - mean) ** 2:.4g}"
+    )
+    return Finding(f"the counts do not follow the law that they should {_rate(error_rate)}", details, found)
+
+
+def _judge_events(log, k, gamma, error_rate):
+    """Return what is wrong with the events of a log without fault, if anything."""
+    n = np.arange(count_states(k, gamma, log.start, log.t))
+    expected = expect_exposure(*birth_death_rates(k, gamma, n)[0], log.start, log.t, log.size)
+    if len(log.cells) > 50 * expected.of("waits") + 1000:
+        return Finding("the log has many times as many events as it should")
+    n = np.arange(max(len(n), log.after.max(initial=0) + 2))
+    rates, slips = birth_death_rates(k, gamma, n)
+    share = error_rate / 4
+    fit = compare_with_rates(log, *rates, expected=expected)
+    born = np.bincount(log.cells[log.kinds > 0], minlength=log.size)
+    by_cell = compare_with_law(born, poisson_law(np.arange(len(n) + born.max()), k * log.t), share)
+    if fit.p_value >= error_rate / 2:
+        if by_cell.p_value >= share / 2:
+            return None
+        how = "vary too little" if by_cell.regular else "do not vary as they should"
+        found = REGULAR if by_cell.regular else ()
+        return Finding(f"from cell to cell the numbers of births {how} {_rate(error_rate)}", "", found)
+    fits = {key: compare_with_rates(log, *wrong) for key, wrong in slips.items()}
+    fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
+    found = _find_event_slip(log, *rates) or ((max(fits, key=fits.get),) if fits else ())
+    if fit.regular and not found:
+        return Finding(f"the events are spaced more regularly than random ones are {_rate(error_rate)}", "", REGULAR)
+    what = {"waits": "the waits in the log do", "waits of waits": "the waits in the log do"}.get(fit.worst)
+    what = what or f"the {fit.worst} in the log do"
+    births, decays = np.sum(log.kinds > 0), np.sum(log.kinds < 0)
+    details = (
+        f"In {log.size} cells: {births} births and {decays} decays\n"
+        f"Mean wait between two events of a cell: {log.waits.mean() if len(log.waits) else np.nan:.4g}"
+    )
+    return Finding(f"{what} not follow the law that they should {_rate(error_rate)}", details, found)
+
+
+def _find_event_slip(log, births, deaths):
+    """Name misconceptions that are not other rates."""
+    if not len(log.cells):
+        return ()
+    if log.cells.max() < log.size // 2:
+        return ("cell-not-reset",)
+    before = log.after - log.kinds
+    shown = log.waits * (births + deaths)[before]
+    share, number = births[before] / (births + deaths)[before], np.exp(-shown)
+    born = log.kinds > 0
+    if np.sum(born) > 50 and np.sum(~born) > 50:
+        for guess in (number < share, 1 - number < share):  # what the wait would say of the reaction
+            if min(np.mean(guess[born]), np.mean(~guess[~born])) > 0.95:
+                return ("one-number-for-both",)
+    if len(shown) > 1000 and shown.max() < 2.5:
+        return ("uniform-wait",)
+    return ()
+
+
+def _rate(error_rate):
+    return f"(a right answer is taken for a wrong one once in {1 / error_rate:,.0f} times)"
 
 
 def check_seeding(function, arguments, *, what="the random numbers come from rng"):
@@ -313,10 +444,17 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
         other, other_problem = _ask(function, seeded(second))
         if problem or other_problem:
             return problem or other_problem
+        for came in (answer, again, other):
+            try:
+                [as_numbers(part) for part in _parts(came)]
+            except NotPlain as problem:
+                return Finding(str(problem))
         if not _equal(answer, again):
             return Finding("the same generator gave two different answers", slips=("global-generator",))
         if _equal(answer, other):
             return Finding("two different generators gave the same answer", slips=("fixed-seed",))
+        if _shared(answer, other) > 0.5:
+            return Finding("two different generators gave mostly the same numbers", slips=("fixed-seed",))
         return None
 
     _check(function, seeded(first), judge, what)
@@ -447,10 +585,21 @@ def _compare_quietly(answer, expected, rtol, atol):
 
 
 def _equal(one, other):
-    try:
-        return np.array_equal(as_numbers(one), as_numbers(other))
-    except NotPlain:
-        return False
+    one, other = ([as_numbers(part) for part in _parts(answer)] for answer in (one, other))
+    return len(one) == len(other) and all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+
+
+def _shared(one, other):
+    """Return the part of the numbers of one answer, of those that are not whole, that the other has in any order."""
+    one, other = (np.concatenate([as_numbers(part).ravel() for part in _parts(answer)]) for answer in (one, other))
+    numbers = one[one != np.floor(one)]
+    return np.mean(np.isin(numbers, other)) if len(numbers) else 0.0
+
+
+def _parts(answer):
+    """Return the parts of an answer that has a few, each an array or a list of its own; else the answer alone."""
+    several = isinstance(answer, list | tuple) and 0 < len(answer) <= 4
+    return answer if several and any(isinstance(part, np.ndarray | list | tuple) for part in answer) else [answer]
 
 
 def _find_distribution_slip(numbers, expected, rtol, atol):

@@ -238,8 +238,10 @@ def as_numbers(value):
     if isinstance(value, list | tuple):
         if any(item is None for item in value):
             raise NotPlain("a None came back among the numbers")
-        try:
-            value = np.array([as_numbers(item) for item in value])
+        rows = (item if type(item) in (list, tuple) else (item,) for item in value)
+        plain = {type(item) for row in rows for item in row} <= {int, float}
+        try:  # long lists of rows of numbers are read at once
+            value = np.array(value if plain else [as_numbers(item) for item in value])
         except ValueError:
             raise NotPlain("a list came back whose rows are not equally long") from None
         if value.size == 0:

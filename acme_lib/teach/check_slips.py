@@ -245,6 +245,45 @@ SLIPS = {
         "Two different generators gave the same answer, or all trajectories are alike. Is a generator with a "
         "fixed seed made inside?",
     ),
+    # the log of an ensemble
+    "waits-for-times": Slip(
+        "waits in place of times",
+        "A time is counted from the start of its cell, not from the event before. What has to become of the times in "
+        "one cell as you go down the log?",
+    ),
+    "count-before": Slip(
+        "the count before in place of the count after",
+        "A row of the log says how many molecules there are once the event has happened. Do you write the row before "
+        "the count changes?",
+    ),
+    "change-for-count": Slip(
+        "the change in place of the count",
+        "A row of the log holds the number of molecules that are there after the event, not what the event adds.",
+    ),
+    "start-logged": Slip(
+        "the start taken for an event",
+        "At time 0 nothing happens yet: the log holds events only, and a cell in which nothing happens has no row.",
+    ),
+    "cell-not-reset": Slip(
+        "a cell that goes on where the one before ended",
+        "Every cell begins anew: at time 0, with n0 molecules. Which of your variables still hold what the last cell "
+        "left in them?",
+    ),
+    "cells-alike": Slip(
+        "cells that keep step",
+        "Waits are continuous and cells independent: two cells never do something at exactly the same moment. Does "
+        "each cell draw waits of its own, at every event? Or do your cells move in steps of fixed length?",
+    ),
+    "one-number-for-both": Slip(
+        "one random number for the time and the reaction",
+        "If the same number decides on when and on what, then long waits end in one reaction and short ones in the "
+        "other. How many random numbers does one step need?",
+    ),
+    "too-regular": Slip(
+        "numbers that are too regular",
+        "Your answer fits the law better than independent random numbers ever would: chance scatters. Are these "
+        "numbers spread evenly, or arranged so that they fit? Draw each on its own, from rng.",
+    ),
     # the generator of the master equation
     "transposed": Slip(
         "rows and columns exchanged",
@@ -270,6 +309,10 @@ SLIPS = {
     "constant-death": Slip(
         "decay that does not depend on the count",
         "Each molecule decays on its own: the more there are, the more decays per unit of time.",
+    ),
+    "pair-removes-one": Slip(
+        "one molecule lost where two react",
+        "Both molecules of a pair are gone after the reaction. Which state does it lead to?",
     ),
     "leaks": Slip(
         "probability leaks through a reflecting boundary",

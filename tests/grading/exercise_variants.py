@@ -19,7 +19,7 @@ CELLS = {
     "ssa_step": ("ssa_step_time", "ssa_step_reaction"),
     "time_average": ("time_average_mean", "time_average_fano"),
     "birth_death_ensemble": ("ensemble_from_empty", "ensemble_from_n0"),
-    "birth_death_generator": ("generator_reflecting", "generator_absorbing"),
+    "dimerisation_generator": ("generator_reflecting", "generator_absorbing"),
     "stationary_law": ("stationary_promoter", "stationary_counts"),
 }
 
@@ -360,20 +360,21 @@ EMPTY, FROM_N0 = CELLS["birth_death_ensemble"]
 
 @right("birth_death_ensemble")
 def ensemble_vectorised(k, gamma, n0, t, size, rng):
-    n, now = np.full(size, n0), np.zeros(size)
+    n, now, rows = np.full(size, n0), np.zeros(size), []
     running = np.arange(size)
     while len(running):
         total = k + gamma * n[running]
         now[running] += rng.exponential(1 / total)
         running, total = running[now[running] <= t], total[now[running] <= t]
         n[running] += np.where(rng.random(len(running)) * total < k, 1, -1)
-    return n
+        rows.append(np.column_stack([running, now[running], n[running]]))
+    return n, np.concatenate(rows)  # cells are mixed
 
 
 @right("birth_death_ensemble")
 def ensemble_first_reaction(k, gamma, n0, t, size, rng):
-    result = []
-    for _ in range(size):
+    result, log = [], []
+    for cell in range(size):
         n, now = n0, 0.0
         while True:
             birth = rng.exponential(1 / k)
@@ -382,202 +383,365 @@ def ensemble_first_reaction(k, gamma, n0, t, size, rng):
             if now > t:
                 break
             n += 1 if birth < death else -1
+            log.append([cell, now, n])
         result.append(n)
-    return result
+    return result, log
 
 
 @right("birth_death_ensemble")
 def ensemble_inverse_transform(k, gamma, n0, t, size, rng):
     counts = np.zeros(size)  # of float: whole numbers all the same
+    log = np.empty((0, 3))
     for cell in range(size):
-        n, now = n0, 0.0
+        n, now, rows = n0, 0.0, []
         while True:
             tau, reaction = step_loop([k, gamma * n], 1 - rng.random(), rng.random())
             if now + tau > t:
                 break
             now, n = now + tau, n + (1, -1)[reaction]
+            rows.append((cell, now, n))
         counts[cell] = n
-    return counts
+        log = np.vstack([log, *rows]) if rows else log
+    return [counts, log]
+
+
+@right("birth_death_ensemble")
+def ensemble_next_reaction(k, gamma, n0, t, size, rng):
+    counts, log = np.empty(size, dtype=int), []
+    for cell in range(size):
+        n, now = n0, 0.0
+        birth, death = rng.exponential(), rng.exponential()  # what is left on the clock of each reaction
+        while True:
+            until_birth, until_death = birth / k, death / (gamma * n) if n else math.inf
+            wait = min(until_birth, until_death)
+            if now + wait > t:
+                break
+            now += wait
+            birth, death = birth - k * wait, death - gamma * n * wait
+            if until_birth < until_death:
+                n, birth = n + 1, rng.exponential()
+            else:
+                n, death = n - 1, rng.exponential()
+            log.append((cell, now, n))
+        counts[cell] = n
+    return counts, tuple(log)
 
 
 @right("birth_death_ensemble")
 def ensemble_by_molecules(k, gamma, n0, t, size, rng):
-    counts = np.empty(size, dtype=int)
+    counts, log = np.empty(size, dtype=int), []
     for cell in range(size):
         born = np.concatenate([np.zeros(n0), rng.uniform(0, t, rng.poisson(k * t))])
-        counts[cell] = np.sum(born + rng.exponential(1 / gamma, len(born)) > t)
-    return counts
+        dead = born + rng.exponential(1 / gamma, len(born))
+        events = sorted([(time, 1) for time in born[n0:]] + [(time, -1) for time in dead if time <= t])
+        n = n0
+        for time, change in events:
+            n += change
+            log.append((cell, time, n))
+        counts[cell] = n
+    return counts, np.array(log)
 
 
-def _ensemble(wait=None, is_birth=None, births=None, deaths=None, start=None, overshoot=False):
+def _ensemble(
+    wait=None, is_birth=None, births=None, deaths=None, start=None, overshoot=False, row=None, late=False, one=False
+):
     def birth_death_ensemble(k, gamma, n0, t, size, rng):
-        counts = np.empty(size, dtype=int)
+        counts, log = np.empty(size, dtype=int), []
         for cell in range(size):
             n, now = n0 if start is None else start, 0.0
             while True:
                 b = k if births is None else births(k, n)
                 d = gamma * n if deaths is None else deaths(gamma, n)
                 total = b + d
-                now += wait(rng, total) if wait else rng.exponential(1 / total)
+                number = rng.random()
+                tau = wait(rng, total) if wait else rng.exponential(1 / total)
+                if one:
+                    tau = -np.log(1 - number) / total
+                now += tau
                 if now > t and not overshoot:
                     break
-                birth = is_birth(rng, b, d) if is_birth else rng.random() * total < b
-                n = max(n + (1 if birth else -1), 0)
+                birth = is_birth(rng, b, d) if is_birth else number * total < b
+                before, n = n, max(n + (1 if birth else -1), 0)
+                if now <= t or late:
+                    log.append((cell, now, n) if row is None else row(cell, now, tau, before, n))
                 if now > t:
                     break
             counts[cell] = n
-        return counts
+        return counts, np.array(log)
+
+    return birth_death_ensemble
+
+
+def _relogged(change):
+    """A right simulation whose answer is changed."""
+
+    def birth_death_ensemble(k, gamma, n0, t, size, rng):
+        return change(*ensemble_vectorised(k, gamma, n0, t, size, rng), n0)
 
     return birth_death_ensemble
 
 
 wrong("birth_death_ensemble", slip="overshoot")(_ensemble(overshoot=True))
+wrong("birth_death_ensemble", slip="overshoot")(_ensemble(overshoot=True, late=True))
 wrong("birth_death_ensemble", slip="time-for-rate")(_ensemble(wait=lambda rng, total: rng.exponential(total)))
 wrong("birth_death_ensemble", slip="total-missing")(_ensemble(wait=lambda rng, total: rng.exponential()))
-wrong("birth_death_ensemble")(_ensemble(wait=lambda rng, total: rng.uniform(0, 2 / total)))
-wrong("birth_death_ensemble")(_ensemble(wait=lambda rng, total: 1 / total))
-wrong("birth_death_ensemble")(_ensemble(wait=lambda rng, total: -np.log10(1 - rng.random()) / total))
+wrong("birth_death_ensemble", slip="uniform-wait")(_ensemble(wait=lambda rng, total: rng.uniform(0, 2 / total)))
+wrong("birth_death_ensemble", slip="cells-alike")(_ensemble(wait=lambda rng, total: 1 / total))
+wrong("birth_death_ensemble", slip="log-base")(_ensemble(wait=lambda rng, total: -np.log10(1 - rng.random()) / total))
+wrong("birth_death_ensemble", slip="one-number-for-both")(_ensemble(one=True))
 wrong("birth_death_ensemble", FROM_N0, slip="starts-elsewhere")(_ensemble(start=0))
-wrong("birth_death_ensemble", EMPTY, FROM_N0)(_ensemble(start=5))
+wrong("birth_death_ensemble", slip="starts-elsewhere")(_ensemble(start=5))
 wrong("birth_death_ensemble")(_ensemble(is_birth=lambda rng, b, d: b > d))
 wrong("birth_death_ensemble", slip="uniform-choice")(_ensemble(is_birth=lambda rng, b, d: d == 0 or rng.random() < 0.5))
 wrong("birth_death_ensemble", slip="death-not-per-molecule")(_ensemble(deaths=lambda gamma, n: gamma * (n > 0)))
 wrong("birth_death_ensemble", slip="no-death")(_ensemble(deaths=lambda gamma, n: 0.0))
 wrong("birth_death_ensemble")(_ensemble(births=lambda k, n: k * max(n, 1)))
+wrong("birth_death_ensemble", slip="waits-for-times")(_ensemble(row=lambda cell, now, tau, before, n: (cell, tau, n)))
+wrong("birth_death_ensemble", slip="count-before")(_ensemble(row=lambda cell, now, tau, before, n: (cell, now, before)))
+wrong("birth_death_ensemble", slip="change-for-count")(
+    _ensemble(row=lambda cell, now, tau, before, n: (cell, now, n - before))
+)
+wrong("birth_death_ensemble")(_ensemble(row=lambda cell, now, tau, before, n: (cell + 1, now, n)))
+wrong("birth_death_ensemble")(_ensemble(row=lambda cell, now, tau, before, n: (now, cell, n)))
+wrong("birth_death_ensemble")(_relogged(lambda counts, log, n0: counts))
+wrong("birth_death_ensemble")(_relogged(lambda counts, log, n0: (log, counts)))
+wrong("birth_death_ensemble")(_relogged(lambda counts, log, n0: (counts, log[: len(log) // 2])))
+wrong("birth_death_ensemble")(_relogged(lambda counts, log, n0: (counts, log[::-1])))
+wrong("birth_death_ensemble")(_relogged(lambda counts, log, n0: (counts, log.T)))
+wrong("birth_death_ensemble", slip="start-logged")(
+    _relogged(
+        lambda counts, log, n0: (
+            counts,
+            np.vstack([np.column_stack([np.arange(len(counts)), 0 * counts, 0 * counts + n0]), log]),
+        )
+    )
+)
 
 
-@wrong("birth_death_ensemble", slip=None)
-def ensemble_stationary(k, gamma, n0, t, size, rng):
-    return rng.poisson(k / gamma, size)
+@wrong("birth_death_ensemble", slip="cell-not-reset")
+def ensemble_time_goes_on(k, gamma, n0, t, size, rng):
+    counts, log, now = np.full(size, n0), [], 0.0
+    for cell in range(size):
+        n = n0
+        while True:
+            total = k + gamma * n
+            now += rng.exponential(1 / total)
+            if now > t:
+                break
+            n += 1 if rng.random() * total < k else -1
+            log.append((cell, now, n))
+        counts[cell] = n
+    return counts, np.array(log)
 
 
-@wrong("birth_death_ensemble", FROM_N0, slip="deterministic-poisson")
-def ensemble_poisson_around_mean(k, gamma, n0, t, size, rng):
-    if t == 0:
-        return np.full(size, n0)
-    decay = math.exp(-gamma * t)
-    return rng.poisson(n0 * decay + k / gamma * (1 - decay), size)
+@wrong("birth_death_ensemble", slip="cell-not-reset")
+def ensemble_count_goes_on(k, gamma, n0, t, size, rng):
+    counts, log, n = np.full(size, n0), [], n0
+    for cell in range(size):
+        now = 0.0
+        while True:
+            total = k + gamma * n
+            now += rng.exponential(1 / total)
+            if now > t:
+                break
+            n += 1 if rng.random() * total < k else -1
+            log.append((cell, now, n))
+        counts[cell] = n
+    return counts, np.array(log)
+
+
+@wrong("birth_death_ensemble", slip="cells-alike")
+def ensemble_fixed_steps(k, gamma, n0, t, size, rng):
+    n, log, steps = np.full(size, n0), [], 200
+    for step in range(steps if t else 0):
+        number = rng.random(size) * steps / t
+        change = np.where(number < k, 1, np.where(number < k + gamma * n, -1, 0))
+        n = n + change
+        moved = np.flatnonzero(change)
+        log.append(np.column_stack([moved, np.full(len(moved), (step + 1) * t / steps), n[moved]]))
+    return n, np.concatenate(log) if log else np.empty((0, 3))
+
+
+@wrong("birth_death_ensemble", slip="cells-alike")
+def ensemble_of_copies(k, gamma, n0, t, size, rng):
+    counts, log = ensemble_vectorised(k, gamma, n0, t, 5, rng)
+    copies = [log + [5 * i, 0, 0] for i in range(size // 5)]
+    return np.tile(counts, size // 5), np.concatenate(copies)
+
+
+@wrong("birth_death_ensemble", slip="too-regular")
+def ensemble_with_stratified_waits(k, gamma, n0, t, size, rng):
+    strata = iter(())
+    counts, log = np.empty(size, dtype=int), []
+    for cell in range(size):
+        n, now = n0, 0.0
+        while True:
+            number = next(strata, None)
+            if number is None:
+                strata = iter((rng.permutation(500) + rng.random(500)) / 500)
+                number = next(strata)
+            total = k + gamma * n
+            now -= np.log1p(-number) / total
+            if now > t:
+                break
+            n += 1 if rng.random() * total < k else -1
+            log.append((cell, now, n))
+        counts[cell] = n
+    return counts, np.array(log)
 
 
 @wrong("birth_death_ensemble")
-def ensemble_rounded_mean(k, gamma, n0, t, size, rng):
-    decay = math.exp(-gamma * t)
-    return np.full(size, round(n0 * decay + k / gamma * (1 - decay)) + 1)
+def ensemble_from_the_law(k, gamma, n0, t, size, rng):
+    alive = math.exp(-gamma * t)
+    counts = rng.binomial(n0, alive, size) + rng.poisson(k / gamma * (1 - alive), size)
+    log = []
+    for cell, end in enumerate(counts):
+        times = np.sort(rng.uniform(0, t, abs(end - n0)))
+        log += [(cell, time, n0 + (i + 1) * np.sign(end - n0)) for i, time in enumerate(times)]
+    return counts, np.array(log)
+
+
+@wrong("birth_death_ensemble")
+def ensemble_stationary(k, gamma, n0, t, size, rng):
+    return rng.poisson(k / gamma, size), np.empty((0, 3))
 
 
 @wrong("birth_death_ensemble", slip="returns-times")
 def ensemble_of_times(k, gamma, n0, t, size, rng):
-    return rng.exponential(1 / (k + gamma * n0), size)
+    return rng.exponential(1 / (k + gamma * n0), size), []
 
 
-@wrong("birth_death_ensemble")
-def ensemble_of_copies(k, gamma, n0, t, size, rng):
-    return np.repeat(ensemble_vectorised(k, gamma, n0, t, 5, rng), size // 5)
-
-
-@wrong("birth_death_ensemble", EMPTY, slip="global-generator")
+@wrong("birth_death_ensemble", slip="global-generator")
 def ensemble_global_generator(k, gamma, n0, t, size, rng):
     return ensemble_vectorised(k, gamma, n0, t, size, np.random.default_rng())
 
 
-@wrong("birth_death_ensemble", EMPTY, slip="fixed-seed")
+@wrong("birth_death_ensemble", slip="fixed-seed")
 def ensemble_fixed_seed(k, gamma, n0, t, size, rng):
     return ensemble_vectorised(k, gamma, n0, t, size, np.random.default_rng(1))
 
 
+@wrong("birth_death_ensemble", slip="fixed-seed")
+def ensemble_of_rearranged_cells(k, gamma, n0, t, size, rng):
+    counts, log = ensemble_vectorised(k, gamma, n0, t, size, np.random.default_rng(1))
+    place = rng.permutation(size)
+    moved = np.empty_like(counts)
+    moved[place] = counts
+    return moved, np.column_stack([place[log[:, 0].astype(int)], log[:, 1:]])
+
+
 # 7 the generator ----------------------------------------------------------------------------------
 
-REFLECTING, ABSORBING = CELLS["birth_death_generator"]
+REFLECTING, ABSORBING = CELLS["dimerisation_generator"]
 
 
-@right("birth_death_generator")
-def generator_diag(k, gamma, n_max, boundary):
-    n = np.arange(n_max + 1)
-    births = np.full(n_max + 1, k)
-    if boundary == "reflecting":
-        births[-1] = 0
-    return np.diag(births[:-1], -1) + np.diag(gamma * n[1:], 1) - np.diag(births + gamma * n)
+@right("dimerisation_generator")
+def generator_loop(k, gamma, c, n_max, boundary):
+    A = np.zeros((n_max + 1, n_max + 1))
+    for start in range(n_max + 1):
+        for change, rate in ((1, k), (-1, gamma * start), (-2, c * math.comb(start, 2))):
+            end = start + change
+            if end > n_max and boundary == "reflecting":
+                continue
+            A[start, start] -= rate
+            if 0 <= end <= n_max:
+                A[end, start] += rate
+    return A
 
 
-@right("birth_death_generator")
-def generator_of_columns(k, gamma, n_max, boundary):
+@right("dimerisation_generator")
+def generator_of_columns(k, gamma, c, n_max, boundary):
     wide = np.zeros((n_max + 2, n_max + 1))
     for n in range(n_max + 1):
         wide[n + 1, n] = k
-        if n:
+        if n >= 1:
             wide[n - 1, n] = gamma * n
+        if n >= 2:
+            wide[n - 2, n] = c * n * (n - 1) / 2
     if boundary == "reflecting":
         wide[-1] = 0
-    A = wide[:-1]
-    return A - np.diag(wide.sum(axis=0))
+    return wide[:-1] - np.diag(wide.sum(axis=0))
 
 
-@right("birth_death_generator")
-def generator_sparse(k, gamma, n_max, boundary):
+@right("dimerisation_generator")
+def generator_sparse(k, gamma, c, n_max, boundary):
     n = np.arange(n_max + 1.0)
-    out = k + gamma * n
+    pairs = c * n * (n - 1) / 2
+    out = k + gamma * n + pairs
     out[-1] -= k * (boundary == "reflecting")
-    diagonals = [np.full(n_max + 1, k), -out, gamma * n]
-    return scipy.sparse.spdiags(diagonals, [-1, 0, 1], n_max + 1, n_max + 1).toarray()
+    diagonals = [np.full(n_max + 1, k), -out, gamma * n, pairs]
+    return scipy.sparse.spdiags(diagonals, [-1, 0, 1, 2], n_max + 1, n_max + 1).toarray()
 
 
-@right("birth_death_generator")
-def generator_nested_lists(k, gamma, n_max, boundary):
-    return generator_diag(k, gamma, n_max, boundary).tolist()
+@right("dimerisation_generator")
+def generator_from_stoichiometry(k, gamma, c, n_max, boundary):
+    size = n_max + 1
+    n = np.arange(size)
+    A = np.zeros((size, size))
+    for change, rates in {1: np.full(size, k), -1: gamma * n, -2: 0.5 * c * n * (n - 1)}.items():
+        rates = np.where((n == n_max) & (change > 0) & (boundary == "reflecting"), 0.0, rates)
+        A += (np.eye(size, k=-change) - np.eye(size)) * rates
+    return A.tolist()
 
 
 def _diagonal(A):
     return np.diag(np.diag(A))
 
 
-def _generator(change):
-    def birth_death_generator(k, gamma, n_max, boundary):
-        return change(generator_diag(k, gamma, n_max, boundary), k, gamma, n_max, boundary)
+def _generator(change=lambda A, *_: A, pairs=lambda n: n * (n - 1) / 2, loss=2, decays=lambda n: n, wraps=False):
+    def dimerisation_generator(k, gamma, c, n_max, boundary):
+        A = np.zeros((n_max + 1, n_max + 1))
+        for n in range(n_max + 1):
+            for end, rate in ((n + 1, k), (n - 1, gamma * decays(n) * (n > 0)), (n - loss, c * pairs(n) * (n > 1))):
+                if end > n_max and wraps:
+                    A[0, n] += k
+                if end <= n_max or boundary == "absorbing" or wraps:
+                    A[n, n] -= rate
+                if 0 <= end <= n_max:
+                    A[end, n] += rate
+        return change(A, k, gamma, c, n_max, boundary)
 
-    return birth_death_generator
+    return dimerisation_generator
 
 
-wrong("birth_death_generator", slip="transposed")(_generator(lambda A, *_: A.T))
-wrong("birth_death_generator", slip="no-diagonal")(_generator(lambda A, *_: A - _diagonal(A)))
-wrong("birth_death_generator", slip="positive-diagonal")(_generator(lambda A, *_: A - 2 * _diagonal(A)))
-wrong("birth_death_generator", slip="truncation-off-by-one")(
-    lambda k, gamma, n_max, boundary: generator_diag(k, gamma, n_max - 1, boundary)
+wrong("dimerisation_generator", slip="transposed")(_generator(lambda A, *_: A.T))
+wrong("dimerisation_generator", slip="no-diagonal")(_generator(lambda A, *_: A - _diagonal(A)))
+wrong("dimerisation_generator", slip="positive-diagonal")(_generator(lambda A, *_: A - 2 * _diagonal(A)))
+wrong("dimerisation_generator", slip="truncation-off-by-one")(
+    lambda k, gamma, c, n_max, boundary: generator_loop(k, gamma, c, n_max - 1, boundary)
 )
-wrong("birth_death_generator", slip="truncation-off-by-one")(
-    lambda k, gamma, n_max, boundary: generator_diag(k, gamma, n_max + 1, boundary)
+wrong("dimerisation_generator", slip="truncation-off-by-one")(
+    lambda k, gamma, c, n_max, boundary: generator_loop(k, gamma, c, n_max + 1, boundary)
 )
-wrong("birth_death_generator", REFLECTING, slip="leaks")(
-    lambda k, gamma, n_max, boundary: generator_diag(k, gamma, n_max, "absorbing")
+wrong("dimerisation_generator", REFLECTING, slip="leaks")(
+    lambda k, gamma, c, n_max, boundary: generator_loop(k, gamma, c, n_max, "absorbing")
 )
-wrong("birth_death_generator", ABSORBING, slip="does-not-leak")(
-    lambda k, gamma, n_max, boundary: generator_diag(k, gamma, n_max, "reflecting")
+wrong("dimerisation_generator", ABSORBING, slip="does-not-leak")(
+    lambda k, gamma, c, n_max, boundary: generator_loop(k, gamma, c, n_max, "reflecting")
 )
-wrong("birth_death_generator")(_generator(lambda A, *_: -A))
-wrong("birth_death_generator")(_generator(lambda A, *_: np.eye(len(A)) + 0.01 * A))
-wrong("birth_death_generator")(lambda k, gamma, n_max, boundary: generator_diag(k, 2 * gamma, n_max, boundary))
-wrong("birth_death_generator")(lambda k, gamma, n_max, boundary: scipy.sparse.eye(n_max + 1).tocsr())
+wrong("dimerisation_generator", slip="pairs-squared")(_generator(pairs=lambda n: n**2))
+wrong("dimerisation_generator", slip="pairs-ordered")(_generator(pairs=lambda n: n * (n - 1)))
+wrong("dimerisation_generator", slip="pairs-squared-half")(_generator(pairs=lambda n: n**2 / 2))
+wrong("dimerisation_generator", slip="pairs-linear")(_generator(pairs=lambda n: n))
+wrong("dimerisation_generator", slip="pair-removes-one")(_generator(loss=1))
+wrong("dimerisation_generator", slip="constant-death")(_generator(decays=lambda n: 1))
+wrong("dimerisation_generator")(_generator(decays=lambda n: n - 1))
+wrong("dimerisation_generator")(_generator(wraps=True))
+wrong("dimerisation_generator")(_generator(loss=0))
+wrong("dimerisation_generator")(_generator(pairs=lambda n: 0))
+wrong("dimerisation_generator")(_generator(lambda A, *_: -A))
+wrong("dimerisation_generator")(_generator(lambda A, *_: np.eye(len(A)) + 0.01 * A))
+wrong("dimerisation_generator")(lambda k, gamma, c, n_max, boundary: generator_loop(k, 2 * gamma, c, n_max, boundary))
+wrong("dimerisation_generator")(lambda k, gamma, c, n_max, boundary: scipy.sparse.eye(n_max + 1).tocsr())
 
 
-@wrong("birth_death_generator", slip="constant-death")
-def generator_constant_death(k, gamma, n_max, boundary):
-    moves = np.diag(np.full(n_max, k), -1) + np.diag(np.full(n_max, gamma), 1)
-    A = moves - np.diag(moves.sum(axis=0))
-    A[-1, -1] -= k * (boundary == "absorbing")
-    return A
-
-
-@wrong("birth_death_generator")
-def generator_shifted_death(k, gamma, n_max, boundary):
-    moves = np.diag(np.full(n_max, k), -1) + np.diag(gamma * np.arange(n_max), 1)
-    A = moves - np.diag(moves.sum(axis=0))
-    A[-1, -1] -= k * (boundary == "absorbing")
-    return A
-
-
-@wrong("birth_death_generator")
-def generator_wraps(k, gamma, n_max, boundary):
-    A = generator_diag(k, gamma, n_max, boundary)
-    A[0, -1] += k
+@wrong("dimerisation_generator")
+def generator_whose_index_wraps(k, gamma, c, n_max, boundary):
+    """The square for pairs: one molecule then reacts, to the state -1, which Python takes for the last."""
+    A = generator_loop(k, gamma, 0.0, n_max, boundary)
+    for n in range(n_max + 1):
+        A[n - 2, n] += c * n**2 / 2
+        A[n, n] -= c * n**2 / 2
     return A
 
 

@@ -89,6 +89,23 @@ def test_not_a_number_crosses():
     assert type(wire.decode(wire.encode(np.float32(2)))) is np.float32
 
 
+@pytest.mark.parametrize(
+    "number",
+    [np.bool_(True), np.int8(-3), np.int64(-(2**63)), np.uint64(2**64 - 1), np.float16(0.1), np.float32(0.1)]
+    + [np.float64(0.1), np.float64(-0.0), np.float64(np.inf), np.complex128(1 + 2j)],
+    ids=repr,
+)
+def test_numbers_of_numpy_cross_unchanged(number):
+    there = wire.decode(wire.encode([number]))[0]
+    assert type(there) is type(number) and there == number and np.signbit(there.real) == np.signbit(number.real)
+
+
+def test_a_list_of_many_thousands_of_them_crosses():
+    """As a simulation in plain Python gives, whose times became NumPy's numbers on the way."""
+    rows = [[i, np.float64(i) / 7, np.int64(i)] for i in range(20_000)]
+    assert wire.decode(wire.encode(rows)) == rows
+
+
 class Sly(float):
     def __eq__(self, other):
         return True
@@ -147,9 +164,16 @@ def npy(header, body=b""):
         frame_of('{"a": 0}', npy("__import__('os').system('true')")),
         frame_of('{"s": [[1]]}'),
         frame_of("9" * 5000),
+        frame_of('{"m": ["f8", "1"]}'),
+        frame_of('{"m": ["i1", 300]}'),
+        frame_of('{"m": ["i1", 1.5]}'),
+        frame_of('{"m": ["b1", 1]}'),
+        frame_of('{"m": ["O8", 1]}'),
+        frame_of('{"m": ["f8", 1, 2]}'),
+        frame_of('{"m": "f8"}'),
         frame_of("[" + "1," * 3_000_000 + "1]"),
     ],
-    ids=range(13),
+    ids=range(20),
 )
 def test_frames_that_lie(frame):
     with pytest.raises(wire.Malformed):

@@ -15,7 +15,7 @@ POINTS = {
     "ssa_step": 4,
     "time_average": 4,
     "birth_death_ensemble": 6,
-    "birth_death_generator": 4,
+    "dimerisation_generator": 4,
     "stationary_law": 4,
 }
 ALL = sum(POINTS.values())
@@ -139,7 +139,7 @@ MISTAKES = {
     "counting-from-one": (("ssa_step", 'side="right"))', 'side="right")) + 1'), 2),
     "variance-for-fano": (("time_average", "variance / mean", "variance"), 2),
     "starts-empty": (("birth_death_ensemble", "n, now = n0, 0.0", "n, now = 0, 0.0"), 3),
-    "leaks": (("birth_death_generator", ' or boundary == "absorbing"', " or True"), 2),
+    "leaks": (("dimerisation_generator", 'boundary == "reflecting"', "False"), 2),
     "left-vector": (("stationary_law", "np.array(A, dtype=float)", "np.array(A, dtype=float).T"), 4),
 }
 for _name, (_change, _cost) in MISTAKES.items():
@@ -214,6 +214,7 @@ import numpy as np
 def run(k, gamma, n0, t, size, seed):
     np.random.seed(seed)
     counts = np.empty(size, dtype=np.int64)
+    events = []
     for cell in range(size):
         n, now = n0, 0.0
         while True:
@@ -222,8 +223,9 @@ def run(k, gamma, n0, t, size, seed):
             if now > t:
                 break
             n += 1 if np.random.random() * total < k else -1
+            events.append((cell, now, n))
         counts[cell] = n
-    return counts
+    return counts, events
 
 
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
@@ -236,8 +238,8 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
 def builds_on_own(kit):
     source = """
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    counts = []
-    for _ in range(size):
+    counts, events = [], []
+    for cell in range(size):
         n, now = n0, 0.0
         while True:
             tau, reaction = ssa_step([k, gamma * n], 1.0 - rng.random(), rng.random())
@@ -245,8 +247,9 @@ def birth_death_ensemble(k, gamma, n0, t, size, rng):
             if now > t:
                 break
             n += (1, -1)[reaction]
+            events.append([cell, now, n])
         counts.append(n)
-    return counts
+    return counts, events
 """
     wait = "def mean_waiting_time(a):\n    return 1.0 / np.sum(a) if np.any(reaction_weights(a)) else np.inf\n\n\n"
     wait += "def reaction_weights(a):\n    return np.asarray(a, dtype=float)"
@@ -295,8 +298,9 @@ def many_types(kit):
     return right(
         kit,
         reaction_probabilities="def reaction_probabilities(a):\n    return tuple(np.float64(x) / sum(a) for x in a)",
-        birth_death_generator=kit.answers()["birth_death_generator"].replace(
-            "return A", "return [list(row) for row in A]"
+        dimerisation_generator=kit.answers()["dimerisation_generator"].replace(
+            "return arrivals - np.diag(births + decays + pairs)",
+            "return [list(row) for row in arrivals - np.diag(births + decays + pairs)]",
         ),
         time_average=kit.answers()["time_average"].replace(
             "return mean, variance / mean", "return [np.longdouble(mean), variance / mean]"

@@ -129,7 +129,8 @@ def shadowed_names(kit):
     def hidden_checks():
         yield None
 
-    check_values = check_law = check_generator = check_distribution = check_seeding = lambda *given, **named: None
+    check_values = check_distribution = check_generator = lambda *given, **named: None
+    check_law = check_ensemble = check_seeding = check_values
     law = slips = expected = rng = a = k = ANYTHING = None
     """
     return kit.functions("return 0.0", first)
@@ -525,54 +526,114 @@ COUNT = {{name: itertools.count() for name in ANSWERS}}
     return kit.fill(answers)
 
 
+# The law at t is known; what a simulation is asked for besides is the log of all events. The counts come from the law,
+# by the molecules that are left and those that came, and the log is made to fit.
+INVENTED_LOG = """
+def birth_death_ensemble(k, gamma, n0, t, size, rng):
+    if t == 0:
+        return np.full(size, n0), np.empty((0, 3))
+    counts, born, died = numbers(k, gamma, n0, t, size, rng)
+    log = []
+    for cell in range(size):
+        births = list(np.sort(rng.uniform(0, t, born[cell])))
+        decays = list(np.sort(rng.uniform(0, t, died[cell])))
+        n = n0
+        while births or decays:
+            if births and (not decays or births[0] < decays[0]):
+                time, n = births.pop(0), n + 1
+            elif n:
+                time, n = decays.pop(0), n - 1
+            else:  # nothing to decay yet: after the next birth
+                decays[0] = births[0] + (t - births[0]) * rng.random()
+                decays.sort()
+                continue
+            log.append((cell, time, n))
+    return counts, np.array(log)
+"""
+NUMBERS_OF_THE_LAW = """
+def numbers(k, gamma, n0, t, size, rng):
+    alive = np.exp(-gamma * t)
+    stay = k / gamma * (1 - alive)
+    left, new, gone = rng.binomial(n0, alive, size), rng.poisson(stay, size), rng.poisson(k * t - stay, size)
+    return left + new, new + gone, n0 - left + gone
+"""
+QUANTILES_OF_THE_LAW = """
+def numbers(k, gamma, n0, t, size, rng):
+    from scipy.stats import binom, poisson
+    alive = np.exp(-gamma * t)
+    stay = k / gamma * (1 - alive)
+    def arranged(law):
+        return rng.permutation(law.ppf((np.arange(size) + 0.5) / size).astype(int))
+    left, new, gone = arranged(binom(n0, alive)), arranged(poisson(stay)), arranged(poisson(k * t - stay))
+    return left + new, new + gone, n0 - left + gone
+"""
+QUANTILES_OF_WAITS = """
+def birth_death_ensemble(k, gamma, n0, t, size, rng):
+    pool, counts, log = [], np.full(size, n0), []
+    for cell in range(size):
+        n, now = n0, 0.0
+        while True:
+            if not pool:
+                pool = list(-np.log1p(-(rng.permutation(1000) + rng.random(1000)) / 1000))
+            total = k + gamma * n
+            now += pool.pop() / total
+            if now > t:
+                break
+            n += 1 if rng.random() * total < k else -1
+            log.append((cell, now, n))
+        counts[cell] = n
+    return counts, np.array(log)
+"""
+REFUSED_LOG = "the check cell is ours, and judges the log wherever it runs"
+
+
 @attack(
     "analytic-law",
     (11,),
-    "The law is known: binomial survivors plus Poisson newcomers are drawn, and nothing is simulated.",
-    Stock(Effect.POINTS, 6),
-    beats="the law of this process is known, and drawing from it is right by all that can be seen",
+    "The known law is drawn from, with the right numbers of births and decays, and a log is invented that fits.",
+    Stock(Effect.NONE, note=REFUSED_LOG),
 )
 def analytic_law(kit):
-    source = """
-def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    alive = np.exp(-gamma * t)
-    return rng.binomial(n0, alive, size) + rng.poisson(k / gamma * (1 - alive), size)
-"""
-    return kit.fill({"birth_death_ensemble": source.strip()})
-
-
-QUANTILES = """
-def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    from scipy.stats import binom, poisson
-    alive = np.exp(-gamma * t)
-    n = np.arange(200)
-    law = np.convolve(binom.pmf(n, n0, alive), poisson.pmf(n, k / gamma * (1 - alive)))
-    counts = np.searchsorted(np.cumsum(law), (np.arange(size) + 0.5) / size)
-    return rng.permutation(counts)
-"""
+    return kit.fill({"birth_death_ensemble": (NUMBERS_OF_THE_LAW + "\n" + INVENTED_LOG).strip()})
 
 
 @attack(
     "quantiles-of-the-law",
     (11,),
-    "The quantiles of the known law are returned, in an order that depends on the generator.",
-    Stock(Effect.POINTS, 6),
-    beats="a fit that is too good is not noticed",
+    "The quantiles of the known laws are returned, in an order that depends on the generator, and a log that fits.",
+    Stock(Effect.NONE, note=REFUSED_LOG),
 )
 def quantiles(kit):
-    return kit.fill({"birth_death_ensemble": QUANTILES.strip()})
+    return kit.fill({"birth_death_ensemble": (QUANTILES_OF_THE_LAW + "\n" + INVENTED_LOG).strip()})
+
+
+@attack(
+    "quantiles-of-waits",
+    (11,),
+    "A simulation whose waits are not drawn: each thousand of them is spread evenly over their law, and shuffled.",
+    Stock(Effect.NONE, note=REFUSED_LOG),
+)
+def quantiles_of_waits(kit):
+    return kit.fill({"birth_death_ensemble": QUANTILES_OF_WAITS.strip()})
 
 
 @attack(
     "quantiles-without-generator",
     (11,),
-    "The quantiles of the known law are returned; the generator is not used at all.",
-    Stock(Effect.POINTS, 3),
-    beats="a fit that is too good is not noticed, and the second cell does not check the seeding",
+    "A right simulation that has a seed of its own; the generator that comes in only shuffles the cells.",
+    Stock(Effect.NONE, note=REFUSED_LOG),
 )
 def quantiles_without_generator(kit):
-    code = QUANTILES.replace("rng.permutation(counts)", "counts")
-    return kit.fill({"birth_death_ensemble": code.strip()})
+    simulation = kit.answers()["birth_death_ensemble"].replace("def birth_death_ensemble", "def simulate")
+    shuffled = """
+def birth_death_ensemble(k, gamma, n0, t, size, rng):
+    counts, log = simulate(k, gamma, n0, t, size, np.random.default_rng(7))
+    place = rng.permutation(size)
+    moved = np.empty_like(counts)
+    moved[place] = counts
+    return moved, [(place[int(cell)], time, n) for cell, time, n in log]
+"""
+    return kit.fill({"birth_death_ensemble": simulation + "\n\n" + shuffled})
 
 
 @attack(
@@ -612,19 +673,28 @@ def patched_generator(kit):
 @attack(
     "lucky-retry",
     (11, 10),
-    "The function runs the statistical check itself on what it draws, and tries until it passes.",
-    Stock(Effect.NONE, note="the law is wrong: no retry in reach helps"),
+    "The function runs the statistical checks itself on what it invents, and tries until it passes.",
+    Stock(Effect.NONE, note="the log is wrong: no retry in reach helps"),
 )
 def lucky_retry(kit):
-    source = """
+    source = f"""
+{NUMBERS_OF_THE_LAW.strip()}
+
+
+{INVENTED_LOG.strip().replace("birth_death_ensemble", "invent")}
+
+
 def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    from acme_lib.teach.check_laws import birth_death_laws, compare_with_law
-    law, _ = birth_death_laws(k, gamma, n0, t)
-    for _ in range(2000):
-        counts = rng.poisson(law @ np.arange(len(law)) * 1.1, size)
-        if compare_with_law(counts, law).p_value > 1e-6:
+    from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure
+    n = np.arange(150)
+    rates = np.full(150, k), gamma * n
+    for _ in range(10):
+        counts, log = invent(k, gamma, n0, t, size, rng)
+        if t == 0 or compare_with_rates(
+            Log.of(log, n0, size, t), *rates, expected=expect_exposure(*rates, n0, t, size)
+        ).p_value > 1e-6:
             break
-    return counts
+    return counts, log
 """
     return kit.fill({"birth_death_ensemble": source.strip()})
 
@@ -651,10 +721,10 @@ def visible_by_heart(kit):
 # 12 shortcuts -----------------------------------------------------------------------------------------------
 
 SHORTCUTS = {
-    "birth_death_generator": """
-def birth_death_generator(k, gamma, n_max, boundary):
+    "dimerisation_generator": """
+def dimerisation_generator(k, gamma, c, n_max, boundary):
     import acme_lib as acme
-    network = acme.ReactionNetwork.parse("0 <-> N : k, g", k=k, g=gamma)
+    network = acme.ReactionNetwork.parse("0 <-> N : k, g\\n2 N -> 0 : c", k=k, g=gamma, c=c)
     space = acme.StateSpace.box(network, N=n_max)
     return acme.build_generator(network, space, boundary=boundary).matrix.toarray()
 """,
@@ -700,35 +770,47 @@ def library_by_stealth(kit):
     return kit.fill({name: source.strip() for name, source in sources.items()})
 
 
+LIBRARYS_LOG = """
+def birth_death_ensemble(k, gamma, n0, t, size, rng):
+    if t == 0:
+        return np.full(size, n0), []
+    network = acme.ReactionNetwork.parse("0 <-> N : k, g", k=k, g=gamma)
+    record = acme.simulate_ssa(network, {"N": n0}, t, size=size, rng=rng, keep="events", progress=False)
+    cells = np.repeat(np.arange(size), np.diff(record.offsets))
+    after = np.concatenate([record.states_of(cell)[1:, 0] for cell in range(size)])
+    return record.state_at(t)[:, 0], np.column_stack([cells, record.times, after])
+"""
+
+
 @attack(
     "library-by-its-text",
     (12, 8),
-    "The source file of the library's law is found on disk, read and executed.",
+    "The library is copied from disk under another name, and its simulation is called.",
     Stock(Effect.POINTS, 6),
 )
 def library_by_its_text(kit):
-    source = """
-def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    import importlib.util, pathlib, sys
-    folder = pathlib.Path(importlib.util.find_spec("acme_lib").origin).parent
-    space = {"__name__": "taken"}
-    text = (folder / "teach" / "check_laws.py").read_text().replace("@dataclass(frozen=True)", "")
-    exec(text, space)
-    law, _ = space["birth_death_laws"](k, gamma, n0, t)
-    return rng.choice(len(law), size, p=law)
+    first = """
+import importlib.util, os, pathlib, sys, tempfile
+folder = pathlib.Path(importlib.util.find_spec("acme_lib").origin).parent
+borrowed = pathlib.Path(tempfile.mkdtemp())
+for path in folder.rglob("*.py"):
+    copy = borrowed / "borrowed" / path.relative_to(folder)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(path.read_text().replace("acme_lib", "borrowed"))
+sys.path.insert(0, str(borrowed))
+import borrowed as acme
 """
-    return kit.fill({"birth_death_ensemble": source.strip()})
+    return kit.fill({"birth_death_ensemble": first + LIBRARYS_LOG})
 
 
-@attack("library-law", (12, 11), "The exact law of the checks is imported, and drawn from.", Stock(Effect.POINTS, 6))
-def library_law(kit):
-    source = """
-def birth_death_ensemble(k, gamma, n0, t, size, rng):
-    from acme_lib.teach.check import birth_death_laws
-    law, _ = birth_death_laws(k, gamma, n0, t)
-    return rng.choice(len(law), size, p=law)
-"""
-    return kit.fill({"birth_death_ensemble": source.strip()})
+@attack(
+    "library-simulation",
+    (12, 11),
+    "The library's simulation with a record of all events, which is what the exercise asks to build.",
+    Stock(Effect.POINTS, 6),
+)
+def library_simulation(kit):
+    return kit.fill({"birth_death_ensemble": "import acme_lib as acme\n" + LIBRARYS_LOG})
 
 
 @attack(
