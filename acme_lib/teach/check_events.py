@@ -28,9 +28,7 @@ import numpy as np
 from acme_lib.teach.check_laws import birth_death_path, two_sided
 
 SLICES = 4  # of the time from 0 to t
-SURE = (
-    7.0  # standard deviations: that a clock has not reached its value then, or shows fewer events, is out of question
-)
+SURE = 7.0  # standard deviations: beyond them it is out of question that a clock has not reached its value
 BINS, LEAST_IN_BIN = (16, 100, 1000), 20  # of waits
 WINDOWS = (10, 30, 100)  # events that are expected in a window
 LEAST = 30  # events that are expected on a clock for it to be looked at
