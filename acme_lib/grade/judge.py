@@ -143,8 +143,8 @@ def _leave_to_person(cell, master):
 class _Side:
     """A process of a submission, and another one when it is gone."""
 
-    def __init__(self, sandbox, seed):
-        self._sandbox, self._seed = sandbox, seed
+    def __init__(self, seed):
+        self._seed = seed
         self._far = None
         self._done = 0  # how many cells it has run
         self.cpu_seconds, self.memory = 0.0, 0
@@ -179,8 +179,8 @@ class _Student:
 
     def __init__(self, sandbox, seed):
         self._sandbox = sandbox
-        self._visible = _Side(sandbox, draw(seed, "process", 0))
-        self._hidden = _Side(sandbox, draw(seed, "process", 1))
+        self._visible = _Side(draw(seed, "process", 0))
+        self._hidden = _Side(draw(seed, "process", 1))
         self._cells = []  # (name, code) that did not end the process
         self._started = 0
         self._last = time.monotonic() + sandbox.limits.notebook_seconds

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from acme_lib.errors import GradingError
 from acme_lib.grade.task import Graded, close_sandboxes, grade_task
 
+CONNECT_SECONDS = 20  # for a scheduler to answer
 ATTEMPTS = 3  # how often a task is tried whose worker dies
 
 
@@ -49,7 +50,7 @@ def run_on_cluster(tasks, scheduler):
     except ImportError:
         raise GradingError("grading on a cluster needs `distributed`: install acme-course[cluster]") from None
     try:
-        client = Client(scheduler, timeout="20s")
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
     except OSError as error:
         raise GradingError(f"no scheduler answers at {scheduler}: {error}") from None
     with client:

@@ -639,7 +639,7 @@ def _explain(finding, arguments, what):
     lines = [f"✗ {what}" if what else "✗ This check fails"]
     if finding.general is NOT_WRITTEN:
         return "\n".join([*lines, *_wrap(NOT_WRITTEN)])
-    lines += _wrap(finding.general[:1].upper() + finding.general[1:] + ".")
+    lines += _wrap(_sentence(finding.general))
     if finding.slips:
         lines += _name_slip(finding.slips[0])
     lines.append("")
@@ -664,7 +664,7 @@ def _summarise(region):
             lines += _name_slip(slip)
     else:
         for general in list(dict.fromkeys(finding.general for finding in region.findings))[:2]:
-            lines += _wrap(general[:1].upper() + general[1:] + ".")
+            lines += _wrap(_sentence(general))
         lines += _wrap(
             "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
         )
@@ -683,6 +683,10 @@ def _explain_together(region):
 
 def _name_slip(key):
     return ["", *(line for text in announce(key) for line in _wrap(text))]
+
+
+def _sentence(text):
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
 
 
 def _wrap(text):

@@ -241,7 +241,8 @@ def test_on_a_dask_cluster_with_a_worker_killed(tmp_path):
         assert scores(url, f"s{i}") == (FULL | {"double_test": 0} if i % 2 else FULL)
 
 
-def test_no_cluster_there(tmp_path):
+def test_no_cluster_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("acme_lib.grade.pool.CONNECT_SECONDS", 1)
     course = make_course(tmp_path / "course")
     generate(course)
     submit(course, "s", hand_in())
