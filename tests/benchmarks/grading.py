@@ -9,12 +9,12 @@ a serial batch is a straight line, so that fewer give the same cost each).
 import json
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -76,24 +76,56 @@ def run_nbgrader(folder, *arguments):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+GRADE = """
+import json, resource, sys, threading, time
+import psutil
+from acme_lib.grade.batch import grade_assignment
+
+largest = 0
+
+def watch():
+    global largest
+    while True:
+        for process in psutil.Process().children(recursive=True):
+            try:  # the workers; what they run is in the sandbox, and ends with each submission
+                if "far_side" not in " ".join(process.cmdline()):
+                    largest = max(largest, process.memory_info().rss)
+            except psutil.Error:
+                pass
+        time.sleep(1.0)
+
+if __name__ == "__main__":
+    threading.Thread(target=watch, daemon=True).start()
+    summary = grade_assignment(sys.argv[1], sys.argv[2], jobs=int(sys.argv[3]))
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    judged = sum(line.seconds for line in summary.lines)
+    print(json.dumps([summary.seconds, judged, own.ru_utime, own.ru_maxrss * 1024, largest, len(summary.failed)]))
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch took: seconds on the wall; of judging, of the sandbox and of the writer; bytes of memory."""
+
+    seconds: float
+    judged: float
+    sandbox: float
+    writer: float
+    writer_memory: int
+    worker_memory: int
+
+
 def grade(folder, jobs=2):
-    """Grade with ours, in a process of its own; return seconds and the most memory of one process in bytes."""
-    code = (
-        "import sys, json, time, resource\n"
-        "from acme_lib.grade.batch import grade_assignment\n"
-        "if __name__ == '__main__':\n"
-        f"    s = grade_assignment(sys.argv[1], {ASSIGNMENT!r}, jobs={jobs})\n"
-        "    own = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "    judged = sum(line.seconds for line in s.lines)\n"
-        "    print(json.dumps([s.seconds, own.ru_maxrss, judged, len(s.failed), own.ru_utime]))\n"
-    )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds, memory, judged, failed, writer = json.loads(done.stdout.splitlines()[-1])
+    """Grade with ours, in a process of its own; return a `Batch`."""
+    script = folder / "grade_all.py"
+    script.write_text(GRADE)
+    command = [sys.executable, str(script), str(folder), ASSIGNMENT, str(jobs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, judged, writer, writer_memory, worker_memory, failed = json.loads(done.stdout.splitlines()[-1])
     assert failed == 0
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, memory * 1024, judged, writer, cpu
+    records = [json.loads(path.read_text("utf-8")) for path in (folder / "audit" / ASSIGNMENT).glob("*/*.json")]
+    sandbox = sum(record["cpu_seconds"] for record in records)
+    return Batch(seconds, judged, sandbox, writer, writer_memory, worker_memory)
 
 
 def scores_of(folder):
@@ -115,16 +147,24 @@ def run():
         run_nbgrader(stock, "autograde", ASSIGNMENT)
         stock_each = (time.perf_counter() - start) / stock_count
         ours = make_course(scratch / "ours", None, count)
-        seconds, memory, judged, writer, _ = grade(ours)
+        batch = grade(ours)
         same = scores_of(stock)
         mine = scores_of(ours)
         differ = [student for student, score in same.items() if mine[student] != score]
-    each = seconds / count
+    each = batch.seconds / count
     ratio = f"ratio to stock; {count} submissions, two processes; {len(differ)} of {stock_count} scores differ"
-    return [
+    parts = {
+        "of it: judged, in one process": (batch.judged, "on the wall"),
+        "of that: the student's code": (batch.sandbox, "processor time in the sandbox, start included"),
+        "of that: tests, and waiting": (batch.judged - batch.sandbox, ""),
+        "of it: the writer": (batch.writer, "processor time, while the others judge"),
+    }
+    rows = [
         Row("stock nbgrader", "a submission", stock_each, 1.0, "s", f"{stock_count} submissions, start-up included"),
         Row("ours", "a submission", each, stock_each / each, "s", ratio),
-        Row("ours", "of it: judged, in one process", judged / count, stock_each / (judged / count), "s", ""),
-        Row("ours", "of it: the writer's processor time", writer / count, stock_each / (writer / count), "s", ""),
-        Row("ours", "memory of the writer", memory / 1e6, memory / 1e9, "MB", "ratio to 1 GB"),
     ]
+    for name, (taken, note) in parts.items():
+        rows.append(Row("ours", name, taken / count, stock_each / (taken / count), "s", note))
+    for name, memory in {"the writer": batch.writer_memory, "a worker": batch.worker_memory}.items():
+        rows.append(Row("ours", f"memory of {name}", memory / 1e6, memory / 1e9, "MB", "ratio to 1 GB"))
+    return rows
