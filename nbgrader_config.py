@@ -11,7 +11,7 @@ from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, SaveAu
 
 from acme_lib.grade.feedback import FeedbackExporter, ReadGrades
 from acme_lib.grade.nbgrader_steps import (
-    FlagUnreadable,
+    FlagForPerson,
     JudgeNotebook,
     SubmissionExporter,
     TakeAnswers,
@@ -33,7 +33,7 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedb
 # Read a submission that may be anything, take the answers out of it, run them in the sandbox.
 c.Autograde.exporter_class = SubmissionExporter
 c.Autograde.sanitize_preprocessors = [TakeAnswers]
-c.Autograde.autograde_preprocessors = [JudgeNotebook, SaveAutoGrades, FlagUnreadable, AssignLatePenalties]
+c.Autograde.autograde_preprocessors = [JudgeNotebook, SaveAutoGrades, FlagForPerson, AssignLatePenalties]
 # "namespaces" refuses to grade where there is no bubblewrap; "limits" grades there too, and says what is not guarded.
 c.GradingOptions.require = "limits"
 

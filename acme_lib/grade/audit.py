@@ -40,6 +40,7 @@ def scores_of(judgement):
             "score": outcome.score,
             "points": outcome.points,
             "limit": outcome.limit,
+            "broken": outcome.broken,
             "slips": list(outcome.slips),
             "message": outcome.message,
         }

@@ -34,6 +34,7 @@ class Line:
     limits: tuple = ()
     seconds: float = 0.0
     reason: str = ""
+    broken: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class Summary:
         for line in self.lines:
             if line.status != "graded":
                 text.append(f"  {line.status:<10} {line.student}/{line.notebook}: {line.reason}")
+        broken = Counter(name for line in self.lines for name in line.broken)
+        if broken:
+            text.append("checks that could not be run, and wait for a grade by hand (they need to be mended):")
+            text += [f"  {name}: in {count} submissions" for name, count in sorted(broken.items())]
         limits = [line for line in self.lines if line.limits]
         if limits:
             text.append("limits hit:")
@@ -225,6 +230,7 @@ def _line_of(graded):
         limits=tuple(entry["limit"] for entry in scores if entry["limit"]),
         seconds=graded.record.get("seconds", 0.0),
         reason=graded.reason,
+        broken=tuple(name for name, entry in graded.record.get("scores", {}).items() if entry["broken"]),
     )
 
 

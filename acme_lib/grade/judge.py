@@ -24,9 +24,10 @@ from dataclasses import dataclass, field
 import nbformat
 import numpy as np
 
+from acme_lib.errors import GradingError
 from acme_lib.grade.sandbox import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
 from acme_lib.grade.submission import grade_id, is_graded, is_solution
-from acme_lib.teach.check import CheckFailed, is_hidden
+from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
 from acme_lib.teach.check_door import NotPlain, use_door
 
 MAX_OUTPUT = 10_000
@@ -48,6 +49,8 @@ class Outcome:
         Misconceptions that were found.
     limit : str
         ``"late"``, ``"ended"``, ``"too large"`` or ``"malformed"`` where no usable answer came, else empty.
+    broken : bool
+        Whether the check itself could not be run.
     """
 
     score: float | None
@@ -55,6 +58,7 @@ class Outcome:
     message: str = ""
     slips: tuple = ()
     limit: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,7 @@ class _Student:
         self._cells = []  # (name, code) that did not end the process
         self._started = 0
         self._last = time.monotonic() + sandbox.limits.notebook_seconds
+        self.fault = None  # the GradingError of this machine, which no test may take for an answer
         self._hidden_lines = "", frozenset()  # of the test cell that is being run: its file, and lines
         self.trouble = None  # the NoAnswer of the cell that is being run
         self.lent = {}  # what the test's namespace holds of the student's, by its name
@@ -245,6 +250,9 @@ class _Student:
         except NoAnswer as trouble:
             self.trouble = trouble
             raise
+        except GradingError as fault:
+            self.fault = fault
+            raise
 
 
 def draw(seed, name, count):
@@ -285,7 +293,7 @@ def _run_test(cell, master, student, space, seed):
     student.begin_cell(f"<{name}>", _hidden_lines(cell.source))
     draws = iter(range(2**62))
     door = RemoteDoor(student.call, lambda: draw(seed, name, next(draws)))
-    output, shown = io.StringIO(), None
+    output, shown, broken = io.StringIO(), None, False
     try:
         code, last = _compile(cell.source, name)
         with (
@@ -300,10 +308,14 @@ def _run_test(cell, master, student, space, seed):
             exec(code, space)
             shown = eval(last, space) if last is not None else None
         score, message, slips = _partial(shown, points)
+    except CheckBroken as failure:
+        score, message, slips, broken = None, str(failure), (), True
     except CheckFailed as failure:
         score, message, slips = 0.0, str(failure), failure.slips
     except Exception as error:
         score, message, slips = 0.0, _explain(error, cell), ()
+    if student.fault is not None:
+        raise student.fault
     printed = output.getvalue()[:MAX_OUTPUT]
     if printed:
         cell.outputs.append(_printed(printed))
@@ -311,8 +323,8 @@ def _run_test(cell, master, student, space, seed):
         cell.outputs.append(_error("CheckFailed", message[:MAX_OUTPUT]))
     elif score != points:
         cell.outputs.append(nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None))
-    limit = student.trouble.reason if student.trouble is not None and score < points else ""
-    return Outcome(score, points, message, slips, limit)
+    limit = student.trouble.reason if student.trouble is not None and score != points else ""
+    return Outcome(score, points, message, slips, limit, broken)
 
 
 def _compile(source, name):

@@ -255,23 +255,26 @@ class JudgeNotebook(NbGraderPreprocessor):
         record.update(assignment=names["assignment"], student=names["student"])
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
         resources["acme"] = {
-            "scores": judgement.scores,
+            "broken": [name for name, outcome in judgement.outcomes.items() if outcome.broken],
             "unreadable": nb.metadata.get("acme", {}).get("unreadable", ""),
         }
         return nb, resources
 
 
-class FlagUnreadable(NbGraderPreprocessor):
-    """Let a person look at a submission that could not be read (after nbgrader has saved the scores)."""
+class FlagForPerson(NbGraderPreprocessor):
+    """Let a person look at what was not read, or not checked (after nbgrader has saved the scores)."""
 
     def preprocess(self, nb, resources):
         """Set the flags in the gradebook."""
-        names = resources["nbgrader"]
-        if resources.get("acme", {}).get("unreadable"):
+        names, judged = resources["nbgrader"], resources.get("acme", {})
+        if judged.get("unreadable") or judged.get("broken"):
             with Gradebook(names["db_url"]) as gradebook:
                 found = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
                 for grade in found.grades:
-                    grade.needs_manual_grade = True
+                    if grade.name in judged["broken"]:
+                        grade.auto_score = None
+                    if judged["unreadable"] or grade.auto_score is None:
+                        grade.needs_manual_grade = True
                 gradebook.db.commit()
         return nb, resources
 
@@ -288,7 +291,7 @@ def forget(folder):
 
 
 __all__ = [
-    "FlagUnreadable",
+    "FlagForPerson",
     "GradingOptions",
     "JudgeNotebook",
     "Submission",

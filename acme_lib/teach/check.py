@@ -74,6 +74,10 @@ class CheckFailed(AssertionError):
         return str(self).split("\n")
 
 
+class CheckBroken(CheckFailed):
+    """A check could not be run, which is no fault of the answer: a person has to grade it."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What is wrong, and the misconceptions that explain it; of a hidden check, `details` are not shown."""
@@ -113,12 +117,12 @@ def hidden_checks():
         broken = True
     finally:
         _region.reset(token)
-    if broken:
-        raise CheckFailed(
-            "✗ A hidden check could not be run. This is no mistake of yours: please tell your teacher."
-        ) from None
     if region.findings:
         raise CheckFailed(_summarise(region), _explain_together(region)[:2]) from None
+    if broken:
+        raise CheckBroken(
+            "✗ A hidden check could not be run. This is no mistake of yours: please tell your teacher."
+        ) from None
 
 
 def is_hidden():

@@ -11,8 +11,9 @@ import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
+from acme_lib.grade.batch import grade_assignment
 from acme_lib.grade.nbgrader_steps import find_strange_file
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, generate, hand_in, make_course, submit
 
 pytestmark = [
     pytest.mark.nbgrader,
@@ -103,6 +104,38 @@ def test_time_stamps(course):
         "long": "None",
     }
     assert all(scores(course, student)[0] == FULL for student in stamps)
+
+
+BREAKS = """\
+from acme_lib.teach.check import check_values, hidden_checks
+
+### BEGIN HIDDEN TESTS
+with hidden_checks() as rng:
+    check_values(double, {"x": 2.0}, 4.0)
+    rng.uniform(1.0, 0.0)
+### END HIDDEN TESTS"""
+
+
+@pytest.mark.parametrize("entry", ["nbgrader autograde", "acme grade"])
+def test_a_check_that_breaks_waits_for_a_person(tmp_path, entry):
+    course = make_course(tmp_path / "course", extra=(cell("code", BREAKS, "broken", points=3),))
+    generate(course)
+    right = hand_in()
+    right.cells.append(cell("code", BREAKS.split("###")[0], "broken", points=3))
+    submit(course, "right", right)
+    right.cells[2].source = "def double(x):\n    return x"
+    submit(course, "wrong", right)
+    if entry == "acme grade":
+        summary = grade_assignment(course, ASSIGNMENT, jobs=1)
+        assert "(they need to be mended):\n  broken: in 1 submissions" in str(summary)
+    else:
+        autograde(course)
+    assert scores(course, "right")[0] == FULL | {"broken": None}
+    assert scores(course, "wrong")[0] == FULL | {"double_test": 0, "broken": 0}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        for student, waiting in {"right": {"broken", "words"}, "wrong": {"words"}}.items():
+            (notebook,) = book.find_submission(ASSIGNMENT, student).notebooks
+            assert {grade.name for grade in notebook.grades if grade.needs_manual_grade} == waiting
 
 
 def test_what_is_strange(tmp_path):

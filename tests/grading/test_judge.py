@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from acme_lib.errors import GradingError
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import load_master, neutralise, read_submission, rebuild
@@ -312,6 +313,43 @@ def test_a_hidden_check_has_the_later_answers_as_well(judge, tmp_path):
     assert judgement.scores == FULL | {"mean_test": 0, "q_test": 3}
     assert judgement.outcomes["mean_test"].limit == "ended"
     assert "before it answered" in judgement.outcomes["mean_test"].message
+
+
+BREAKS = """\
+from acme_lib.teach.check import check_values, hidden_checks
+
+### BEGIN HIDDEN TESTS
+with hidden_checks() as rng:
+    check_values(f, {"x": 2.0}, 4.0)
+    rng.uniform(1.0, 0.0)
+### END HIDDEN TESTS"""
+
+
+def test_a_check_that_breaks_is_left_to_a_person(judge, tmp_path):
+    master, extra = with_question(tmp_path, "def f(x):\n    return 2 * x", BREAKS)
+    outcome = judge(source_notebook(*extra), master=master).outcomes["q_test"]
+    assert outcome.score is None and outcome.broken and "no mistake of yours" in outcome.message
+    wrong = source_notebook(*extra)
+    wrong.cells[-2].source = "def f(x):\n    return x"
+    outcome = judge(wrong, master=master).outcomes["q_test"]
+    assert outcome.score == 0 and not outcome.broken and "1 of 1 hidden check fails" in outcome.message
+
+
+@pytest.mark.parametrize("question", ["double_test", "mean_test"])  # with checks of the library, and with asserts
+def test_a_fault_of_the_machine_is_no_wrong_answer(sandbox, judge, monkeypatch, question):
+    """The hidden process cannot start: the submission is not graded, rather than graded with 0."""
+    admit, started = sandbox.admit, []
+
+    def fail_at_the_second(**options):
+        started.append(1)
+        if len(started) == 2:
+            raise GradingError("a process in the sandbox cannot be locked down: no answer")
+        return admit(**options)
+
+    monkeypatch.setattr(sandbox, "admit", fail_at_the_second)
+    with pytest.raises(GradingError, match="cannot be locked down"):
+        judge(hand_in(), only={question})
+    assert len(started) == 2
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def compare(student, grade):
         found.append(f"{grade.points:g} points; expected {points:g}")
     if expected.cells is not None:
         found += [
-            f"{name}: {grade.cells.get(name)}; expected {score}"
+            f"{name}: {grade.cells.get(name)}; expected {score}; {_message(grade, name)}"
             for name, score in expected.cells.items()
             if grade.cells.get(name, "nothing") != score
         ]
@@ -178,6 +178,10 @@ def compare(student, grade):
     if recorded != grade.cells:
         found.append("the audit record has other scores than the gradebook")
     return found
+
+
+def _message(grade, name):
+    return repr(grade.record["scores"].get(name, {}).get("message", ""))[:300]
 
 
 def differences(students, grades):
