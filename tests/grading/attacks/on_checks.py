@@ -13,8 +13,13 @@ ATTACKS = []
 attack = registrar(ATTACKS)
 
 
-def all_points(**given):
-    return Stock(Effect.POINTS, 30, **given)
+def all_points(amount=30, **given):
+    return Stock(Effect.POINTS, amount, **given)
+
+
+def all_expected():
+    """All points of questions that have one right answer; a log of random events cannot be stolen from a check."""
+    return all_points(24)
 
 
 def plain_points(amount=12, **given):
@@ -189,7 +194,7 @@ def patched_import(kit):
 @attack(
     "patched-statistics",
     (2, 11),
-    "The comparison of counts with their law, and what `scipy.special` says of it, are patched to fit.",
+    "What judges the log of events, and the comparison of counts with their law, are patched to find all well.",
     Stock(Effect.POINTS, 3),
 )
 def patched_statistics(kit):
@@ -197,9 +202,15 @@ def patched_statistics(kit):
     import acme_lib.teach.check as check
     import scipy.special, scipy.stats
     scipy.special.bdtrc = scipy.special.bdtr = scipy.special.chdtrc = lambda *given: 1.0
+    check.find_fault = check._judge_events = lambda *given: None
     check.compare_with_law = lambda *given: type('Fit', (), {'p_value': 1.0, 'log_likelihood': 0.0})
     """
-    return kit.functions("return [1] * given[4] if len(given) == 6 else 0.0", first)
+    body = """
+    if len(given) != 6: return 0.0
+    rng, size = given[5], given[4]
+    return rng.integers(1, 9, size), [[0, rng.random(), 1]]
+    """
+    return kit.functions(body, first)
 
 
 @attack(
@@ -343,7 +354,7 @@ def magic_extension(kit):
     return kit.folder(notebook, {"acme_helper.py": helper})
 
 
-@attack("trace-function", (3, 5), "`sys.settrace` notes the expected values whenever a check starts.", all_points())
+@attack("trace-function", (3, 5), "`sys.settrace` notes the expected values whenever a check starts.", all_expected())
 def trace_function(kit):
     first = """
     import sys
@@ -415,14 +426,14 @@ def _indented(text, by=4):
 
 
 @attack(
-    "caller-frames", (5,), "The expected value is taken from a local variable of the check that called.", all_points()
+    "caller-frames", (5,), "The expected value is taken from a local variable of the check that called.", all_expected()
 )
 def caller_frames(kit):
     body = "import sys\nframe = sys._getframe()\nwhile frame:\n    names = frame.f_locals\n"
     return kit.functions(body + _indented(STOLEN) + "    frame = frame.f_back\n")
 
 
-@attack("inspect-stack", (5,), "`inspect.stack` gives the check's variables.", all_points())
+@attack("inspect-stack", (5,), "`inspect.stack` gives the check's variables.", all_expected())
 def inspect_stack(kit):
     body = "import inspect\nfor level in inspect.stack(0):\n    names = level.frame.f_locals\n"
     return kit.functions(body + _indented(STOLEN))
@@ -432,7 +443,7 @@ def inspect_stack(kit):
     "garbage-collector",
     (5,),
     "The closure that judges is found among all objects, and holds the expected value.",
-    Stock(Effect.POINTS, 24),
+    all_expected(),
 )
 def garbage_collector(kit):
     body = """
@@ -445,7 +456,7 @@ def garbage_collector(kit):
 
 
 @attack(
-    "other-thread", (5, 4), "A thread reads the frames of the main thread, and the answer waits for it.", all_points()
+    "other-thread", (5, 4), "A thread reads the frames of the main thread, and the answer waits for it.", all_expected()
 )
 def other_thread(kit):
     body = """
