@@ -3,6 +3,8 @@
 About a quarter of an hour; see `tests.grading.attacks.course` for how it is contained.
 """
 
+from functools import cache
+
 import pytest
 
 from tests.grading.attacks.catalogue import ATTACKS
@@ -14,12 +16,18 @@ from tests.grading.attacks.record import AUTO_POINTS, WORDS
 pytestmark = pytest.mark.attacks
 
 
-@pytest.fixture(scope="module", params=ENTRIES)
-def ours(contained, tmp_path_factory, chosen, request):
-    """Return the course in which ours has graded the selected attacks and honest submissions (all, where none is)."""
+@pytest.fixture(scope="module")
+def courses(contained, tmp_path_factory, chosen):
+    """Return a function that grades the selected attacks and honest submissions (all, where none is), once each way."""
     attacks = [a for a in ATTACKS if a.name in chosen or not chosen]
     honest = [h for h in HONEST if h.name in chosen or not chosen]
-    return grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"), request.param)
+    return cache(lambda entry: grade_with_ours(attacks, honest, tmp_path_factory.mktemp("ours"), entry))
+
+
+@pytest.fixture(params=ENTRIES)
+def ours(courses, request):
+    """Return the course in which ours has graded."""
+    return courses(request.param)
 
 
 def _expected(entry, attack):
