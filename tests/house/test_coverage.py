@@ -31,7 +31,7 @@ def test_line_coverage(tmp_path):
 
     def python(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+            [sys.executable, "-m", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200
         )
 
     left_out = "not jit and not slow and not browser and not attacks"
