@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -30,8 +31,7 @@ def opened_page(tmp_path, cwd, *arguments):
             [sys.executable, "-m", "jupyterlab", *options, *arguments], cwd=cwd, env=environment, stdout=log, stderr=log
         )
         try:
-            address = server_address(tmp_path, server)
-            with urllib.request.urlopen(f"{address}?token=acme", timeout=30) as page:
+            with open_when_ready(f"{server_address(tmp_path, server)}?token=acme", server) as page:
                 assert page.status == 200
                 return urllib.parse.urlparse(page.url).path
         finally:
@@ -41,6 +41,20 @@ def opened_page(tmp_path, cwd, *arguments):
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def open_when_ready(address, server, patience=30):
+    """Open a page of a server, which may write its address a moment before it listens."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return urllib.request.urlopen(address, timeout=30)
+        except urllib.error.HTTPError:
+            raise
+        except urllib.error.URLError:
+            if time.monotonic() > deadline or server.poll() is not None:
+                raise
+            time.sleep(0.2)
 
 
 def server_address(tmp_path, server, patience=60):
