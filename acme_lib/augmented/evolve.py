@@ -1,7 +1,6 @@
 """The solution of an augmented master equation in time."""
 
 import ast
-import sys
 
 import numpy as np
 
@@ -12,8 +11,9 @@ from acme_lib.augmented.system import AugmentedSystem
 from acme_lib.augmented.truncation import judge_leak
 from acme_lib.errors import ParameterError, StabilityError, StateSpaceError
 from acme_lib.network.expression import Expression, suggest
+from acme_lib.progress import ProgressBar
 
-_BAR_AFTER = 5.0  # seconds until a progress bar appears
+_LOOK = "{l_bar}{bar}| t: {n:.3g}/{total:.3g} [{elapsed}<{remaining}]"  # of the progress bar
 _SMALLEST_STEP = 2.0**-40  # of the interval between two saved times
 _LEAST_SHARE = 0.01  # of the tolerance that any step may use
 _ROUNDING = 1e-13  # of the mass: no difference between steps below it means anything
@@ -116,7 +116,10 @@ def solve_augmented(
     jumps = _find_breaks(system, state.time, times[-1], breaks)
     saved = []
     # What overflows is refused in words.
-    with _bar(progress, times[-1] - state.time) as run.bar, np.errstate(over="ignore", invalid="ignore"):
+    with (
+        ProgressBar(progress, times[-1] - state.time, bar_format=_LOOK) as run.bar,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
         for until in times:
             for end in [*(b for b in jumps if state.time < b < until), until]:
                 run.advance(state, end)
@@ -549,11 +552,3 @@ def _find_breaks(system, low, high, given):
             if at is not None:
                 found.append(at)
     return sorted({b for b in found if low < b < high})
-
-
-def _bar(progress, total):
-    from tqdm.auto import tqdm
-
-    never = progress is False or (progress is None and not sys.stderr)
-    look = "{l_bar}{bar}| t: {n:.3g}/{total:.3g} [{elapsed}<{remaining}]"
-    return tqdm(total=total, bar_format=look, delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))

@@ -25,7 +25,8 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine
-from acme_lib.master.interrupt import in_background, progress_bar
+from acme_lib.master.interrupt import in_background
+from acme_lib.progress import ProgressBar
 
 _SECONDS_A_CALL = 0.1  # between two looks at the keyboard
 _BIG, _SMALL = 2.0**600, 2.0**-600
@@ -290,7 +291,7 @@ def factor_chain(matrix, states, exits, progress=None):
     room = (memory_of_machine() or 8e9) / 3
     if n <= 2000 or (band.memory < room and band.seconds < max(1.0, 5 * factor.seconds)):
         announce(band, n)
-        with progress_bar(progress, n, "state") as bar:
+        with ProgressBar(progress, n, unit="state") as bar:
             return eliminate(matrix, order, width, exits, step=bar.update)
     announce(factor, n)
     return SparseFactors(matrix, exits)

@@ -10,10 +10,10 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, product_cost
 from acme_lib.master.elimination import factor_chain
 from acme_lib.master.generator import refuse_time
-from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_start, check_times
 from acme_lib.master.uniformisation import Operator, propagate
+from acme_lib.progress import ProgressBar
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +272,7 @@ def solve_first_passage(generator, target, p0, t, *, tolerance=1e-10, progress=N
     steps, before, cut, span = 0, 0.0, 0.0, float(times[-1]) or 1.0
     if len(inside):
         operator = Operator.of(inner, into, _shape(space, inside))
-        with progress_bar(progress, None, "product") as bar:
+        with ProgressBar(progress, None, unit="product") as bar:
             for i, until in enumerate(times):
                 result = propagate(operator, v, until - before, tolerance * (until - before) / span, bar.update)
                 v, before = result.p, until
@@ -296,7 +296,7 @@ def _from_all(generator, goal, inside, inner, into, times, tolerance, progress):
         extended = sparse.csc_array(sparse.block_array([[backward, into[:, None]], [None, np.zeros((1, 1))]]))
         operator = Operator.of(extended, np.zeros(n + 1), (n + 1,))
         f = np.append(np.zeros(n), 1.0)
-        with progress_bar(progress, None, "product") as bar:
+        with ProgressBar(progress, None, unit="product") as bar:
             for i, until in enumerate(times):
                 result = propagate(operator, f, until - before, tolerance * (until - before) / span, bar.update)
                 f, before = np.append(result.p[:n], 1.0), until

@@ -1,17 +1,6 @@
-"""Long work that can be watched and stopped."""
+"""Long work that can be stopped."""
 
-import sys
 import threading
-
-_BAR_AFTER = 5.0  # seconds until a progress bar appears
-
-
-def progress_bar(progress, total, unit):
-    """Return a progress bar for a ``with`` block; by default (None) it shows after five seconds."""
-    from tqdm.auto import tqdm
-
-    never = progress is False or (progress is None and not sys.stderr)
-    return tqdm(total=total, unit=unit, delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress))
 
 
 def in_background(function, *arguments, **options):

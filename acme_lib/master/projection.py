@@ -8,11 +8,11 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.generator import build_generator
 from acme_lib.master.in_time import TimeDependent
-from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_times
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.network.rates import propensities_of_states
+from acme_lib.progress import ProgressBar
 
 # How the tolerance of a stretch of time is spent: on what leaks, on states that are dropped, on the sums in time.
 _LEAK, _DROP, _SUM = 0.7, 0.2, 0.1
@@ -137,7 +137,7 @@ def solve_finite_state_projection(network, x0, t, *, tolerance=1e-6, max_states=
     last = float(times[-1]) or 1.0
     walk = _Walk(network, network.state(x0), last, tolerance, max_states)
     laws, bounds = [], []
-    with progress_bar(progress, None, "product") as bar:
+    with ProgressBar(progress, None, unit="product") as bar:
         for until in times:
             walk.go(float(until), bar.update)
             laws.append(StateDistribution(walk.space, walk.p))

@@ -8,13 +8,13 @@ from scipy import sparse
 
 from acme_lib.errors import EquationError, ParameterError
 from acme_lib.master.generator import refuse_time
-from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.relaxation import Complement
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_start, check_times
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.network.expression import suggest
 from acme_lib.network.symbolic import numeric, propensity_expressions, symbol
+from acme_lib.progress import ProgressBar
 
 _DIFFERENCE = 1e-5  # relative change of a parameter, where a derivative has no value in a state
 
@@ -248,7 +248,7 @@ def find_transient_sensitivity(generator, p0, t, parameter, *, tolerance=1e-8, p
     operator = Operator.of(system, np.zeros(3 * n), generator.space.shape)
     v = np.concatenate([p, np.zeros(2 * n)])
     law, change, cut, before = np.empty((len(times), n)), np.empty((len(times), n)), 0.0, 0.0
-    with progress_bar(progress, None, "product") as bar:
+    with ProgressBar(progress, None, unit="product") as bar:
         for i, until in enumerate(times):
             result = propagate(operator, v, until - before, tolerance * (until - before) / span, bar.update)
             v, before, cut = result.p, until, cut + result.cut

@@ -13,10 +13,11 @@ from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_m
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.elimination import band_order, eliminate
 from acme_lib.master.generator import Generator, build_generator
-from acme_lib.master.interrupt import in_background, progress_bar
+from acme_lib.master.interrupt import in_background
 from acme_lib.master.relaxation import find_relaxation
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.reaction_network import ReactionNetwork
+from acme_lib.progress import ProgressBar
 
 METHODS = ("gth", "banded", "lu", "iterative")
 
@@ -235,7 +236,7 @@ def _solve_irreducible(matrix, states, method, progress):
         method, reason = _choose(n, width, band, factor)
     if method in ("gth", "banded"):
         announce(band, n)
-        with progress_bar(progress, n, "state") as bar:
+        with ProgressBar(progress, n, unit="state") as bar:
             return eliminate(matrix, order, width, step=bar.update).stationary(), method, reason
     if method == "lu":
         announce(factor, n)
@@ -292,7 +293,7 @@ def _by_iteration(matrix, progress):
     p = np.maximum(p, 0.0)
     p = p / p.sum() if 0.0 < p.sum() < np.inf else np.full(n, 1.0 / n)
     best, smallest, vectors = p, np.inf, min(_RESTART, n - 1)
-    with progress_bar(progress, None, "product") as bar:
+    with ProgressBar(progress, None, unit="product") as bar:
         for _ in range(_MAX_RESTARTS):
             rest = matrix @ p
             residual = np.max(np.abs(rest)) / np.max(exits * p)

@@ -9,9 +9,9 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.in_time import TimeDependent
-from acme_lib.master.interrupt import progress_bar
 from acme_lib.master.krylov import ShiftInvert
 from acme_lib.master.uniformisation import Operator, propagate
+from acme_lib.progress import ProgressBar
 
 METHODS = ("uniformisation", "krylov")
 
@@ -135,7 +135,7 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10, method="auto", progres
     span = float(times[-1]) or 1.0
     largest = float(-generator.matrix.diagonal().min())
     chosen, reason, advance = _prepare(generator, times, tolerance, method, in_time, span)
-    with progress_bar(progress, None, "product") as bar:
+    with ProgressBar(progress, None, unit="product") as bar:
         for i, until in enumerate(times):
             share = tolerance * (until - before) / span
             result = advance(v, before, until, share, bar.update)

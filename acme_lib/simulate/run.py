@@ -5,13 +5,13 @@ so the result is the same, bit for bit, wherever its ranges were computed.
 """
 
 import os
-import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from acme_lib.errors import ParameterError
+from acme_lib.progress import ProgressBar
 from acme_lib.simulate.ensemble import Ensemble
 from acme_lib.simulate.record import RecordBuilder
 from acme_lib.simulate.summary import SummaryBuilder, summarise_part
@@ -19,7 +19,6 @@ from acme_lib.simulate.task import check_whole
 
 _MOST_PER_RANGE = 1024
 _RANGES = 64  # of a small ensemble: enough for many threads to end together
-_BAR_AFTER = 5.0  # seconds until a progress bar appears: longer than a first compilation
 
 
 def available_threads():
@@ -57,7 +56,7 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     finish = summarise_part if keep == "summary" else _keep_part
     collector = _COLLECTORS[keep](task)
     parts = _on_cluster(task, ranges, finish, client) if client else _in_threads(task, ranges, finish, threads)
-    with _bar(progress, task.size) as bar:
+    with ProgressBar(progress, task.size, unit="trajectory") as bar:
         for (low, high), part in zip(ranges, parts, strict=True):
             collector.add(part)
             bar.update(high - low)
@@ -120,15 +119,6 @@ def _run_remote(task, low, high, finish):
     stop = np.zeros(1, dtype=np.int64)
     with np.errstate(all="ignore"):
         return finish(task, task.run_range(task, low, high, stop))
-
-
-def _bar(progress, total):
-    from tqdm.auto import tqdm
-
-    never = progress is False or (progress is None and not sys.stderr)
-    return tqdm(
-        total=total, unit="trajectory", delay=0 if progress else _BAR_AFTER, disable=never, leave=bool(progress)
-    )
 
 
 class _CountsBuilder:

@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCIENCE = {"errors", "network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
+ROOMS = {"network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
+SCIENCE = {"errors", "progress"} | ROOMS
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
 MAY_IMPORT = {
     "errors": set(),
+    "progress": set(),
     "network": {"errors"},
     "models": {"errors", "network"},
     "sbml": {"errors", "network"},
-    "simulate": {"errors", "network"},
-    "master": {"errors", "network"},
-    "augmented": {"errors", "network"},
+    "simulate": {"errors", "progress", "network"},
+    "master": {"errors", "progress", "network"},
+    "augmented": {"errors", "progress", "network"},
     "approximate": {"errors", "network", "simulate", "master"},
     "laws": {"errors"},
     "noise": {"errors", "laws"},
