@@ -9,13 +9,13 @@ import os
 
 from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, SaveAutoGrades
 
-from acme_lib.grade.feedback import FeedbackExporter, ReadGrades
 from acme_lib.grade.nbgrader_steps import (
     FlagForPerson,
     JudgeNotebook,
     SubmissionExporter,
     TakeAnswers,
 )
+from acme_lib.report.feedback import FeedbackExporter, ReadGrades
 
 c = get_config()  # noqa: F821 (nbgrader puts it here)
 

@@ -55,7 +55,7 @@ def main(arguments=None):
     release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
     release.set_defaults(run=lambda options: release_course(options.output))
 
-    from acme_lib.grade.commands import add_commands
+    from acme_lib.report.commands import add_commands
 
     add_commands(commands, course_folder)
 
@@ -162,7 +162,7 @@ def build_all(sources, check, timeout):
 
 def build_exercises(root, check):
     """Build `solutions/` and `exercises/` from their text sources, or compare; return how many are out of step."""
-    from acme_lib.teach.assignments import build_assignments, compare_assignments
+    from acme_lib.build.exercises import build_assignments, compare_assignments
 
     root = root.resolve()
     if not (root / "solutions").is_dir():
@@ -182,8 +182,8 @@ def build_exercises(root, check):
 
 def release_course(output):
     """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    from acme_lib.build.release import make_release
     from acme_lib.errors import ReleaseError
-    from acme_lib.grade.release import make_release
 
     course = course_folder()
     chapters = sorted(course.glob("[0-9][0-9]_*.md"))

@@ -3,6 +3,7 @@
 from acme_lib.approximate.assess import assess
 from acme_lib.approximate.central_moments import CentralMomentEquations
 from acme_lib.approximate.compare import MethodComparison, MethodResult, compare
+from acme_lib.approximate.compare_ensembles import EnsembleComparison, compare_ensembles, compare_with_exact
 from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points
 from acme_lib.approximate.kramers_moyal import (
     FokkerPlanckDensity,
@@ -23,6 +24,7 @@ from acme_lib.approximate.trust import Measure, Trust
 __all__ = [
     "ApproximateMoments",
     "CentralMomentEquations",
+    "EnsembleComparison",
     "FixedPoints",
     "FokkerPlanckDensity",
     "KramersMoyalExpansion",
@@ -35,6 +37,8 @@ __all__ = [
     "Trust",
     "assess",
     "compare",
+    "compare_ensembles",
+    "compare_with_exact",
     "expand_kramers_moyal",
     "find_fixed_points",
     "solve_linear_noise",

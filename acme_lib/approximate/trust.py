@@ -1,7 +1,7 @@
 r"""The warning light of an approximation: numbers, thresholds, a verdict and plain words.
 
 What the light promises was measured against the master equation on a spread of models
-(`tests/library/test_approximate_trust.py`): green, the numbers in question are right within 5 %, and the total
+(`tests/library/approximate/test_trust.py`): green, the numbers in question are right within 5 %, and the total
 variation of a law is below 0.06; red, expect more than 15 %, or a law that is wrong to the eye; amber, between.
 """
 

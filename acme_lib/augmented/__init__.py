@@ -33,7 +33,6 @@ Everything a process says is in molecules (n = Ω x); grids, densities and momen
 quantities that are no species are axes of a space without a network: ``AugmentedSpace(None, x=Continuum(12.0, 2400))``.
 """
 
-from acme_lib.augmented.evolve import solve_augmented
 from acme_lib.augmented.processes import (
     ArbitraryJump,
     ArbitraryKernel,
@@ -63,6 +62,7 @@ from acme_lib.augmented.stationary import (
     solve_growth_mode,
 )
 from acme_lib.augmented.system import AugmentedSystem, build_augmented
+from acme_lib.augmented.transient import solve_augmented
 
 __all__ = [
     "ArbitraryJump",

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acme_lib.augmented.evolve import solve_augmented
 from acme_lib.augmented.solution import AugmentedSolution
 from acme_lib.augmented.stationary import (
     GrowthMode,
@@ -12,6 +11,7 @@ from acme_lib.augmented.stationary import (
     solve_augmented_stationary,
     solve_growth_mode,
 )
+from acme_lib.augmented.transient import solve_augmented
 from acme_lib.errors import ParameterError, StateSpaceError
 
 

@@ -14,7 +14,7 @@ import importlib
 _HOMES = {
     "acme_lib.grade.batch": ["Summary", "grade_assignment"],
     "acme_lib.grade.judge": ["Judgement", "judge_notebook"],
-    "acme_lib.grade.sandbox": ["FarSide", "Limits", "RemoteDoor", "Sandbox", "StandIn", "find_guards"],
+    "acme_lib.grade.boundary.sandbox": ["FarSide", "Limits", "RemoteDoor", "Sandbox", "StandIn", "find_guards"],
     "acme_lib.grade.submission": ["Master", "Submission", "read_submission", "rebuild"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -132,8 +132,8 @@ def make_again(root, assignment, students=None):
         If there is no record to start from.
     """
     from acme_lib.grade.batch import load_course
+    from acme_lib.grade.boundary.sandbox import Limits, Sandbox
     from acme_lib.grade.nbgrader_steps import find_data, find_master
-    from acme_lib.grade.sandbox import Limits, Sandbox
 
     config, coursedir = load_course(root)
     folder = Path(coursedir.root, "audit", assignment)

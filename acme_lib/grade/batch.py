@@ -93,7 +93,7 @@ def load_course(root):
     """Return nbgrader's configuration and course directory for the course in `root`."""
     from nbgrader.coursedir import CourseDirectory
 
-    from acme_lib.teach.assignments import load_config
+    from acme_lib.build.exercises import load_config
 
     root = Path(root).resolve()
     if not (root / "nbgrader_config.py").is_file():

@@ -12,10 +12,10 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties
 
+from acme_lib.build.exercises import programs_of_this_python
 from acme_lib.grade.audit import audit_path, read_record, write_audit, write_whole
 from acme_lib.grade.nbgrader_steps import check_gradebook
 from acme_lib.grade.submission import grade_id
-from acme_lib.teach.assignments import programs_of_this_python
 
 
 class Book:

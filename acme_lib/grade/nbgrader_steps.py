@@ -23,8 +23,8 @@ from traitlets.config import LoggingConfigurable
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.audit import audit_record, write_audit
+from acme_lib.grade.boundary.sandbox import Limits, Sandbox
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import (
     Submission,
     is_behind_link,

@@ -15,8 +15,8 @@ import nbformat
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.audit import audit_record
+from acme_lib.grade.boundary.sandbox import Limits, Sandbox
 from acme_lib.grade.judge import draw, judge_notebook
-from acme_lib.grade.sandbox import Limits, Sandbox
 from acme_lib.grade.submission import parse_master, parse_submission, rebuild
 
 

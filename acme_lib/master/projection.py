@@ -7,10 +7,10 @@ import numpy as np
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.generator import build_generator
-from acme_lib.master.in_time import TimeDependent
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_times
 from acme_lib.master.uniformisation import Operator, propagate
+from acme_lib.master.varying_rates import TimeDependent
 from acme_lib.network.rates import propensities_of_states
 from acme_lib.progress import ProgressBar
 

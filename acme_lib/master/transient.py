@@ -8,9 +8,9 @@ import numpy as np
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
-from acme_lib.master.in_time import TimeDependent
 from acme_lib.master.krylov import ShiftInvert
 from acme_lib.master.uniformisation import Operator, propagate
+from acme_lib.master.varying_rates import TimeDependent
 from acme_lib.progress import ProgressBar
 
 METHODS = ("uniformisation", "krylov")

@@ -4,8 +4,8 @@ A rate is kept as *data* (`rates.RateTable`: arrays and postfix programs), so th
 serves every network.
 """
 
+from acme_lib.network.dual_reporter import dual_reporter
 from acme_lib.network.event import Event
 from acme_lib.network.reaction_network import Reaction, ReactionNetwork
-from acme_lib.network.reporters import dual_reporter
 
 __all__ = ["Event", "Reaction", "ReactionNetwork", "dual_reporter"]

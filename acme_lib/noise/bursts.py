@@ -4,7 +4,7 @@ An interval holds the values whose profile likelihood (the others at their best 
 :math:`2(\ell_{max} - \ell(\theta)) \le q`. It needs no symmetry, and where the data do not bound a parameter its end is
 0 or infinity. For many cells q is the quantile of chi-square of one degree of freedom, 3.84 at 95 %; here it is the
 square of Student's for n - 1, which at n = 20 is 4.38 and there brings coverage nearer to its level. Coverage as
-measured: `acme_lib.noise.coverage`.
+measured: `tests.benchmarks.coverage`.
 """
 
 import warnings

@@ -17,7 +17,7 @@ and a function :math:`f(m, s^2)` has, to first order,
 
 The moments are those of the sample: no law is assumed. A *standard error* is this; an *interval*
 (``estimate.interval()``) is better than estimate ± 2 standard errors where samples are few, see
-`acme_lib.noise.intervals` for how and `acme_lib.noise.coverage` for how often it covers the truth.
+`acme_lib.noise.intervals` for how and `tests.benchmarks.coverage` for how often it covers the truth.
 """
 
 import numpy as np

@@ -78,7 +78,7 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     G is divided by Williams' factor :math:`1 + (\sum_i 1/p_i - 1)/(6 n (k-1))`, without which it rejects too often
     where cells expect few counts [1]_. A fit to the counts themselves, not to the cells, costs less than a degree of
     freedom for each parameter [2]_: `p_value` is then a little too small, and `p_upper` too large. How often a true
-    law is rejected: `acme_lib.noise.coverage`.
+    law is rejected: `tests.benchmarks.coverage`.
 
     Use when: a fitted law is to be believed. A large p-value says that this many counts see no difference, not that
     there is none.

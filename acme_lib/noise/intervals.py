@@ -19,7 +19,7 @@ the rest of the variance. For skewness the statistic is Student's, with the vari
 hypothesis.
 
 An end is infinite where no value is rejected on that side. How often the intervals cover the truth is measured by
-``python -m acme_lib.noise.coverage``.
+``python -m tests.benchmarks.coverage``.
 """
 
 import numpy as np

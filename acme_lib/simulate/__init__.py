@@ -1,8 +1,6 @@
 """Simulation: exact, leaping, Langevin, averaged over fast species; lineages, jump-drift paths and populations."""
 
-from acme_lib.simulate.compare import EnsembleComparison, compare_ensembles, compare_with_exact
 from acme_lib.simulate.ensemble import Ensemble
-from acme_lib.simulate.hybrid import simulate_slow_scale
 from acme_lib.simulate.jump_drift import Hazard, simulate_jump_drift
 from acme_lib.simulate.langevin import simulate_langevin
 from acme_lib.simulate.lineages import Adder, CellTable, LineageEnsemble, Sizer, Timer, simulate_lineage, simulate_tree
@@ -10,15 +8,15 @@ from acme_lib.simulate.next_reaction import simulate_next_reaction
 from acme_lib.simulate.population import Population, simulate_population
 from acme_lib.simulate.rate_equations import RateEquationSolution, solve_rate_equations
 from acme_lib.simulate.record import EventRecord
+from acme_lib.simulate.slow_scale import simulate_slow_scale
 from acme_lib.simulate.ssa import simulate_ssa
-from acme_lib.simulate.stops import StopSummary
+from acme_lib.simulate.stop_summary import StopSummary
 from acme_lib.simulate.tau_leap import simulate_tau_leap
 
 __all__ = [
     "Adder",
     "CellTable",
     "Ensemble",
-    "EnsembleComparison",
     "EventRecord",
     "Hazard",
     "LineageEnsemble",
@@ -27,8 +25,6 @@ __all__ = [
     "Sizer",
     "StopSummary",
     "Timer",
-    "compare_ensembles",
-    "compare_with_exact",
     "simulate_jump_drift",
     "simulate_langevin",
     "simulate_lineage",

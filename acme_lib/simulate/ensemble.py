@@ -8,7 +8,7 @@ import numpy as np
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
-from acme_lib.simulate.stops import need_stop_times, summarise_stops
+from acme_lib.simulate.stop_summary import need_stop_times, summarise_stops
 from acme_lib.simulate.storage import Result, to_dataset, to_table
 
 

@@ -242,7 +242,7 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
 
     A right answer fails with a probability of at most about `error_rate` (`acme_lib.teach.check_laws` says how this
     is held). The cell chooses `size` and the arguments such that the listed misconceptions are detected;
-    ``tests/library/test_check.py`` measures how often.
+    ``tests/library/teach/test_check.py`` measures how often.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
     arguments : dict
         With the names ``k``, ``gamma``, ``n0``, ``t``, ``size``, and a Generator that stands for a fresh seed.
     error_rate : float
-        The accepted rate of false alarms of this check. ``tests/library/test_check_events.py`` measures it, and how
+        The accepted rate of false alarms of this check. ``tests/library/teach/test_check_events.py`` measures it, and how
         often misconceptions and invented logs are found.
 
     Raises

@@ -13,7 +13,7 @@ waits are exactly exponential. Tested are, on every clock: the number of events;
 in windows of equal length. The last two are tested on both sides, since numbers that were arranged fit too well.
 
 The stated rate is divided equally among all of these tests (a union bound). What is approximate is the chi-square law
-of the bins and windows alone; ``pytest tests/library/test_check_events.py -m slow -s`` measures the false alarms.
+of the bins and windows alone; ``pytest tests/library/teach/test_check_events.py -m slow -s`` measures the false alarms.
 
 References
 ----------

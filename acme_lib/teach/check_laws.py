@@ -5,7 +5,7 @@ below that half (a union bound, exact). A quarter is spent on the number of samp
 is exact). The last quarter is spent on a G-test of the other states, pooled in neighbouring bins of at least
 `MIN_EXPECTED` expected samples, where the chi-square law of G holds far into the tail. Where there are enough bins the
 test has two sides: counts that were arranged, such as the quantiles of the law, fit better than random ones can. The
-false alarms are measured, not trusted: ``pytest tests/library/test_check.py -m slow -k false_alarms -s``.
+false alarms are measured, not trusted: ``pytest tests/library/teach/test_check.py -m slow -k false_alarms -s``.
 """
 
 from dataclasses import dataclass

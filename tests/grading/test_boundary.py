@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from acme_lib.errors import GradingError
-from acme_lib.grade import sandbox as boundary
-from acme_lib.grade import wire
-from acme_lib.grade.sandbox import Limits, NoAnswer, NotGuardedWarning, RemoteDoor, Sandbox, StandIn
+from acme_lib.grade.boundary import sandbox as boundary
+from acme_lib.grade.boundary import wire
+from acme_lib.grade.boundary.sandbox import Limits, NoAnswer, NotGuardedWarning, RemoteDoor, Sandbox, StandIn
 from acme_lib.teach.check_door import NotPlain, Reply, use_door
 from acme_lib.teach.check_door import call as call_through_door
 from tests.conftest import in_ci
@@ -336,7 +336,7 @@ def test_what_ends_a_process(sandbox, code, reason):
 def test_an_answer_prepared_in_advance_is_not_taken(student):
     student.run_cell(
         "answer",
-        "from acme_lib.grade import wire\nimport socket\n"
+        "from acme_lib.grade.boundary import wire\nimport socket\n"
         "def f():\n    wire.send(socket.socket(fileno=3), wire.encode({'value': 42, 'printed': '', 'id': 1}))\n    return 1",
     )
     with pytest.raises(NoAnswer):

@@ -10,9 +10,9 @@ from traitlets.config import Config
 
 from acme_lib.cli import main
 from acme_lib.errors import GradebookError
-from acme_lib.grade.bundles import collect_feedback, write_bundles, write_moodle_bundle
-from acme_lib.grade.exports import match_students, read_roster
-from acme_lib.grade.marks import open_gradebook, read_marks
+from acme_lib.report.bundles import collect_feedback, write_bundles, write_moodle_bundle
+from acme_lib.report.exports import match_students, read_roster
+from acme_lib.report.marks import open_gradebook, read_marks
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from acme_lib.grade import lockdown
-from acme_lib.grade import sandbox as boundary
-from acme_lib.grade.sandbox import Limits, Sandbox
+from acme_lib.grade.boundary import lockdown
+from acme_lib.grade.boundary import sandbox as boundary
+from acme_lib.grade.boundary.sandbox import Limits, Sandbox
 from tests.conftest import in_ci
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")

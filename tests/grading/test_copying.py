@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from acme_lib.cli import main
 from acme_lib.errors import GradebookError
-from acme_lib.grade.copying import (
+from acme_lib.report.copying import (
     COMMON_COUNT,
     LENGTH,
     Answer,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from acme_lib.build.archive import safe_names
 from acme_lib.cli import main
 from acme_lib.errors import GradingError
-from acme_lib.grade.archive import safe_names
 from acme_lib.grade.batch import grade_assignment
 from tests.conftest import in_ci
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit

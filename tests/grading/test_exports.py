@@ -10,8 +10,8 @@ import pytest
 
 from acme_lib.cli import main
 from acme_lib.errors import GradebookError, MissingExtraError
-from acme_lib.grade.exports import export_canvas, export_moodle, export_worksheet, read_roster
-from acme_lib.grade.marks import Marks, Question, Student, open_gradebook, read_marks
+from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster
+from acme_lib.report.marks import Marks, Question, Student, open_gradebook, read_marks
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
 opened, fill, write_config = GRADEBOOKS["opened"], GRADEBOOKS["fill"], GRADEBOOKS["write_config"]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
-from acme_lib.grade.feedback import find_state, summarise, write_feedback
+from acme_lib.report.feedback import find_state, summarise, write_feedback
 from acme_lib.teach.check_slips import SLIPS, announce
 from tests.grading.small_course import cell, source_notebook
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from acme_lib.build.exercises import build_assignments
 from acme_lib.cli import main
-from acme_lib.teach.assignments import build_assignments
 from acme_lib.teach.check_slips import SLIPS
 
 ROOT = Path(__file__).parents[2]

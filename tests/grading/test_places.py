@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from acme_lib.errors import GradingError
-from acme_lib.grade import lockdown
-from acme_lib.grade import sandbox as boundary
+from acme_lib.grade.boundary import lockdown
+from acme_lib.grade.boundary import sandbox as boundary
 from tests.conftest import in_ci
 from tests.grading.small_course import ASSIGNMENT, hand_in, make_course, submit
 
@@ -30,7 +30,7 @@ ALL = ["namespaces", "filter", "limits"]
 BECOME_A_RANGE = """
 import os, sys
 from acme_lib.errors import GradingError
-from acme_lib.grade import lockdown
+from acme_lib.grade.boundary import lockdown
 ready, go = os.pipe(), os.pipe()
 child = os.fork()
 if child == 0:
@@ -49,8 +49,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 REPORT = """
 import json, os, sys, threading, time, warnings
-from acme_lib.grade import sandbox as boundary
-from acme_lib.grade.sandbox import Limits, Sandbox
+from acme_lib.grade.boundary import sandbox as boundary
+from acme_lib.grade.boundary.sandbox import Limits, Sandbox
 
 for _ in range(60):  # the same user is busy elsewhere
     threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
@@ -259,7 +259,7 @@ def test_a_small_course_as_an_ordinary_user(root, folder):
 FROM = """
 import json
 import acme_lib, numpy
-from acme_lib.grade import sandbox as boundary
+from acme_lib.grade.boundary import sandbox as boundary
 code = (
     "import acme_lib, acme_lib.models, matplotlib, numpy, os, sys\\n"
     "result = [acme_lib.__file__, numpy.__file__, os.listdir(os.path.dirname(os.path.dirname(acme_lib.__file__)))]"
@@ -364,7 +364,9 @@ sys.platform = "darwin"
 
 def test_on_macos_limits_hold(forget, monkeypatch):
     """What only Linux has is taken away on both sides: the sandbox starts all the same, and says what is open."""
-    boot = boundary._BOOT.replace("from acme_lib.grade.far_side", f"{MACOS}\nfrom acme_lib.grade.far_side")
+    boot = boundary._BOOT.replace(
+        "from acme_lib.grade.boundary.far_side", f"{MACOS}\nfrom acme_lib.grade.boundary.far_side"
+    )
     assert boot != boundary._BOOT
     monkeypatch.setattr(boundary, "_BOOT", boot)
     for name in ("pidfd_open", "setresuid", "setresgid"):
@@ -389,7 +391,7 @@ def test_what_a_killed_process_left_is_removed(monkeypatch, tmp_path):
     code = (
         "import os, sys, tempfile\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
-        "from acme_lib.grade.sandbox import _Scratch\n"
+        "from acme_lib.grade.boundary.sandbox import _Scratch\n"
         "made = _Scratch()\nopen(made.path + '/x', 'w').close()\nprint(made.path, flush=True)\nos.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

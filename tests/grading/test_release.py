@@ -13,10 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from acme_lib.cli import main
-from acme_lib.errors import ReleaseError
-from acme_lib.grade.archive import safe_names, write_file, zip_bytes
-from acme_lib.grade.release import (
+from acme_lib.build.archive import safe_names, write_file, zip_bytes
+from acme_lib.build.release import (
     FILES,
     FOLDERS,
     TELLING,
@@ -26,6 +24,8 @@ from acme_lib.grade.release import (
     find_secrets,
     make_release,
 )
+from acme_lib.cli import main
+from acme_lib.errors import ReleaseError
 
 ROOT = Path(__file__).parents[2]
 NAME = "01_chemical_master_equation/chemical_master_equation"
@@ -206,7 +206,7 @@ def test_a_stale_exercise_is_refused(tmp_path, monkeypatch, capsys):
 
 def test_a_stray_answer_is_refused(tmp_path, monkeypatch, release):
     """An answer that an instructor left in a chapter, an exercise without a solution, and a link out of the course."""
-    monkeypatch.setattr("acme_lib.grade.release.compare_assignments", lambda root: {f"exercises/{NAME}.ipynb": True})
+    monkeypatch.setattr("acme_lib.build.release.compare_assignments", lambda root: {f"exercises/{NAME}.ipynb": True})
     course = copy_course(tmp_path)
     assert make_release(course, tmp_path / "one.zip").path.read_bytes() == release.path.read_bytes()
     (course / "course/notes.md").write_text("    return np.array([k, gamma * a, c * a * (a - 1) / 2, d * a * b])\n")

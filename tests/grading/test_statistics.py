@@ -15,10 +15,10 @@ from scipy import stats
 from traitlets.config import Config
 
 from acme_lib.cli import main
-from acme_lib.grade.marks import Marks, Question, Student, open_gradebook, read_marks
-from acme_lib.grade.misconceptions import Misconceptions, find_misconceptions
-from acme_lib.grade.pages import escape, write_names, write_page, write_table
-from acme_lib.grade.statistics import correlate, find_statistics, write_statistics
+from acme_lib.report.marks import Marks, Question, Student, open_gradebook, read_marks
+from acme_lib.report.misconceptions import Misconceptions, find_misconceptions
+from acme_lib.report.pages import escape, write_names, write_page, write_table
+from acme_lib.report.statistics import correlate, find_statistics, write_statistics
 from acme_lib.teach.check import NOT_WRITTEN, CheckFailed, check_values, hidden_checks
 from acme_lib.teach.check_slips import SLIPS, announce, find_slips
 

@@ -29,8 +29,10 @@ MAY_IMPORT = {
     "plot": SCIENCE,
     "cases": SCIENCE | {"plot"},
     "teach": SCIENCE | {"plot"},
-    "grade": {"errors", "plot", "teach"},
-    "cli": SCIENCE | {"plot", "teach", "grade"},
+    "grade": {"errors", "teach", "build"},
+    "report": {"errors", "plot", "teach", "grade", "build"},
+    "build": {"errors", "teach"},
+    "cli": SCIENCE | {"plot", "teach", "grade", "report", "build"},
 }
 MAY_DRAW = {"plot", "teach", "cli"}
 DRAWING = {"matplotlib", "ipywidgets", "IPython"}
@@ -101,7 +103,7 @@ def test_imports_point_one_way(path):
         ("plot", "import acme_lib.cases"),
         ("cases", "import matplotlib.pyplot as plt"),
         ("teach", "import acme_lib.cli"),
-        ("teach", "from acme_lib.grade import release"),
+        ("teach", "from acme_lib.build import release"),
         ("grade", "from acme_lib.simulate import simulate_ssa"),
         ("grade", "import matplotlib.pyplot as plt"),
         ("master", "import matplotlib.pyplot as plt"),

@@ -708,7 +708,7 @@ def forged_frames(kit):
     deserves=22,
 )
 def forged_markers(kit):
-    load = "from acme_lib.grade import wire\n"
+    load = "from acme_lib.grade.boundary import wire\n"
     answers = {
         "mean_waiting_time": load + "return wire.OwnFunction('check_values')",
         "reaction_probabilities": load

@@ -7,12 +7,12 @@ from scipy import integrate, stats
 from acme_lib.errors import ParameterError
 from acme_lib.noise import (
     coefficient_of_variation,
-    coverage,
     fano_factor,
     intervals,
     skewness,
     squared_coefficient_of_variation,
 )
+from tests.benchmarks import coverage
 
 FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
 
@@ -162,7 +162,7 @@ def test_samples_of_equal_counts_are_left_out():
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [20, 100])
 def test_intervals_cover_everywhere(n):
-    """The table of `acme_lib.noise.coverage` (``uv run pytest -m slow tests/library/test_noise_intervals.py``)."""
+    """The table of `tests.benchmarks.coverage` (``uv run pytest -m slow tests/library/noise/test_intervals.py``)."""
     rng = np.random.default_rng(29)
     for mean in (0.1, 1, 3, 10, 100):
         for fano in (1, 2, 6, 21):

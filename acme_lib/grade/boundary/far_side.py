@@ -7,7 +7,7 @@ reads its first line; it shares nothing writable with the nursery or with other 
 it started when it ends.
 
 Nothing here is trusted, this file included: once a student's code runs, all that leaves the process may be forged.
-What may be believed is decided on the other side (`acme_lib.grade.sandbox`).
+What may be believed is decided on the other side (`acme_lib.grade.boundary.sandbox`).
 """
 
 import gc
@@ -28,7 +28,7 @@ import traceback
 import types
 import warnings
 
-from acme_lib.grade import lockdown, wire
+from acme_lib.grade.boundary import lockdown, wire
 
 MAX_PRINTED = 2_000
 MAX_ERROR_TEXT = 300

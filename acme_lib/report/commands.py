@@ -47,9 +47,9 @@ def add_commands(commands, find_course):
 
 def _with_gradebook(options, root, act):
     """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
+    from acme_lib.build.exercises import load_config
     from acme_lib.errors import AcmeError, MissingExtraError
-    from acme_lib.grade.marks import open_gradebook
-    from acme_lib.teach.assignments import load_config
+    from acme_lib.report.marks import open_gradebook
 
     config = load_config(root)
     url = options.db or config.CourseDirectory.db_url
@@ -74,10 +74,10 @@ def update_penalties(options, config, gradebook):
 
 def export_grades(options, config, gradebook):
     """Write the file and name who is not in it; 1 when a grade is missing."""
+    from acme_lib.build.archive import write_file
     from acme_lib.errors import GradebookError
-    from acme_lib.grade.archive import write_file
-    from acme_lib.grade.exports import export_canvas, export_moodle, export_worksheet, read_roster
-    from acme_lib.grade.marks import read_marks
+    from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster
+    from acme_lib.report.marks import read_marks
 
     marks = [read_marks(gradebook, name) for name in options.assignments]
     roster = read_roster(options.roster) if options.roster else None
@@ -98,9 +98,9 @@ def export_grades(options, config, gradebook):
 
 def bundle_feedback(options, config, gradebook):
     """Write the zip files and name who gets none; 1 when a page is missing."""
-    from acme_lib.grade.bundles import collect_feedback, write_bundles, write_moodle_bundle
-    from acme_lib.grade.exports import match_students, read_roster
-    from acme_lib.grade.marks import read_marks
+    from acme_lib.report.bundles import collect_feedback, write_bundles, write_moodle_bundle
+    from acme_lib.report.exports import match_students, read_roster
+    from acme_lib.report.marks import read_marks
 
     marks = read_marks(gradebook, options.assignment)
     feedback = collect_feedback(marks, config)
@@ -125,10 +125,10 @@ def bundle_feedback(options, config, gradebook):
 
 def show_statistics(options, config, gradebook):
     """Write the page."""
-    from acme_lib.grade.archive import write_file
-    from acme_lib.grade.marks import find_order, read_marks
-    from acme_lib.grade.misconceptions import find_misconceptions
-    from acme_lib.grade.statistics import find_statistics, write_statistics
+    from acme_lib.build.archive import write_file
+    from acme_lib.report.marks import find_order, read_marks
+    from acme_lib.report.misconceptions import find_misconceptions
+    from acme_lib.report.statistics import find_statistics, write_statistics
 
     course = config.CourseDirectory
     order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
@@ -142,8 +142,8 @@ def show_copying(options, config, gradebook):
     """Write the page and the file."""
     from dataclasses import replace
 
-    from acme_lib.grade.archive import write_file
-    from acme_lib.grade.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
+    from acme_lib.build.archive import write_file
+    from acme_lib.report.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
 
     students = [student.id for student in gradebook.students]
     answers, release, unread = collect_answers(students, options.assignment, config)

@@ -15,7 +15,7 @@ import acme_lib as acme
 from acme_lib.network.bounds import bound_program
 from acme_lib.network.expression import _MEANING, MAX_STACK, Expression
 from acme_lib.network.rates import run_program
-from acme_lib.simulate import general, record
+from acme_lib.simulate import record, ssa_general
 from acme_lib.simulate.task import make_task
 
 FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
@@ -265,7 +265,9 @@ def test_windows_are_long_and_their_bounds_are_tight(rate, least_width):
     table, bound, now = network.rate_table.arrays, np.zeros(2), 0.7
     scratch = np.empty(MAX_STACK), np.empty(MAX_STACK)
     state = np.ones(2)
-    status, _, _, _, end = general._open_window(state, now, 9.0, 4.0, table, table[14], np.array([1]), bound, *scratch)
+    status, _, _, _, end = ssa_general._open_window(
+        state, now, 9.0, 4.0, table, table[14], np.array([1]), bound, *scratch
+    )
     assert status == 0 and least_width <= end - now <= 4.0
     true = [network.propensities([1], t)[1] for t in np.linspace(now, end, 201)]
     assert max(true) <= bound[1]
@@ -299,9 +301,9 @@ def test_rates_that_go_wrong_in_time_are_errors(text, message):
 
 
 def test_a_bound_that_fails_is_never_silent():
-    task = make_task(general.run_general_range, two_stage(), {}, 1.0, size=1, rng=seeded(), **{})
+    task = make_task(ssa_general.run_general_range, two_stage(), {}, 1.0, size=1, rng=seeded(), **{})
     with pytest.raises(RuntimeError, match="the bound of the rate in '0 -> M : k_m' does not hold at t=0.5"):
-        general._check(task, (general.LOOSE_BOUND, 0, 0, 1.0, np.zeros(2)), 0.5)
+        ssa_general._check(task, (ssa_general.LOOSE_BOUND, 0, 0, 1.0, np.zeros(2)), 0.5)
 
 
 # --- the same answer as the direct method -----------------------------------------------------------------------------
@@ -336,17 +338,17 @@ def test_same_seed_same_answer_on_any_number_of_threads(scaled):
 @pytest.mark.jit
 def test_a_new_network_compiles_nothing():
     acme.simulate_ssa(parse("0 => M : t"), {}, 1, rng=seeded())
-    compiled = list(general._general_method.signatures)
+    compiled = list(ssa_general._general_method.signatures)
     network = parse("A -> B : k*exp(-t)\nB -> A : k\nat 0.5 : A = A + 1", k=2.0)
     for options in ({"keep": "events"}, {"stop": "A > 3"}, {"keep": "summary"}, {"parameters": {"k": np.ones(4)}}):
         acme.simulate_ssa(network, {"A": 5}, 1, size=4, rng=seeded(), **options)
-    assert general._general_method.signatures == compiled and len(compiled) == 1
+    assert ssa_general._general_method.signatures == compiled and len(compiled) == 1
 
 
 def test_a_task_travels_and_can_be_interrupted(scaled):
     network = parse("0 => M : k*t + 0*f(1)\nwhen f(1.5) > M - 3 : M = 0\nwhen M > 60 : M = 0", k=40.0, f=light)
-    options = {"max_events": 10**6, **general.general_options(network, "t >= 1.5", "events")}
-    task = make_task(general.run_general_range, network, {}, 2.0, size=3, rng=seeded(), **options)
+    options = {"max_events": 10**6, **ssa_general.general_options(network, "t >= 1.5", "events")}
+    task = make_task(ssa_general.run_general_range, network, {}, 2.0, size=3, rng=seeded(), **options)
     flag = np.zeros(1, dtype=np.int64)
     with np.errstate(over="ignore"):
         here = task.run_range(task, 0, 3, flag)
@@ -355,14 +357,14 @@ def test_a_task_travels_and_can_be_interrupted(scaled):
         assert len(here.record.times) > 0
         flag[0] = 1
         long = make_task(
-            general.run_general_range,
+            ssa_general.run_general_range,
             parse("0 => M : k*(2 + sin(t))", k=scaled(1e6, 100.0)),
             {},
             1e3,
             size=1,
             rng=seeded(),
             max_events=10**12,
-            **general.general_options(parse("0 => M : k*t", k=1), None, "counts"),
+            **ssa_general.general_options(parse("0 => M : k*t", k=1), None, "counts"),
         )
         assert long.run_range(long, 0, 1, flag).events[0] < 10_000
 
@@ -678,7 +680,7 @@ def test_a_record_knows_stops_and_parameters(scaled):
 
 def test_a_record_grows_as_needed(monkeypatch):
     reference = acme.simulate_ssa(two_stage(), {}, 3, size=6, rng=seeded(), keep="events", stop="P > 60", threads=1)
-    monkeypatch.setattr(general, "_FIRST_ROOM", 1)
+    monkeypatch.setattr(ssa_general, "_FIRST_ROOM", 1)
     most = int(np.diff(reference.offsets).max())  # a trajectory that is run again does not count its events twice
     options = {"keep": "events", "stop": "P > 60", "threads": 1, "max_events": most}
     kept = acme.simulate_ssa(two_stage(), {}, 3, size=6, rng=seeded(), **options)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
 
+from acme_lib.build.archive import safe_names, write_file, zip_bytes
 from acme_lib.errors import GradebookError
-from acme_lib.grade.archive import safe_names, write_file, zip_bytes
-from acme_lib.grade.exports import find_participant
+from acme_lib.report.exports import find_participant
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def write_moodle_bundle(feedback, rows, path, *, worksheet):
     ----------
     feedback : Feedback
     rows : dict of str to dict
-        Row of the grading worksheet for each student (`acme_lib.grade.exports.match_students`).
+        Row of the grading worksheet for each student (`acme_lib.report.exports.match_students`).
     path : path
     worksheet : path
         For messages.

@@ -16,8 +16,8 @@ from acme_lib.master import (
     total_variation,
     uniformisation,
 )
-from acme_lib.master.in_time import find_switches
 from acme_lib.master.krylov import ShiftInvert
+from acme_lib.master.varying_rates import find_switches
 from acme_lib.network import ReactionNetwork
 
 parse = ReactionNetwork.parse

@@ -1,6 +1,6 @@
 r"""How often the intervals cover the truth, and how often a true law is rejected: measured, not promised.
 
-``python -m acme_lib.noise.coverage`` prints the tables below (about five minutes; ``--repetitions``, ``--seed`` and
+``python -m tests.benchmarks.coverage`` prints the tables below (about five minutes; ``--repetitions``, ``--seed`` and
 ``--tables`` change them). Samples are drawn from laws whose measures are known. Figures are per cent; at 1,000
 repetitions (a half of them for reporters and bursts, a tenth for telegraph laws) their standard error is 0.7, 1 and 2.
 
@@ -328,7 +328,7 @@ def print_tables(repetitions, seed, names=tuple(TABLES)):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m acme_lib.noise.coverage", description=print_tables.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.coverage", description=print_tables.__doc__)
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=tuple(TABLES))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import nbformat
 
+from acme_lib.build.archive import write_file, zip_bytes
+from acme_lib.build.exercises import compare_assignments, load_config
 from acme_lib.errors import ReleaseError
-from acme_lib.grade.archive import write_file, zip_bytes
-from acme_lib.teach.assignments import compare_assignments, load_config
 
 FILES = (
     "CHANGELOG.md",

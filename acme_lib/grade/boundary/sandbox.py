@@ -1,6 +1,6 @@
 """The boundary, seen from the trusted side: a sandbox, the processes in it, and the door that leads to them.
 
-`Sandbox` starts the nursery of `acme_lib.grade.far_side` once, under bubblewrap where there is one; `Sandbox.admit`
+`Sandbox` starts the nursery of `acme_lib.grade.boundary.far_side` once, under bubblewrap where there is one; `Sandbox.admit`
 gives a fresh process for one submission, a `FarSide`. What comes back from it is measured, decoded and judged here
 before anything uses it: a late, malformed or oversized answer is `NoAnswer`, a `NotPlain` of the checks, and so costs
 its question alone.
@@ -38,7 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from acme_lib.errors import GradingError
-from acme_lib.grade import lockdown, wire
+from acme_lib.grade.boundary import lockdown, wire
 from acme_lib.teach.check_door import LocalDoor, NotPlain, Reply, advise_on_kind, error_name
 
 PRELOAD = (
@@ -269,7 +269,7 @@ import os, sys
 sys.path[:] = [sys.argv[1], *sys.argv[2].split(os.pathsep)]
 import acme_lib
 del sys.path[0], sys.argv[1:3]
-from acme_lib.grade.far_side import main
+from acme_lib.grade.boundary.far_side import main
 main()
 """
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import acme_lib as acme
 from acme_lib.network import rates
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.simulate import specialise, ssa
+from acme_lib.simulate import ssa, ssa_compiled
 from acme_lib.simulate.task import make_task
 
 TWO_STAGE = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
@@ -27,7 +27,7 @@ VALUES = {"k_m": 10.0, "k_p": 5.0, "g_m": 1.0, "g_p": 0.5}
 def cache(tmp_path, monkeypatch):
     """A cache folder of its own for each test, and nothing loaded."""
     monkeypatch.setenv("ACME_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(specialise, "_LOADED", {})
+    monkeypatch.setattr(ssa_compiled, "_LOADED", {})
     return tmp_path / "cache"
 
 
@@ -103,7 +103,7 @@ def test_propensities_are_the_same_bit_for_bit(name):
     text, values, _ = NETWORKS[name]
     network = acme.ReactionNetwork.parse(text, **values)
     table, n = network.rate_table, len(network.species)
-    assert specialise.write_source(network).isascii()
+    assert ssa_compiled.write_source(network).isascii()
     known = {f"c{j}": value for j, value in enumerate(table.scale)}
     known |= {f"p{i}": value for i, value in enumerate(table.parameters)}
     known |= {f"q{i}": value for i, value in enumerate(table.operands)}
@@ -114,7 +114,7 @@ def test_propensities_are_the_same_bit_for_bit(name):
         for j in range(len(table.scale)):
             local = known | {f"s{i}": x[i] for i in range(n)}
             with np.errstate(all="ignore"):
-                exec("\n".join(specialise._propensity(table, j, n)), local)
+                exec("\n".join(ssa_compiled._propensity(table, j, n)), local)
                 expected = rates.propensity(j, x, 0.0, table.arrays, stack)
             assert float(local[f"a{j}"]).hex() == float(expected).hex()
 
@@ -161,7 +161,7 @@ def test_parameters_and_starts_of_each_trajectory(scaled):
     assert len(np.unique(table.counts[:, -1, 1])) > 2
     # all in one range
     network, rng, stop = two_stage(), np.random.default_rng(5), np.zeros(1, dtype=np.int64)
-    options = dict(max_events=1000, choice=specialise.KernelChoice(network, True, size, 1))
+    options = dict(max_events=1000, choice=ssa_compiled.KernelChoice(network, True, size, 1))
     times = table.times.copy()
     task = make_task(ssa._run_range, network, starts, times, size=size, rng=rng, parameters=rows, **options)
     with np.errstate(all="ignore"):
@@ -237,7 +237,7 @@ def test_compile_is_true_false_or_none():
 def test_the_source_holds_no_word_of_the_user():
     text = "0 => secret_species : secret_rate*hill(secret_species, 3.25, 7, 2)\nsecret_species -> 0 : secret_g"
     network = acme.ReactionNetwork.parse(text, secret_rate=41.5, secret_g=17.25)
-    source = specialise.write_source(network)
+    source = ssa_compiled.write_source(network)
     for word in ("secret", "41.5", "17.25", "3.25"):
         assert word not in source
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
@@ -245,30 +245,30 @@ def test_the_source_holds_no_word_of_the_user():
 
 
 def test_values_do_not_change_the_source():
-    source = specialise.write_source(two_stage())
-    assert specialise.write_source(two_stage(k_m=3.0, g_p=0.0)) == source
+    source = ssa_compiled.write_source(two_stage())
+    assert ssa_compiled.write_source(two_stage(k_m=3.0, g_p=0.0)) == source
     other = acme.ReactionNetwork.parse("0 -> X : a\nX -> X + Y : b\nX -> 0 : c\nY -> 0 : d", a=1, b=2, c=3, d=4)
-    assert specialise.write_source(other) == source
+    assert ssa_compiled.write_source(other) == source
 
 
 @pytest.mark.jit
 def test_a_changed_parameter_compiles_nothing():
     both(two_stage(), {})
-    kernel = specialise.load_kernel(two_stage())
+    kernel = ssa_compiled.load_kernel(two_stage())
     both(two_stage(k_p=1.0), {})
     both(two_stage(), {}, parameters={"k_p": np.linspace(1, 2, 20)})
-    assert specialise.load_kernel(two_stage(g_m=0.1)) is kernel
-    assert len(kernel.signatures) == 1 and len(specialise._LOADED) == 1
+    assert ssa_compiled.load_kernel(two_stage(g_m=0.1)) is kernel
+    assert len(kernel.signatures) == 1 and len(ssa_compiled._LOADED) == 1
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 SCRIPT = f"""
     import numpy as np, acme_lib as acme
-    from acme_lib.simulate import specialise
+    from acme_lib.simulate import ssa_compiled
     network = acme.ReactionNetwork.parse({TWO_STAGE!r}, k_m=10, k_p=5, g_m=1, g_p=0.5)
     ensemble = acme.simulate_ssa(network, {{}}, [0, 5], size=50, rng=np.random.default_rng(1), compile=True)
-    stats = specialise.load_kernel(network).stats
+    stats = ssa_compiled.load_kernel(network).stats
     print(sum(stats.cache_misses.values()), sum(stats.cache_hits.values()), ensemble.counts.sum())
 """
 
@@ -304,27 +304,27 @@ def test_a_folder_that_cannot_be_written_is_replaced_by_a_temporary_one(tmp_path
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("ACME_CACHE_DIR", str(tmp_path / "file"))
     assert_same_bits(two_stage(), {}, t=scaled(5.0, 0.3), size=3)
-    assert list(specialise._temporary_folder().glob("kernel_*.py"))
+    assert list(ssa_compiled._temporary_folder().glob("kernel_*.py"))
 
 
 def test_a_file_that_was_changed_is_written_again(cache):
-    path = specialise._write(cache, "a = 1\n")
+    path = ssa_compiled._write(cache, "a = 1\n")
     path.write_text("a = 2\n")
-    assert specialise._write(cache, "a = 1\n").read_text() == "a = 1\n"
+    assert ssa_compiled._write(cache, "a = 1\n").read_text() == "a = 1\n"
     assert path.stat().st_mtime == 0
 
 
 def test_kernels_that_were_not_used_for_longest_are_deleted(cache, monkeypatch):
-    monkeypatch.setattr(specialise, "_MOST_KEPT", 3)
-    paths = [specialise._write(cache, f"a = {i}\n") for i in range(3)]
+    monkeypatch.setattr(ssa_compiled, "_MOST_KEPT", 3)
+    paths = [ssa_compiled._write(cache, f"a = {i}\n") for i in range(3)]
     compiled = cache / "__pycache__" / f"{paths[1].stem}.simulate-1.py311.nbi"
     compiled.parent.mkdir()
     compiled.touch()
     for path, used in zip(paths, (3.0, 1.0, 2.0), strict=True):
         os.utime(path, (used, 0))
-    specialise._write(cache, "a = 2\n")  # used again: nothing is new
+    ssa_compiled._write(cache, "a = 2\n")  # used again: nothing is new
     assert all(path.exists() for path in paths)
-    new = specialise._write(cache, "a = 3\n")
+    new = ssa_compiled._write(cache, "a = 3\n")
     assert [path.exists() for path in (*paths, new, compiled)] == [True, False, True, True, False]
 
 
@@ -335,19 +335,19 @@ def test_kernels_that_were_not_used_for_longest_are_deleted(cache, monkeypatch):
 def loads(monkeypatch):
     """The networks whose kernel is asked for; nothing is compiled, and the choice is as with a compiler."""
     seen = []
-    monkeypatch.setattr(specialise, "load_kernel", lambda network: seen.append(network) or "kernel")
-    monkeypatch.setattr(specialise.numba.config, "DISABLE_JIT", 0)
+    monkeypatch.setattr(ssa_compiled, "load_kernel", lambda network: seen.append(network) or "kernel")
+    monkeypatch.setattr(ssa_compiled.numba.config, "DISABLE_JIT", 0)
     return seen
 
 
 def choice(size=1000, wanted=None):
-    return specialise.KernelChoice(two_stage(), wanted, size, 2)
+    return ssa_compiled.KernelChoice(two_stage(), wanted, size, 2)
 
 
 def run_ranges(made, seconds, monkeypatch, ranges=3, trajectories=10):
     """What a choice decides before each range when ranges take so many seconds."""
     now = [0.0]
-    monkeypatch.setattr(specialise.time, "thread_time", lambda: now[0])
+    monkeypatch.setattr(ssa_compiled.time, "thread_time", lambda: now[0])
     decided = []
     for _ in range(ranges):
         decided.append(made.kernel(trajectories) is not None)
@@ -371,12 +371,12 @@ def test_a_long_run_changes_the_kernel_once_measured(loads, monkeypatch):
 def test_what_is_on_disk_pays_earlier(loads, monkeypatch):
     run = dict(seconds=0.01, monkeypatch=monkeypatch)
     assert run_ranges(choice(), **run) == [False, False, False]
-    monkeypatch.setattr(specialise, "_is_on_disk", lambda source: True)
+    monkeypatch.setattr(ssa_compiled, "_is_on_disk", lambda source: True)
     assert run_ranges(choice(), **run) == [False, False, True]
 
 
 def test_what_is_loaded_is_used_at_once(loads, monkeypatch):
-    specialise._LOADED[specialise.write_source(two_stage())] = "kernel"
+    ssa_compiled._LOADED[ssa_compiled.write_source(two_stage())] = "kernel"
     assert run_ranges(choice(), 0.0, monkeypatch) == [True, True, True]
 
 
@@ -389,7 +389,7 @@ def test_without_a_place_to_write_the_table_goes_on(loads, monkeypatch):
     def fail(network):
         raise OSError("no space left")
 
-    monkeypatch.setattr(specialise, "load_kernel", fail)
+    monkeypatch.setattr(ssa_compiled, "load_kernel", fail)
     assert run_ranges(choice(), 1.0, monkeypatch) == [False, False, False]
     with pytest.raises(OSError, match="no space left"):
         choice(wanted=True).kernel(1)
@@ -404,7 +404,7 @@ def test_one_thread_decides_and_the_others_go_on(loads, monkeypatch):
         assert leave.wait(10)
         return "kernel"
 
-    monkeypatch.setattr(specialise, "load_kernel", slow)
+    monkeypatch.setattr(ssa_compiled, "load_kernel", slow)
     run_ranges(made, 1.0, monkeypatch, ranges=2)
     thread = threading.Thread(target=made.kernel, args=(10,))
     thread.start()
@@ -430,9 +430,9 @@ def test_a_switch_in_the_middle_leaves_no_trace(monkeypatch):
 
         def kernel(self, n, after=after, asked=asked):
             asked.append(n)
-            return specialise.load_kernel(self._network) if len(asked) > after else None
+            return ssa_compiled.load_kernel(self._network) if len(asked) > after else None
 
-        monkeypatch.setattr(specialise.KernelChoice, "kernel", kernel)
+        monkeypatch.setattr(ssa_compiled.KernelChoice, "kernel", kernel)
         mixed = acme.simulate_ssa(
             two_stage(), {}, np.linspace(0, 5, 7), size=300, rng=np.random.default_rng(5), threads=2
         )
@@ -444,16 +444,16 @@ def test_a_switch_in_the_middle_leaves_no_trace(monkeypatch):
 def test_a_long_run_is_specialised_and_a_short_one_is_not(monkeypatch):
     rng = np.random.default_rng(1)
     acme.simulate_ssa(two_stage(), {}, 1.0, size=100, rng=rng)
-    assert specialise._LOADED == {}
-    monkeypatch.setattr(specialise, "_seconds_to_compile", lambda source: 0.001)
+    assert ssa_compiled._LOADED == {}
+    monkeypatch.setattr(ssa_compiled, "_seconds_to_compile", lambda source: 0.001)
     acme.simulate_ssa(two_stage(), {}, 20.0, size=3000, rng=rng)
-    assert len(specialise._LOADED) == 1
+    assert len(ssa_compiled._LOADED) == 1
 
 
 @pytest.mark.jit
 def test_an_interrupt_reaches_the_specialised_kernel():
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=1e7, g=1.0)
-    options = dict(max_events=10**9, choice=specialise.KernelChoice(network, True, 1, 1))
+    options = dict(max_events=10**9, choice=ssa_compiled.KernelChoice(network, True, 1, 1))
     task = make_task(ssa._run_range, network, {}, [0, 1e3], size=1, rng=np.random.default_rng(1), **options)
     stop = np.zeros(1, dtype=np.int64)
     thread = threading.Thread(target=ssa._run_range, args=(task, 0, 1, stop))

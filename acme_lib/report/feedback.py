@@ -15,8 +15,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from traitlets import default
 
-from acme_lib.grade.pages import escape, write_facts, write_page
 from acme_lib.grade.submission import grade_id, is_graded, is_solution, neutralise
+from acme_lib.report.pages import escape, write_facts, write_page
 from acme_lib.teach.check import NOT_WRITTEN
 from acme_lib.teach.check_slips import SLIPS, find_slips
 

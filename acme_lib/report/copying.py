@@ -27,9 +27,9 @@ from pygments.token import Text as Blank
 from scipy import sparse
 
 from acme_lib.errors import GradebookError
-from acme_lib.grade.exports import write_csv
-from acme_lib.grade.pages import escape, write_facts, write_names, write_page, write_table
 from acme_lib.plot import FILL, Picture, png, subplots
+from acme_lib.report.exports import write_csv
+from acme_lib.report.pages import escape, write_facts, write_names, write_page, write_table
 
 LENGTH = 12  # tokens of a passage: about one and a half lines
 LEAST = 20  # passages that two submissions must share to be listed

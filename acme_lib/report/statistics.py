@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from acme_lib.grade.misconceptions import Misconceptions
-from acme_lib.grade.pages import escape, write_facts, write_names, write_page, write_table
 from acme_lib.plot import FILL, Picture, png, subplots
+from acme_lib.report.misconceptions import Misconceptions
+from acme_lib.report.pages import escape, write_facts, write_names, write_page, write_table
 from acme_lib.teach.check_slips import SLIPS
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"

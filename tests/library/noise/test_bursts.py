@@ -8,7 +8,8 @@ from scipy import optimize, stats
 
 from acme_lib.errors import CannotTellWarning, ParameterError
 from acme_lib.laws import telegraph
-from acme_lib.noise import bursts, coverage, fit_genes, fit_negative_binomial, fit_telegraph
+from acme_lib.noise import bursts, fit_genes, fit_negative_binomial, fit_telegraph
+from tests.benchmarks import coverage
 
 FALSE_POSITIVE = 1e-6
 

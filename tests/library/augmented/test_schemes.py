@@ -20,10 +20,10 @@ from acme_lib.augmented import (
     build_augmented,
     solve_augmented,
 )
-from acme_lib.augmented.evolve import _Implicit
 from acme_lib.augmented.explicit import Operator, find_method, stability_limit
 from acme_lib.augmented.rational import Propagator, pade_fractions
 from acme_lib.augmented.schemes import SCHEMES, minmod, monotonized_central, superbee, van_leer
+from acme_lib.augmented.transient import _Implicit
 from acme_lib.errors import ParameterError, StabilityError
 
 

@@ -1,0 +1,1 @@
+"""What an instructor makes of a graded assignment: exports, feedback pages, statistics, a hint at similar answers."""
