@@ -9,29 +9,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = {"network", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
-SCIENCE = {"errors", "progress"} | ROOMS
+ROOMS = {"network", "processes", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
+# Single files that any room may use: they know nothing of the course.
+TOOLS = {"errors", "checks", "arrays", "files", "progress"}
+SCIENCE = TOOLS | ROOMS
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
 # door through which a notebook enters, and no room may enter by it.
 MAY_IMPORT = {
     "errors": set(),
+    "checks": {"errors"},
+    "arrays": set(),
+    "files": set(),
     "progress": set(),
-    "network": {"errors"},
-    "models": {"errors", "network"},
-    "sbml": {"errors", "network"},
-    "simulate": {"errors", "progress", "network"},
-    "master": {"errors", "progress", "network"},
-    "augmented": {"errors", "progress", "network"},
-    "approximate": {"errors", "network", "simulate", "master"},
-    "laws": {"errors"},
-    "noise": {"errors", "laws"},
+    "network": TOOLS,
+    "processes": TOOLS | {"network"},
+    "models": TOOLS | {"network"},
+    "sbml": TOOLS | {"network"},
+    "simulate": TOOLS | {"network", "processes"},
+    "master": TOOLS | {"network"},
+    "augmented": TOOLS | {"network", "processes"},
+    "approximate": TOOLS | {"network", "simulate", "master"},
+    "laws": TOOLS,
+    "noise": TOOLS | {"laws"},
     "plot": SCIENCE,
     "cases": SCIENCE | {"plot"},
     "teach": SCIENCE | {"plot"},
-    "grade": {"errors", "teach", "build"},
-    "report": {"errors", "plot", "teach", "grade", "build"},
-    "build": {"errors", "teach"},
+    "grade": TOOLS | {"teach", "build"},
+    "report": TOOLS | {"plot", "teach", "grade", "build"},
+    "build": TOOLS | {"teach"},
     "cli": SCIENCE | {"plot", "teach", "grade", "report", "build"},
 }
 MAY_DRAW = {"plot", "teach", "cli"}

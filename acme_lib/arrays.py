@@ -1,0 +1,19 @@
+"""Arrays that nobody changes by mistake."""
+
+import numpy as np
+
+
+def freeze(*values):
+    """Make arrays read-only, and return them: facts are shared between results and threads.
+
+    What is no array is passed by. One value is returned as itself, several as a tuple.
+    """
+    for value in values:
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+    return values[0] if len(values) == 1 else values
+
+
+def freeze_fields(facts):
+    """Make all arrays of a dataclass read-only; for its ``__post_init__``."""
+    freeze(*vars(facts).values())

@@ -1,0 +1,110 @@
+"""Arguments, checked once for all rooms, with one form of message: what was expected, what came."""
+
+import operator
+
+import numpy as np
+
+from acme_lib.errors import ParameterError
+
+
+def expected(name, what, got, hint="", *, error=ParameterError):
+    """Return an error that says what was expected and what came.
+
+    >>> raise expected("size", "a whole number of at least 1", 0)
+    Traceback (most recent call last):
+    acme_lib.errors.ParameterError: size must be a whole number of at least 1, got 0
+
+    Parameters
+    ----------
+    name : str
+        The argument, as the caller wrote it.
+    what : str
+        What it must be.
+    got : object
+        What came; its repr is shown, shortened.
+    hint : str, optional
+        How to fix it: a sentence or an example of what to write.
+    error : type, optional
+    """
+    return error(f"{name} must be {what}, got {shorten(got)}{f': {hint}' if hint else ''}")
+
+
+def shorten(value, most=80):
+    """Return the repr of a value, cut in the middle where it is long; numbers of NumPy as plain numbers."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 20]} … {text[-16:]}"
+
+
+def check_whole(name, value, least=0, most=None):
+    """Return a whole number as an int; ``True``, 2.5 and text are none, 2.0 is refused too."""
+    ok = not isinstance(value, bool | np.bool_) and hasattr(type(value), "__index__") and np.ndim(value) == 0
+    if ok:
+        whole = operator.index(value)
+        if whole >= least and (most is None or whole <= most):
+            return whole
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise expected(name, f"a whole number {limits}", value)
+
+
+def is_number(value):
+    """Whether a value is one finite real number, of Python or NumPy; a truth value is none."""
+    return (
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )
+
+
+def check_number(name, value, *, above=None, least=None, below=None, most=None):
+    """Return one finite real number as a float, within bounds: above < value, least <= value, value < below, …."""
+    bounds = [
+        ("above {:g}", above, operator.gt),
+        ("of at least {:g}", least, operator.ge),
+        ("below {:g}", below, operator.lt),
+        ("of at most {:g}", most, operator.le),
+    ]
+    bounds = [(text, bound, holds) for text, bound, holds in bounds if bound is not None]
+    if is_number(value) and all(holds(value, bound) for _, bound, holds in bounds):
+        return float(value)
+    if above == 0 and len(bounds) == 1:
+        raise expected(name, "a positive number", value)
+    words = " and ".join(text.format(bound) for text, bound, _ in bounds)
+    raise expected(name, f"a number {words}" if words else "a finite number", value)
+
+
+def check_times(t, name="t"):
+    """Return times as an increasing float array; a single number is one time.
+
+    Everything that runs in time starts at time 0 and reports at the times that `t` lists, and at no other.
+    """
+    try:
+        times = np.atleast_1d(np.array(t, dtype=float))
+    except (TypeError, ValueError):
+        times = np.empty(0)
+    if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+        raise expected(
+            name, "a time or an increasing sequence of finite times", t, "write np.linspace(0, 10, 101), for example"
+        )
+    if times[0] < 0:
+        raise expected(name, "0 or later: everything starts at time 0", t)
+    return times
+
+
+def check_rng(rng):
+    """Return a `numpy.random.Generator`, and nothing else that could draw."""
+    if not isinstance(rng, np.random.Generator):
+        raise expected("rng", "a numpy.random.Generator", rng, "write rng=np.random.default_rng(seed)")
+    return rng
+
+
+def check_choice(name, value, choices):
+    """Return a value that is one of some words."""
+    if not (isinstance(value, str) and value in choices):
+        raise expected(
+            name,
+            " or ".join(map(repr, choices)) if len(choices) < 3 else f"one of {', '.join(map(repr, choices))}",
+            value,
+        )
+    return value
