@@ -270,10 +270,11 @@ def mass_action(j, x, table):
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def count_sets(j, x, table):
     """Return the constant of reaction `j` times the number of distinct sets of its reactant molecules, however many."""
+    start, species, count = table.reactant_start, table.reactant_species, table.reactant_count
     a = table.scale[j]
-    for i in range(table.reactant_start[j], table.reactant_start[j + 1]):
-        n = x[table.reactant_species[i]]
-        for k in range(table.reactant_count[i]):
+    for i in range(start[j], start[j + 1]):
+        n = x[species[i]]
+        for k in range(count[i]):
             a *= (n - k) / (k + 1.0)
     return a
 
@@ -281,10 +282,10 @@ def count_sets(j, x, table):
 @njit(cache=True, nogil=True, error_model="numpy")
 def special_propensity(j, x, t, table, stack):
     """Return the propensity of reaction `j` by the general formula; see `propensity`."""
+    start, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
     a = count_sets(j, x, table)
-    start, stop = table.program_start[j], table.program_start[j + 1]
-    if start != stop:
-        a *= run_program(table.codes, table.operands, start, stop, x, table.parameters, t, stack)
+    if start[j] != start[j + 1]:
+        a *= run_program(codes, operands, start[j], start[j + 1], x, parameters, t, stack)
     return a
 
 
