@@ -10,7 +10,7 @@ from acme_lib.laws.rates import check_positive
 
 
 @dataclass(frozen=True)
-class GrowthMode:
+class BirthDeathGrowthMode:
     """The profile that a growing population tends to, and the rate at which it grows.
 
     Attributes
@@ -54,7 +54,7 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
 
     Returns
     -------
-    GrowthMode
+    BirthDeathGrowthMode
 
     Raises
     ------
@@ -93,7 +93,7 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
     moved = (diagonal - rate) * profile
     moved[1:] += up * profile[:-1]
     moved[:-1] += down * profile[1:]
-    return GrowthMode(float(rate), profile, first + np.arange(len(birth)), float(np.abs(moved).max() / leave.max()))
+    return BirthDeathGrowthMode(float(rate), profile, first + np.arange(len(birth)), float(np.abs(moved).max() / leave.max()))
 
 
 def selected_logistic_mode(birth_factor, growth, omega):
@@ -113,7 +113,7 @@ def selected_logistic_mode(birth_factor, growth, omega):
 
     Returns
     -------
-    GrowthMode
+    BirthDeathGrowthMode
         Its states are the counts 1 … omega.
 
     References
