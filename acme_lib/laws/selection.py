@@ -93,7 +93,8 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
     moved = (diagonal - rate) * profile
     moved[1:] += up * profile[:-1]
     moved[:-1] += down * profile[1:]
-    return BirthDeathGrowthMode(float(rate), profile, first + np.arange(len(birth)), float(np.abs(moved).max() / leave.max()))
+    residual = float(np.abs(moved).max() / leave.max())
+    return BirthDeathGrowthMode(float(rate), profile, first + np.arange(len(birth)), residual)
 
 
 def selected_logistic_mode(birth_factor, growth, omega):

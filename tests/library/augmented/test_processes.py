@@ -1,5 +1,7 @@
 """Spaces, processes and the operator they make: against definitions, conservation; errors that say what to write."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,6 +37,7 @@ from acme_lib.augmented import (
     solve_augmented_stationary,
     solve_growth_mode,
 )
+from acme_lib.augmented.process import Process, find_continuum
 from acme_lib.errors import (
     DomainError,
     NetworkSyntaxError,
@@ -44,6 +47,7 @@ from acme_lib.errors import (
     TruncationWarning,
 )
 from acme_lib.network import ReactionNetwork
+from acme_lib.processes.burst_sizes import BurstSize
 
 parse = ReactionNetwork.parse
 
@@ -304,6 +308,49 @@ def test_bursts_alone_are_a_compound_poisson_process(jump, moments):
         assert mean == pytest.approx(60.5 + 3 * t * moments[0], rel=1e-5)
         assert second == pytest.approx(3 * t * moments[1], rel=1e-3)
         assert third == pytest.approx(3 * t * moments[2], rel=3e-3)
+
+
+@dataclass(frozen=True)
+class Halving(Process):
+    """Half of a species is lost at once: a process that the room does not have."""
+
+    species: str
+    rate: str
+
+    def enter(self, entries, rates):
+        axis, a = find_continuum(entries.space, self.species, self)
+        rate = np.broadcast_to(rates.acting(), entries.space.shape)
+        half = np.take(entries.index, np.arange(axis.cells) // 2, axis=a)
+        entries.add(half, entries.index, rate)
+        entries.add(entries.index, entries.index, -rate)
+
+
+@dataclass(frozen=True)
+class TriangularJump(BurstSize):
+    """Sizes with density 2 (1 - z/b)/b below b."""
+
+    largest: float | str
+    of_state = ("largest",)
+
+    @staticmethod
+    def integrated_tail(z, largest):
+        return np.maximum(largest - z, 0.0) ** 3 / (3 * largest**2)
+
+
+def test_a_process_and_a_burst_size_of_ones_own_touch_nothing_else():
+    """Mass is kept; bursts of mean b/3 against halving at the rate 2: the mean of the stationary law is b/3."""
+    space = AugmentedSpace(kind=States("on", frozen="off"), x=Continuum(8.0, 800))
+    system = build_augmented(
+        space, Halving("x", "2"), Burst("x", "1", TriangularJump("b")), Transition("on", "off", 0.0), b=1.5
+    )
+    matrix = system.matrix().toarray().reshape(2, 800, 2, 800)
+    assert matrix[0, :, 0].sum(axis=0) == pytest.approx(np.zeros(800), abs=1e-12)
+    assert not matrix[1].any() and not matrix[:, :, 1].any()
+    assert (space["x"].centres @ matrix[0, :, 0])[200] == pytest.approx(0.5 - 2.0, abs=1e-11)  # from 2.005 to 1.005
+    alone = AugmentedSpace(x=Continuum(8.0, 800))
+    law = solve_augmented_stationary(build_augmented(alone, Halving("x", "2"), Burst("x", "1", TriangularJump(1.5))))
+    assert law.mean("x") == pytest.approx(0.5, abs=0.01)
+    assert build_augmented(alone, Burst("x", "t", TriangularJump("1 + t"))).uses_time
 
 
 def test_influx_against_death_is_stationary():
