@@ -303,7 +303,7 @@ def _view(hidden_roots, data, packages):
 
 
 def _library():
-    return Path(__file__).resolve().parents[1]
+    return Path(__file__).resolve().parents[2]
 
 
 def _bind(path):

@@ -22,10 +22,11 @@ def grow(text, x0, t, *, seed=1, **options):
     return acme.simulate_population(network, x0, t, rng=np.random.default_rng(seed), progress=False, **options)
 
 
-def test_growth_and_division_have_the_exact_profile(scaled):
+@pytest.mark.jit
+def test_growth_and_division_have_the_exact_profile():
     """Growth V, uniform divisions at V²: the number grows at the rate 1, the profile tends to half a normal."""
     rule = acme.Hazard("V**2", share="uniform")
-    size, islands = scaled((3200, 16), (60, 3))
+    size, islands = 3200, 16
     options = {"division": rule, "size": size, "islands": islands}
     cells = grow("0 => V : V", {"V": 1.0}, [0, 4, 8], continuous=["V"], **options)
     z = z_of(islands)
@@ -34,17 +35,18 @@ def test_growth_and_division_have_the_exact_profile(scaled):
     edges = np.linspace(0.0, 2.0, 9)
     density, stderr = cells.profile("V", edges, 8.0)
     expected = 2 * np.diff(stats.norm.cdf(edges)) / np.diff(edges)
-    assert np.all(np.abs(density - expected) < z * np.maximum(stderr, 1e-12) + scaled(0.0, 1.0))
+    assert np.all(np.abs(density - expected) < z * np.maximum(stderr, 1e-12))
     # the total volume grows as e^t exactly on average: number times mean volume
     number, _ = cells.size(4.0)
     mean, mean_error = cells.mean("V", 4.0)
-    assert abs(number * mean / np.exp(4.0) - 1.0) < scaled(0.15, 1.0)
+    assert abs(number * mean / np.exp(4.0) - 1.0) < 0.15
     assert cells.mean(lambda cell: cell["V"] ** 2, 4.0)[0] > mean**2
     assert "Population of" in repr(cells) and cells["V"].shape == (islands, 3, size // islands)
 
 
-def test_selection_has_the_dominant_mode(scaled):
-    omega, size, islands = scaled((20, 2000, 10), (10, 30, 3))
+@pytest.mark.jit
+def test_selection_has_the_dominant_mode():
+    omega, size, islands = 20, 2000, 10
     text, values = "0 => X : L*X*(1 - X/W)\nX -> 0 : 1", {"L": 3.0, "W": float(omega)}
     options = {"parameters": values, "growth": "0.5*X/W", "size": size, "islands": islands}
     people = grow(text, {"X": round(0.6 * omega)}, [0, 4, 8], **options)
@@ -56,11 +58,12 @@ def test_selection_has_the_dominant_mode(scaled):
     assert abs(mean - mode.profile @ mode.states) < z * stderr
 
 
-def test_death_and_growth_cancel_in_the_mean(scaled):
-    options = {"growth": "1.5", "death": "0.5", "size": scaled(60_000, 400), "islands": 20}
+@pytest.mark.jit
+def test_death_and_growth_cancel_in_the_mean():
+    options = {"growth": "1.5", "death": "0.5", "size": 60_000, "islands": 20}
     people = grow("M -> 0 : c", {"M": 1}, [0, 1, 2], parameters={"c": 0.0}, **options)
     rate, error = people.growth_rate()
-    assert abs(rate - 1.0) < z_of(20) * error < scaled(0.025, 0.5)
+    assert abs(rate - 1.0) < z_of(20) * error < 0.025
     number, stderr = people.size(2.0)
     assert abs(number - np.exp(2.0)) < z_of(20) * stderr
 
