@@ -110,11 +110,11 @@ def grade_all(options):
 def audit_grades(options):
     """Print what became of each grade when it was made again; 1 when one differs."""
     from acme_lib.errors import GradingError
-    from acme_lib.grade.audit import make_again
+    from acme_lib.grade.audit import recompute
 
     count, differ = 0, 0
     try:
-        for again in make_again(_course_root(), options.assignment, options.student):
+        for again in recompute(_course_root(), options.assignment, options.student):
             count, differ = count + 1, differ + bool(again.differences)
             if again.differences:
                 lines = [*again.differences, *again.remarks]
