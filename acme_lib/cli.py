@@ -1,22 +1,9 @@
 """The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
 
 import argparse
-import hashlib
-import json
-import re
 import subprocess
 import sys
 from pathlib import Path
-
-_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_LANGUAGE = {
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "name": "python",
-    "nbconvert_exporter": "python",
-    "pygments_lexer": "ipython3",
-}
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 def main(arguments=None):
@@ -123,11 +110,11 @@ def grade_all(options):
 def audit_grades(options):
     """Print what became of each grade when it was made again; 1 when one differs."""
     from acme_lib.errors import GradingError
-    from acme_lib.grade.audit import make_again
+    from acme_lib.grade.audit import recompute
 
     count, differ = 0, 0
     try:
-        for again in make_again(_course_root(), options.assignment, options.student):
+        for again in recompute(_course_root(), options.assignment, options.student):
             count, differ = count + 1, differ + bool(again.differences)
             if again.differences:
                 lines = [*again.differences, *again.remarks]
@@ -144,6 +131,8 @@ def _course_root():
 
 def build_all(sources, check, timeout):
     """Build or compare chapters and, where none is named, the exercises; 1 when one fails or is out of step."""
+    from acme_lib.build.chapters import build_chapter, compare_chapter
+
     failed = 0 if sources else build_exercises(course_folder().parent, check)
     sources = sources or sorted(course_folder().glob("[0-9][0-9]_*.md"))
     if not sources:
@@ -151,7 +140,7 @@ def build_all(sources, check, timeout):
     for source in sources:
         if source.suffix != ".md" or not source.is_file():
             raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
-        problems = compare(source) if check else build(source, timeout)
+        problems = compare_chapter(source) if check else build_chapter(source, timeout)
         failed += bool(problems)
         for problem in problems:
             print(f"{source.with_suffix('.ipynb').name}: {problem}", file=sys.stderr)
@@ -182,12 +171,13 @@ def build_exercises(root, check):
 
 def release_course(output):
     """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    from acme_lib.build.chapters import compare_chapter
     from acme_lib.build.release import make_release
     from acme_lib.errors import ReleaseError
 
     course = course_folder()
     chapters = sorted(course.glob("[0-9][0-9]_*.md"))
-    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare(chapter)]
+    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare_chapter(chapter)]
     if problems:
         print("acme release: " + "\n".join(problems), file=sys.stderr)
         return 1
@@ -198,103 +188,6 @@ def release_course(output):
         return 1
     print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
     return 0
-
-
-def read_source(source):
-    """Return the notebook of a text source, not executed, with cell ids that follow from the cells."""
-    import jupytext
-
-    notebook = jupytext.read(source)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    # A notebook that still names its text source would overwrite it when a learner saves.
-    notebook.metadata = {"kernelspec": dict(_KERNEL), "language_info": dict(_LANGUAGE)}
-    seen = {}
-    for cell in notebook.cells:
-        key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
-        seen[key] = seen.get(key, 0) + 1
-        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
-    return notebook
-
-
-def build(source, timeout=300):
-    """Execute a text source and write its notebook beside it.
-
-    Returns
-    -------
-    list of str
-        What went wrong; empty when the notebook was written.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-    notebook = read_source(source)
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name=_KERNEL["name"],
-        record_timing=False,
-        coalesce_streams=True,
-        store_widget_state=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(source.resolve().parent)}},
-    )
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
-    notebook = _settle(notebook)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, source.with_suffix(".ipynb"))
-    return []
-
-
-def _settle(notebook):
-    """Return the notebook without what differs from run to run: versions and the random names of widgets."""
-    import nbformat
-
-    notebook.metadata["language_info"] = dict(_LANGUAGE)
-    notebook.metadata["kernelspec"] = dict(_KERNEL)
-    models = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
-    text = json.dumps(notebook, ensure_ascii=False)
-    # In the order in which the outputs and, inside them, the parents mention them.
-    for number, name in enumerate(sorted(models, key=lambda name: text.find(name))):
-        text = text.replace(name, hashlib.sha256(f"widget {number}".encode()).hexdigest()[:32])
-    settled = nbformat.from_dict(json.loads(text))
-    if models:
-        state = settled.metadata["widgets"][_WIDGETS]["state"]
-        settled.metadata["widgets"][_WIDGETS]["state"] = dict(sorted(state.items()))
-    return settled
-
-
-def compare(source):
-    """Compare a notebook with its text source.
-
-    Returns
-    -------
-    list of str
-        The differences, in words; empty when the two agree and the notebook is executed.
-    """
-    import nbformat
-
-    path = source.with_suffix(".ipynb")
-    if not path.is_file():
-        return ["missing: run `acme build`"]
-    expected, found = read_source(source), nbformat.read(path, as_version=4)
-    problems = []
-    if len(expected.cells) != len(found.cells):
-        problems.append(f"{len(found.cells)} cells, its text has {len(expected.cells)}: run `acme build`")
-    for number, (text, cell) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
-        same = (text.cell_type, text.source, text.metadata) == (cell.cell_type, cell.source, cell.metadata)
-        if not same:
-            start = (text.source.strip().splitlines() or [""])[0]
-            problems.append(f"cell {number} ({start!r}) differs from its text: run `acme build`")
-            break
-    code = [cell for cell in found.cells if cell.cell_type == "code"]
-    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
-        problems.append("not executed from top to bottom: run `acme build`")
-    errors = [output.ename for cell in code for output in cell.outputs if output.output_type == "error"]
-    return problems + [f"its outputs hold an error: {name}" for name in errors]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import time
 from multiprocessing.connection import wait
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.task import Graded, close_sandboxes, grade_task
+from acme_lib.grade.boundary.sandbox import close_shared_sandboxes
+from acme_lib.grade.task import Graded, grade_task
 
 CONNECT_SECONDS = 20  # for a scheduler to answer
 ATTEMPTS = 3  # how often a task is tried whose worker dies
@@ -24,7 +25,7 @@ def run_here(tasks):
         for task in tasks:
             yield grade_task(task)
     finally:
-        close_sandboxes()
+        close_shared_sandboxes()
 
 
 def run_in_processes(tasks, jobs):
@@ -89,7 +90,7 @@ def _work(pipe):
     except (EOFError, OSError, KeyboardInterrupt):
         pass
     finally:
-        close_sandboxes()
+        close_shared_sandboxes()
 
 
 def _end_with_the_writer():

@@ -47,8 +47,8 @@ def add_commands(commands, find_course):
 
 def _with_gradebook(options, root, act):
     """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
-    from acme_lib.build.exercises import load_config
     from acme_lib.errors import AcmeError, MissingExtraError
+    from acme_lib.grade.course import load_config
     from acme_lib.report.marks import open_gradebook
 
     config = load_config(root)
@@ -74,8 +74,8 @@ def update_penalties(options, config, gradebook):
 
 def export_grades(options, config, gradebook):
     """Write the file and name who is not in it; 1 when a grade is missing."""
-    from acme_lib.build.archive import write_file
     from acme_lib.errors import GradebookError
+    from acme_lib.files import write_whole
     from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster
     from acme_lib.report.marks import read_marks
 
@@ -91,7 +91,7 @@ def export_grades(options, config, gradebook):
         export = export_canvas(marks[0], roster, column=options.column, scale=options.scale, **common)
     else:
         export = export_worksheet(marks[0], roster, scale=options.scale, **common)
-    path = write_file(options.output or Path(f"{options.platform}.csv"), export.text)
+    path = write_whole(options.output or Path(f"{options.platform}.csv"), export.text)
     print("\n".join([f"{path}: {export.describe()[0]}", *export.describe()[1:]]))
     return 0 if export.complete else 1
 
@@ -125,7 +125,7 @@ def bundle_feedback(options, config, gradebook):
 
 def show_statistics(options, config, gradebook):
     """Write the page."""
-    from acme_lib.build.archive import write_file
+    from acme_lib.files import write_whole
     from acme_lib.report.marks import find_order, read_marks
     from acme_lib.report.misconceptions import find_misconceptions
     from acme_lib.report.statistics import find_statistics, write_statistics
@@ -134,7 +134,7 @@ def show_statistics(options, config, gradebook):
     order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
     marks = read_marks(gradebook, options.assignment, order=order)
     page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
-    print(write_file(options.output or Path(f"statistics-{options.assignment}.html"), page))
+    print(write_whole(options.output or Path(f"statistics-{options.assignment}.html"), page))
     return 0
 
 
@@ -142,14 +142,14 @@ def show_copying(options, config, gradebook):
     """Write the page and the file."""
     from dataclasses import replace
 
-    from acme_lib.build.archive import write_file
+    from acme_lib.files import write_whole
     from acme_lib.report.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
 
     students = [student.id for student in gradebook.students]
     answers, release, unread = collect_answers(students, options.assignment, config)
     report = find_pairs(answers, release, assignment=options.assignment, threshold=options.threshold)
     path = options.output or Path(f"copying-{options.assignment}.html")
-    print(write_file(path, write_copy_page(replace(report, unread=unread))))
-    print(write_file(path.with_suffix(".csv"), write_pairs_csv(report)))
+    print(write_whole(path, write_copy_page(replace(report, unread=unread))))
+    print(write_whole(path.with_suffix(".csv"), write_pairs_csv(report)))
     print(f"{len(report.pairs)} pairs to look at, of {report.compared}. This is a hint, not a proof.")
     return 0

@@ -34,7 +34,7 @@ def autograde(course):
     from nbgrader.converters import Autograde
     from nbgrader.converters.base import NbGraderException
 
-    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.course import load_course
 
     config, coursedir = load_course(course)
     coursedir.assignment_id = ASSIGNMENT

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from acme_lib import cli
+from acme_lib.build.chapters import read_source
 
 HEADER = """---
 jupytext:
@@ -107,7 +108,7 @@ def test_cell_ids_follow_from_the_cells(tmp_path, built):
     assert len(set(ids)) == len(ids), "two equal cells have different ids"
     longer = tmp_path / "02_longer.md"
     longer.write_text(CHAPTER.replace("# A chapter", "# A chapter\n\n+++\n\nOne cell more."), encoding="utf-8")
-    assert set(ids) <= {cell.id for cell in cli.read_source(longer).cells}, "a new cell leaves the others' ids alone"
+    assert set(ids) <= {cell.id for cell in read_source(longer).cells}, "a new cell leaves the others' ids alone"
 
 
 def test_check_agrees_with_what_was_built(chapter, capsys):
