@@ -103,11 +103,8 @@ def check_rng(rng):
 def check_choice(name, value, choices):
     """Return a value that is one of some words."""
     if not (isinstance(value, str) and value in choices):
-        raise expected(
-            name,
-            " or ".join(map(repr, choices)) if len(choices) < 3 else f"one of {', '.join(map(repr, choices))}",
-            value,
-        )
+        *others, last = map(repr, choices)
+        raise expected(name, f"{', '.join(others)} or {last}" if others else last, value)
     return value
 
 

@@ -121,7 +121,7 @@ def build_generator(network, space, *, boundary, t=None):
             n_below,
             boundary == "absorbing",
             0.0 if t is None else float(t),
-            network.rate_table.arrays,
+            network.rate_table,
             data,
             rows,
             starts,

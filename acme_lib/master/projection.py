@@ -229,7 +229,7 @@ class _Walk:
     def _propensities(self, states):
         """Return which reactions can happen: their propensities, and 1 for a rate in time whose molecules are there."""
         rates = np.empty((len(states), len(self.network.reactions)))
-        propensities_of_states(states, self.now, self.network.rate_table.arrays, rates)
+        propensities_of_states(states, self.now, self.network.rate_table, rates)
         if self.in_time.any():
             there = np.all(states[:, None, :] >= self.network.reactant_counts, axis=2)
             rates[:, self.in_time] = np.where(there[:, self.in_time], np.maximum(rates[:, self.in_time], 1.0), 0.0)

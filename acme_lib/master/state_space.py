@@ -398,7 +398,7 @@ def _count_limits(network, starts, largest):
 def _search(network, starts, limits, free, max_states):
     """Return the keys of the states reached, unsorted, and the shape that they are positions in."""
     radix = tuple(int(n) + 1 for n in limits)
-    table = network.rate_table.arrays
+    table = network.rate_table
     in_time = np.array([reaction.rate.uses_time for reaction in network.reactions])
     strides = np.cumprod([1, *radix[:0:-1]], dtype=np.int64)[::-1]
     found = np.unique(starts @ strides)

@@ -402,7 +402,7 @@ class ReactionNetwork:
         table = np.ascontiguousarray(_counts(table, states))
         values = np.empty((len(table), len(self.reactions)))
         with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
-            propensities_of_states(table, float(t), self.rate_table.arrays, values)
+            propensities_of_states(table, float(t), self.rate_table, values)
         bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
         if len(bad):
             s, j = bad[0]

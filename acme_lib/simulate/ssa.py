@@ -86,8 +86,8 @@ def simulate_ssa(
     max_events : int
         A trajectory that needs more events is an error, not an endless run.
     compile : bool, optional
-        Whether to compile a kernel for this network alone (`acme_lib.simulate.ssa_compiled`), two to three times as fast
-        as the one that serves all networks, and the same counts bit for bit. It takes about a second, once for each
+        Whether to compile a kernel for this network alone (`acme_lib.simulate.ssa_compiled`), two to three times as
+        fast as the one that serves all networks, and the same counts bit for bit. It takes a second, once for each
         network, whatever its parameters. By default this is done where a run is measured to be long enough; a single
         long trajectory cannot be measured in advance: ask for it.
 

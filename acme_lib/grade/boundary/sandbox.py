@@ -1,6 +1,6 @@
 """The boundary, seen from the trusted side: a sandbox, the processes in it, and the door that leads to them.
 
-`Sandbox` starts the nursery of `acme_lib.grade.boundary.far_side` once, under bubblewrap where there is one; `Sandbox.admit`
+`Sandbox` starts the nursery of `far_side` once, under bubblewrap where there is one; `Sandbox.admit`
 gives a fresh process for one submission, a `FarSide`. What comes back from it is measured, decoded and judged here
 before anything uses it: a late, malformed or oversized answer is `NoAnswer`, a `NotPlain` of the checks, and so costs
 its question alone.

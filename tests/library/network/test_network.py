@@ -422,7 +422,7 @@ def test_affected_reactions_are_exactly_those_whose_propensity_changes():
 def test_single_propensities_agree_with_the_table_of_many():
     network = parse("0 -> A : 2\nA + B -> 0 : 3\n2 B -> A : 0.5\n3 A -> B : 0.1\nA => 0 : 4*A/(1 + B)")
     states = np.indices((5, 5)).reshape(2, -1).T
-    many, table = network.propensities(states), network.rate_table.arrays
+    many, table = network.propensities(states), network.rate_table
     single = [
         [rates.propensity(j, np.array([*state, 1.0]), 0.0, table, np.empty(MAX_STACK)) for j in range(5)]
         for state in states
@@ -475,7 +475,7 @@ def test_tables_of_states_are_checked(states):
 
 def test_facts_are_read_only():
     network = two_stage()
-    for array in (network.stoichiometry, network.reactant_counts, *network.rate_table.arrays):
+    for array in (network.stoichiometry, network.reactant_counts, *network.rate_table):
         assert not array.flags.writeable
     with pytest.raises(TypeError):
         network.parameters["k_m"] = 3

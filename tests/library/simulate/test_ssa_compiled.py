@@ -115,7 +115,7 @@ def test_propensities_are_the_same_bit_for_bit(name):
             local = known | {f"s{i}": x[i] for i in range(n)}
             with np.errstate(all="ignore"):
                 exec("\n".join(ssa_compiled._propensity(table, j, n)), local)
-                expected = rates.propensity(j, x, 0.0, table.arrays, stack)
+                expected = rates.propensity(j, x, 0.0, table, stack)
             assert float(local[f"a{j}"]).hex() == float(expected).hex()
 
 
