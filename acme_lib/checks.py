@@ -1,5 +1,6 @@
 """Arguments, checked once for all rooms, with one form of message: what was expected, what came."""
 
+import functools
 import operator
 
 import numpy as np
@@ -105,3 +106,29 @@ def check_choice(name, value, choices):
         *others, last = map(repr, choices)
         raise expected(name, f"{', '.join(others)} or {last}" if others else last, value)
     return value
+
+
+def renamed(**names):
+    """Refuse old names of a function's arguments, and say the new ones; a decorator.
+
+    >>> @renamed(rtol="tolerance")
+    ... def solve(*, tolerance=1e-8):
+    ...     return tolerance
+    >>> solve(rtol=1e-6)
+    Traceback (most recent call last):
+    acme_lib.errors.ParameterError: solve takes tolerance in place of rtol: write tolerance=1e-06
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(*arguments, **options):
+            for old in names.keys() & options.keys():
+                raise ParameterError(
+                    f"{function.__name__} takes {names[old]} in place of {old}: "
+                    f"write {names[old]}={shorten(options[old])}"
+                )
+            return function(*arguments, **options)
+
+        return checked
+
+    return decorate

@@ -53,7 +53,7 @@ def _whole(amounts):
 def _assess_rate_equations(solution):
     network, start = solution.network, solution.amounts[0]
     n = len(start)
-    means, covariances, shifts = follow(network, start, solution.times, np.zeros((n, n)), rtol=1e-6, atol=1e-6)
+    means, covariances, shifts = follow(network, start, solution.times, np.zeros((n, n)), tolerance=1e-6)
     n_stable = count_stable(network, _whole(start))
     values = measure_gaussian(
         network, means[-1], covariances[-1], n_stable=n_stable, t=solution.times[-1], x0=start, shift=shifts[-1]

@@ -540,6 +540,12 @@ class ReactionNetwork:
         values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
+    def refuse_time(self, why, error=ParameterError):
+        """Raise the error that shows the first rate that depends on the time `t` and says why none may."""
+        for reaction in self.reactions:
+            if reaction.rate.uses_time:
+                raise located(error(f"this rate depends on the time t, {why}"), reaction.line, reaction.text)
+
     def refuse_events(self, what):
         """Raise the error that `what` does not take events, if the network has one."""
         if self.events:

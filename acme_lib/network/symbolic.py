@@ -202,8 +202,18 @@ class Equations:
     """Equations of a network that show themselves: LaTeX in a notebook, text in `print`.
 
     A subclass has `network` and gives ``_rows(printer)``, pairs of a left side and the lines of a right side, and
-    ``_note()``, what to know while reading them.
+    ``_note()``, what to know while reading them. They are displayed and evaluated; `acme_lib.approximate` solves them.
     """
+
+    SOLVED_BY = MappingProxyType({})  # methods that solved once, and what to write now
+
+    def __getattr__(self, name):
+        """Say what solves the equations, for names of methods that did."""
+        if name in type(self).SOLVED_BY:
+            raise AttributeError(
+                f"{type(self).__name__} shows its equations and does not solve them: write {self.SOLVED_BY[name]}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def rebind(self, network):
         """Return the same equations for a network that differs in the values of its parameters alone."""
