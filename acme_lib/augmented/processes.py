@@ -7,11 +7,21 @@ number of molecules, abstract states for their index 0, 1, …), the network's p
 parameters (``build_augmented(…, k=3.0)``) and the time `t`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from acme_lib.errors import ParameterError
+from acme_lib.processes import (
+    ArbitraryJump,
+    ArbitraryKernel,
+    ExponentialJump,
+    FixedFraction,
+    FixedJump,
+    GammaJump,
+    PowerLawKernel,
+    SelfSimilarKernel,
+)
 
 
 def _check_rate(process, **texts):
@@ -20,73 +30,6 @@ def _check_rate(process, **texts):
             raise ParameterError(
                 f"{name} of {type(process).__name__} is text, such as 'k*P/(K + P)', or a number; {text!r} came"
             )
-
-
-def _check_positive(jump, name, low=0.0):
-    value = getattr(jump, name)
-    if isinstance(value, int | float) and not isinstance(value, bool) and not value > low:
-        raise ParameterError(f"{name} of {type(jump).__name__} is positive; {value!r} came")
-
-
-@dataclass(frozen=True)
-class ExponentialJump:
-    """Sizes with density exp(-z/mean)/mean, the continuum of geometric bursts: the cost is one pass over the cells."""
-
-    mean: str | float
-
-    def __post_init__(self):
-        """Check the values."""
-        _check_rate(self, mean=self.mean)
-        _check_positive(self, "mean")
-
-
-@dataclass(frozen=True)
-class GammaJump:
-    """Sizes with a gamma law of given mean and shape (1: exponential)."""
-
-    mean: str | float
-    shape: float
-
-    def __post_init__(self):
-        """Check the values."""
-        _check_rate(self, mean=self.mean, shape=self.shape)
-        _check_positive(self, "mean")
-        _check_positive(self, "shape")
-
-
-@dataclass(frozen=True)
-class FixedJump:
-    """Always the same size."""
-
-    size: str | float
-
-    def __post_init__(self):
-        """Check the values."""
-        _check_rate(self, size=self.size)
-        _check_positive(self, "size")
-
-
-@dataclass(frozen=True)
-class ArbitraryJump:
-    """Sizes with a density of one's own.
-
-    Attributes
-    ----------
-    density : str or callable
-        Of the size z > 0, an expression in `z` (and axes, parameters, `t`) or a function of an array.
-    integral : float
-        What the density integrates to, which is checked. With another value than 1 mass is not conserved.
-    """
-
-    density: str | Callable
-    integral: float = 1.0
-
-    def __post_init__(self):
-        """Check the values."""
-        if not callable(self.density):
-            _check_rate(self, density=self.density)
-        if not self.integral > 0:
-            raise ParameterError(f"integral of ArbitraryJump is positive; {self.integral!r} came")
 
 
 @dataclass(frozen=True)
@@ -119,69 +62,6 @@ class Burst:
             raise ParameterError(f"jump is a kernel such as ExponentialJump(40.0); {self.jump!r} came")
         if self.direction not in (1, -1):
             raise ParameterError(f"direction is 1 (molecules are added) or -1; {self.direction!r} came")
-
-
-@dataclass(frozen=True)
-class PowerLawKernel:
-    """Daughters with sizes of density κ(u) = (m + 2) u^m of the fraction u; m = 0 is uniform and binary.
-
-    There are (m + 2)/(m + 1) daughters on average; the cost is one pass over the cells.
-    """
-
-    exponent: float = 0.0
-
-    def __post_init__(self):
-        """Check the values."""
-        _check_positive(self, "exponent", -1.0)
-
-    @property
-    def daughters(self):
-        """Mean number of daughters."""
-        return (self.exponent + 2) / (self.exponent + 1)
-
-
-@dataclass(frozen=True)
-class FixedFraction:
-    """Two daughters, of the fractions `fraction` and 1 - `fraction`."""
-
-    fraction: float = 0.5
-    daughters = 2.0
-
-    def __post_init__(self):
-        """Check the values."""
-        if not 0.0 < self.fraction < 1.0:
-            raise ParameterError(f"fraction lies between 0 and 1; {self.fraction!r} came")
-
-
-@dataclass(frozen=True)
-class SelfSimilarKernel:
-    """Daughters whose fractions u have a density of one's own, the same for every parent.
-
-    Attributes
-    ----------
-    density : str or callable
-        κ(u) on 0 < u < 1; it integrates to `daughters`, and u κ(u) to 1; for two daughters κ(u) = κ(1 - u).
-    daughters : float
-    """
-
-    density: str | Callable
-    daughters: float = 2.0
-
-
-@dataclass(frozen=True)
-class ArbitraryKernel:
-    """Daughters of size x from a parent of size y, with a density of one's own.
-
-    Attributes
-    ----------
-    density : str or callable
-        b(y, x)/B(y) on 0 < x < y, an expression in `y` and `x` or a function of two arrays; over x it integrates to
-        `daughters`, and x times it to y; for two daughters it is the same at x and y - x.
-    daughters : float
-    """
-
-    density: str | Callable
-    daughters: float = 2.0
 
 
 UNIFORM = PowerLawKernel(0.0)

@@ -18,14 +18,14 @@ from acme_lib.network import Reaction, ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, Expression, suggest
 from acme_lib.network.rates import propensity, run_program, special_propensity, with_row
 from acme_lib.network.text import located
-from acme_lib.simulate.conditions import parse_stop
-from acme_lib.simulate.random_stream import (
+from acme_lib.random_stream import (
     draw_key,
     next_exponential,
     next_normal,
     next_uniform,
     start_stream,
 )
+from acme_lib.simulate.conditions import parse_stop
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import (
     BAD_PROPENSITY,

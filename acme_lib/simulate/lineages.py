@@ -13,7 +13,7 @@ from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.random_stream import draw_key
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.ssa_general import general_options, run_general_range
 from acme_lib.simulate.storage import Result, to_dataset, to_table

@@ -14,8 +14,8 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import with_row
+from acme_lib.random_stream import next_uniform, start_stream
 from acme_lib.simulate.jump_drift import BAD, DEATH, DIVISION, EVENT, GROWTH, JumpDrift, advance, divide, jump
-from acme_lib.simulate.random_stream import next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part, check_whole
 

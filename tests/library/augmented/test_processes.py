@@ -423,7 +423,7 @@ def x_space():
         ),
         (lambda: one_axis(Fragmentation("x", 1.0, ArbitraryKernel("x/y**2"))), ParameterError, "number: "),
         (lambda: one_axis(Fragmentation("x", 1.0, "halves")), ParameterError, "uniform"),
-        (lambda: FixedFraction(1.0), ParameterError, "between 0 and 1"),
+        (lambda: FixedFraction(1.0), ParameterError, "above 0 and below 1"),
         (lambda: PowerLawKernel(-1.0), ParameterError, "exponent"),
         (lambda: ExponentialJump(-1.0), ParameterError, "positive"),
         (lambda: Burst("x", 1.0, 3.0), ParameterError, "kernel"),
