@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.distance import law_distance, law_distance_by_chance
 from acme_lib.errors import ParameterError
 from acme_lib.network.expression import suggest
 from acme_lib.simulate.ssa import simulate_ssa
@@ -151,6 +152,4 @@ def _distance(a, b):
     p = np.bincount(place[: len(a)], minlength=len(values)) / len(a)
     q = np.bincount(place[len(a) :], minlength=len(values)) / len(b)
     pooled = (p * len(a) + q * len(b)) / (len(a) + len(b))
-    spread = np.sqrt(pooled * (1 - pooled) * (1 / len(a) + 1 / len(b)))
-    # E|normal| = sqrt(2/π) σ; where counts are few, 2p is the larger bound of the two
-    return 0.5 * np.abs(p - q).sum(), 0.5 * np.minimum(np.sqrt(2 / np.pi) * spread, 2 * pooled).sum()
+    return law_distance(p, q), law_distance_by_chance(pooled, [len(a), len(b)])

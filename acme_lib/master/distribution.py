@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.distance import law_distance
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.state_space import StateSpace
 
@@ -192,4 +193,4 @@ def total_variation(p, q):
         raise StateSpaceError(
             f"the last axes run over the same states; shapes {p.shape} and {q.shape} came: pad the shorter with zeros"
         )
-    return _number(0.5 * np.abs(p - q).sum(axis=-1))
+    return _number(law_distance(p, q))
