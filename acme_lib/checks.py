@@ -38,7 +38,7 @@ def shorten(value, most=80):
     return text if len(text) <= most else f"{text[: most - 20]} … {text[-16:]}"
 
 
-def check_whole(name, value, least=0, most=None):
+def check_whole(name, value, least=0, most=None, *, error=ParameterError):
     """Return a whole number as an int; ``True``, 2.5 and text are none, 2.0 is refused too."""
     ok = not isinstance(value, bool | np.bool_) and hasattr(type(value), "__index__") and np.ndim(value) == 0
     if ok:
@@ -46,7 +46,7 @@ def check_whole(name, value, least=0, most=None):
         if whole >= least and (most is None or whole <= most):
             return whole
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise expected(name, f"a whole number {limits}", value)
+    raise expected(name, f"a whole number {limits}", value, error=error)
 
 
 def is_number(value):

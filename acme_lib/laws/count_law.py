@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from acme_lib.distance import law_distance
 from acme_lib.errors import ParameterError
 
 MOST_COUNTS = 50_000_000  # the largest table: 0.4 GB
@@ -247,9 +248,7 @@ def measure_distance(law, other):
     for one in (law, other):
         if not isinstance(one, CountLaw):
             raise ParameterError(f"a law of counts of acme_lib.laws is compared; {one!r} came")
-    p, q = law.table(), other.table()
-    common = min(len(p), len(q))
-    return float(min(0.5 * (np.abs(p[:common] - q[:common]).sum() + p[common:].sum() + q[common:].sum()), 1.0))
+    return float(min(law_distance(law.table(), other.table()), 1.0))
 
 
 def check_whole(**values):

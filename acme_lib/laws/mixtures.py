@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.distance import law_distance
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import CountLaw
 from acme_lib.laws.quadrature import refine
@@ -156,4 +157,4 @@ def _add(sums, table):
 def _change(now, before):
     p, q = now[0], before[0]
     moments = [abs(a - b) / abs(a) for a, b in zip(now[1:], before[1:], strict=True) if a != 0]
-    return max(0.5 * (np.abs(p[: len(q)] - q).sum() + p[len(q) :].sum()), *moments, 0.0)
+    return max(law_distance(p, q), *moments, 0.0)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 
 STYLE = Path(__file__).with_name("acme.mplstyle")
 _PARAMETERS = matplotlib.rc_params_from_file(STYLE, use_default_template=False)
@@ -143,7 +143,7 @@ def show(figure, *, alt, caption):
         If the figure is none, or the caption or the description is missing.
     """
     if not isinstance(figure, Figure):
-        raise ParameterError(f"show takes a Matplotlib figure; {type(figure).__name__} came: pass the axes' .figure")
+        raise expected("figure", "a Matplotlib figure", figure, "pass the axes' .figure")
     check_words(alt=alt, caption=caption)
     picture = Picture(png(figure), " ".join(alt.split()), " ".join(caption.split()), _width_on_page(figure))
     close(figure)
@@ -161,9 +161,7 @@ def check_words(**texts):
     }
     for name, text in texts.items():
         if not isinstance(text, str) or not text.strip():
-            raise ParameterError(
-                f"{name}= {purpose.get(name, 'is shown to the reader')}; write a sentence, {text!r} came"
-            )
+            raise expected(name, "a sentence", text, f"it {purpose.get(name, 'is shown to the reader')}")
 
 
 def close(figure):

@@ -5,6 +5,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
+from acme_lib.checks import check_choice, expected
 from acme_lib.errors import ParameterError
 from acme_lib.plot.display import style
 
@@ -79,7 +80,7 @@ def draw_samples(axes, samples, *, label=None, horizontal=False):
     """
     samples = np.asarray(samples).ravel()
     if samples.size == 0 or samples.dtype.kind not in "iu" or samples.min() < 0:
-        raise ParameterError(f"samples are counts, whole and non-negative; {samples.dtype} of size {samples.size} came")
+        raise expected("samples", "counts, whole and non-negative", samples)
     frequency = np.bincount(samples) / samples.size
     draw = axes.barh if horizontal else axes.bar
     draw(np.arange(frequency.size), frequency, 1.0, color=FILL, edgecolor="white", linewidth=0.4, label=label)
@@ -105,8 +106,7 @@ def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
     matplotlib.lines.Line2D
     """
     styles = {"steps": {"drawstyle": "steps-mid"}, "dots": {"linestyle": "none", "marker": "o", "markersize": 5}}
-    if kind not in styles:
-        raise ParameterError(f"kind is 'steps' or 'dots'; {kind!r} came")
+    check_choice("kind", kind, tuple(styles))
     p = np.asarray(p, dtype=float)
     top = axes.get_ylim()[1] if axes.lines or axes.patches else 0.0
     (line,) = axes.plot(start + np.arange(p.size), p, label=label, **{**styles[kind], **options})

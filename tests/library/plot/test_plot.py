@@ -110,7 +110,7 @@ def test_words_are_escaped():
 @pytest.mark.parametrize("words", [{"alt": " ", "caption": "c"}, {"alt": "a", "caption": ""}])
 def test_silent_figure_is_refused(shown, words):
     figure, _ = acme.plot.subplots()
-    with pytest.raises(ParameterError, match="write a sentence"):
+    with pytest.raises(ParameterError, match="(alt|caption) must be a sentence, got .*: it"):
         acme.show(figure, **words)
     assert shown == []
 
