@@ -1,85 +1,14 @@
-"""Jump sizes and daughters' sizes as weights between cells."""
+"""How many daughters of a parent in one cell fall to another, for each kind of share."""
 
 import numpy as np
-from scipy import integrate, special
+from scipy import integrate
 
-from acme_lib.augmented import processes as pr
 from acme_lib.errors import ParameterError
 from acme_lib.network.expression import Expression
+from acme_lib.processes import ArbitraryKernel, FixedFraction, SelfSimilarKernel
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _TOLERATED = 1e-6
-
-
-def jump_weights(kind, values, n, h):
-    """Return the share of jumps that lead m cells on.
-
-    A start that is uniform in its cell and a jump z with distribution function G end in the cell m further on with
-    probability ``(I((m + 1) h) - 2 I(m h) + I((m - 1) h))/h``, I the integral of G: mean and mass are exact.
-
-    Parameters
-    ----------
-    kind : {"ExponentialJump", "GammaJump", "FixedJump"}
-    values : list of ndarray, each of shape (1,) or (n,)
-        The parameters, in molecules; one a start cell where they differ.
-    n : int
-        Number of cells.
-    h : float
-        Width of a cell in molecules.
-
-    Returns
-    -------
-    ndarray, shape (n,) or [to, from] (n, n)
-    """
-    z = np.arange(-1, n + 1)[:, None] * h
-    z = np.maximum(z, 0.0)
-    if kind == "ExponentialJump":
-        (b,) = values
-        below = z + b * np.expm1(-z / b)
-    elif kind == "GammaJump":
-        mean, shape = values
-        scale = mean / shape
-        below = z * special.gammainc(shape, z / scale) - mean * special.gammainc(shape + 1.0, z / scale)
-    else:
-        (size,) = values
-        below = np.maximum(z - size, 0.0)
-    return _place((below[2:] - 2.0 * below[1:-1] + below[:-2]) / h, n)
-
-
-def _place(weights, n):
-    """Return weights [m, start] as shape (n,) where they are the same for all, else as a matrix [to, from]."""
-    weights = np.where(weights > 1e-17, weights, 0.0)
-    if weights.shape[1] == 1:
-        return weights[:, 0]
-    matrix = np.zeros((n, n))
-    for start in range(n):
-        matrix[start:, start] = weights[: n - start, start]
-    return matrix
-
-
-def arbitrary_weights(jump, n, h, density):
-    """Return the share of jumps that lead m cells on, for sizes with a density of one's own; shape (n,)."""
-    with np.errstate(all="ignore"):
-        total, _ = integrate.quad(lambda z: float(density(np.asarray(z))), 0.0, np.inf, limit=400)
-    if not abs(total - jump.integral) <= _TOLERATED * jump.integral:
-        raise ParameterError(
-            f"the density {jump.density!r} of ArbitraryJump integrates to {total:.9g} over z > 0, not to the "
-            f"{jump.integral:g} that it claims; divide it by its integral, or say integral={total:.6g}"
-        )
-    left = np.arange(n) * h
-    z = left[:, None] + 0.5 * h * (1.0 + _NODES)
-    b = np.asarray(density(z), dtype=float)
-    if not np.all(np.isfinite(b) & (b >= 0)):
-        raise ParameterError(f"the density {jump.density!r} of ArbitraryJump is negative or not finite on the grid")
-    # A size z in cell m leads m cells on, or m + 1, with the share of the start cell from which it does.
-    mass = 0.5 * h * (b @ _WEIGHTS)
-    further = 0.5 * h * ((b * (z - left[:, None])) @ _WEIGHTS) / h
-    inside = mass.sum()
-    if inside > 0 and inside > jump.integral:  # rounding of the quadrature
-        mass, further = mass * (jump.integral / inside), further * (jump.integral / inside)
-    weights = mass - further
-    weights[1:] += further[:-1]
-    return weights
 
 
 def power_law_hats(m, n):
@@ -108,23 +37,11 @@ def fragment_matrix(kernel, n, h, parameters):
     """Return how many daughters of a parent in one cell fall to another, [to, from], keeping number and volume."""
     x = np.arange(n) + 0.5  # sizes in cells
     matrix = np.zeros((n, n))
-    if isinstance(kernel, pr.FixedFraction):
+    if isinstance(kernel, FixedFraction):
         for u in (kernel.fraction, 1.0 - kernel.fraction):
             share_sizes(matrix, u * x, np.ones(n))
         return matrix
-    if isinstance(kernel, pr.SelfSimilarKernel):
-        density = similar_density(kernel, parameters)
-
-        def daughters(y, v):
-            return density(v / y) / y
-
-    else:
-        plain = _function(kernel.density, ("y", "x"), parameters, "ArbitraryKernel")
-
-        def daughters(y, v):
-            return plain(h * y, h * v) * h
-
-        _check_arbitrary(kernel, plain, h * x[[n // 8, n // 2, n - 1]])
+    daughters = _daughters_by_size(kernel, h, parameters, x)
     parents = np.arange(n)
     for piece in range(n + 1):  # sizes between two neighbouring centres
         low = max(piece - 0.5, 0.0)
@@ -149,8 +66,20 @@ def fragment_matrix(kernel, n, h, parameters):
     return matrix * (x / volume)
 
 
-def similar_density(kernel, parameters):
-    """Return κ(u) of a `SelfSimilarKernel` as a function of arrays, checked."""
+def _daughters_by_size(kernel, h, parameters, x):
+    """Return the density of daughters of size v from a parent of size y, in cells, as a function of arrays."""
+    if isinstance(kernel, ArbitraryKernel):
+        plain = _function(kernel.density, ("y", "x"), parameters, "ArbitraryKernel")
+        _check_arbitrary(kernel, plain, h * x[[len(x) // 8, len(x) // 2, len(x) - 1]])
+        return lambda y, v: plain(h * y, h * v) * h
+    density = density_of_fraction(kernel, parameters)
+    return lambda y, v: density(v / y) / y
+
+
+def density_of_fraction(kernel, parameters):
+    """Return κ(u) of a kernel that is the same for every parent, as a function of arrays, checked."""
+    if not isinstance(kernel, SelfSimilarKernel):
+        return kernel.density
     density = _function(kernel.density, ("u",), parameters, "SelfSimilarKernel")
     _check_self_similar(kernel, density)
     return density
