@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse, stats
 
 from acme_lib.augmented.axes import Continuum
-from acme_lib.augmented.daughters import density_of_fraction, share_sizes
+from acme_lib.augmented.daughters import density_of_fraction, fraction_matrix, take_back
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.processes import ArbitraryKernel, FixedFraction
 
@@ -32,26 +32,31 @@ def add_shared(entries, kernel, name, rate, shared, parameters):
     for key, how in shared.items():
         if isinstance(space[key], Continuum) and space[key].lower != 0.0:
             raise StateSpaceError(f"{key} is partitioned {how!r}: its grid must start at 0, got {space[key].lower:g}")
-    fractions, weights = _fractions(kernel, space[name].cells, parameters)
-    total = 0
+    cells, a = space[name].cells, space.axis(name)
+    fractions, weights = _fractions(kernel, cells, parameters)
+    total, sizes = 0, np.zeros((cells, cells))
     for u, w in zip(fractions, weights, strict=True):
-        product = sparse.eye_array(1)
+        product, matrix = sparse.eye_array(1), fraction_matrix(u, cells)
+        sizes += w * matrix
         for other in space.names:
-            n = space[other].size
             if other == name:
-                matrix = np.zeros((n, n))
-                share_sizes(matrix, u * (np.arange(n) + 0.5), np.ones(n))
+                factor = matrix
             elif other in shared:
-                matrix = _share_contents(space[other], shared[other], u)
+                factor = _share_contents(space[other], shared[other], u)
             else:
-                matrix = sparse.eye_array(n)
-            product = sparse.kron(product, sparse.csr_array(matrix), format="csr")
+                factor = sparse.eye_array(space[other].size)
+            product = sparse.kron(product, sparse.csr_array(factor), format="csr")
         total = total + w * product
+    rate = np.where(space.along(name, np.arange(cells) > 0), rate, 0.0)  # a parent in the first cell stays as she is
     landed = (total @ sparse.diags_array(rate.ravel())).tocoo()
     entries.add(landed.row, landed.col, landed.data)
     entries.add(entries.index, entries.index, -rate)
     made = np.asarray(total.sum(axis=0)).ravel().reshape(space.shape)
     entries.gain[0] += (made - 1.0) * rate
+    # What daughters below the first centre have too much of volume; contents go with it, so that none are lost.
+    index, flow = np.moveaxis(entries.index, a, -1)[..., 1:], take_back(sizes)[1:] * np.moveaxis(rate, a, -1)[..., 1:]
+    entries.add(index, index, -flow)
+    entries.add(np.moveaxis(entries.index, a, -1)[..., :-1], index, flow)
 
 
 def _fractions(kernel, cells, parameters):

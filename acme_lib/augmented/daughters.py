@@ -1,4 +1,12 @@
-"""How many daughters of a parent in one cell fall to another, for each kind of share."""
+"""How many daughters of a parent in one cell fall to another, for each kind of share.
+
+A daughter is shared between the two centres next to her size, by hat functions: number and volume are kept. Below the
+first centre there is none to share with: she counts as one of its size, so that the number is right and the volume too
+large. What is too much is taken back at the parent: so many of the parent's own cell count one cell less (`excess`).
+Every parent then has as many daughters as the kernel says, of together her size. Only a parent in the first cell stays
+as she is. With rates B that vanish at size 0, or densities that do, the number of individuals is of second order in
+the width of the cells; else of first order.
+"""
 
 import numpy as np
 from scipy import integrate
@@ -11,59 +19,116 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _TOLERATED = 1e-6
 
 
-def power_law_hats(m, n):
-    """Return the integrals of u^m over the rising and the falling half of the hat of each cell, widths in cells.
+def power_law_shares(m, n):
+    """Return how u^m is shared between cells, widths in cells.
 
-    The hat of cell i is 1 at its centre and 0 at the neighbours' centres; below the first centre it falls to 0 at size
-    0, so that a daughter of size v counts v/x_0 individuals of size x_0: volume is kept everywhere, and number too,
-    except for daughters smaller than half a cell.
+    The first cell gets its exact integral, at the expense of the second.
 
     Returns
     -------
-    rising, falling : ndarray, shape (n,)
+    inside : ndarray, shape (n,)
+        What a cell gets from parents in larger cells.
+    own : ndarray, shape (n,)
+        What it gets from parents at its own centre.
+    excess : float
+        Volume that daughters below the first centre have too much, the same from every parent; in cells.
     """
     centre = np.arange(n) + 0.5
-    left = np.maximum(centre - 1.0, 0.0)
-    width = centre - left
     nodes = 0.5 * (1.0 + _NODES)
-    rising = ((left[:, None] + width[:, None] * nodes) ** m * nodes) @ _WEIGHTS * 0.5 * width
+    own = ((centre[:, None] - 1.0 + nodes).clip(0.0) ** m * nodes) @ _WEIGHTS * 0.5 if m >= 0 else np.empty(n)
+    own[1:] = ((centre[1:, None] - 1.0 + nodes) ** m * nodes) @ _WEIGHTS * 0.5
     falling = ((centre[:, None] + nodes) ** m * (1.0 - nodes)) @ _WEIGHTS * 0.5
-    # Closed form for the first, where the power may be singular.
-    rising[0] = centre[0] ** (m + 1.0) / (m + 2.0)
-    return rising, falling
+    # Closed forms below the first centre, where the power may be singular.
+    own[0] = 0.5 ** (m + 1.0) / (m + 1.0)
+    excess = 0.5 ** (m + 2.0) / ((m + 1.0) * (m + 2.0))
+    inside = own + falling
+    moved = 1.0 / (m + 1.0) - inside[0]
+    inside[0] += moved
+    inside[1] -= moved
+    own[1] -= moved
+    return inside, own, excess - moved
 
 
 def fragment_matrix(kernel, n, h, parameters):
     """Return how many daughters of a parent in one cell fall to another, [to, from], keeping number and volume."""
-    x = np.arange(n) + 0.5  # sizes in cells
-    matrix = np.zeros((n, n))
     if isinstance(kernel, FixedFraction):
-        for u in (kernel.fraction, 1.0 - kernel.fraction):
-            share_sizes(matrix, u * x, np.ones(n))
-        return matrix
+        matrix = fraction_matrix(kernel.fraction, n) + fraction_matrix(1.0 - kernel.fraction, n)
+        return _keep_volume(matrix)
+    x = np.arange(n) + 0.5  # sizes in cells
     daughters = _daughters_by_size(kernel, h, parameters, x)
-    parents = np.arange(n)
-    for piece in range(n + 1):  # sizes between two neighbouring centres
-        low = max(piece - 0.5, 0.0)
-        here = parents[piece - 1 if piece else 0 :] if piece else parents
-        here = here[x[here] > low]
-        if not len(here):
-            break
-        high = np.minimum(piece + 0.5, x[here])
+
+    def between(low, high, here):
+        """Return sizes between two limits at the nodes of a quadrature, and the number of daughters at each."""
+        high = np.minimum(high, x[here])
         v = low + 0.5 * (high - low)[:, None] * (1.0 + _NODES)
-        amount = daughters(x[here][:, None], v) * _WEIGHTS * 0.5 * (high - low)[:, None]
-        if piece == 0:
-            matrix[0, here] += (amount * (v / 0.5)).sum(axis=1)
-        else:
-            upper = v - low
-            matrix[piece - 1, here] += (amount * (1.0 - upper)).sum(axis=1)
-            if piece < n:
-                matrix[piece, here] += (amount * upper).sum(axis=1)
+        return v, daughters(x[here][:, None], v) * _WEIGHTS * 0.5 * (high - low)[:, None]
+
+    matrix = np.zeros((n, n))
+    matrix[0] = between(0.0, 0.5, np.arange(n))[1].sum(axis=1)
+    exact = matrix[0] + between(0.5, 1.0, np.arange(n))[1].sum(axis=1)  # of the first cell
+    for lower in range(n - 1):  # sizes between two neighbouring centres
+        here = np.arange(lower + 1, n)
+        v, amount = between(lower + 0.5, lower + 1.5, here)
+        upper = v - (lower + 0.5)
+        matrix[lower, here] += (amount * (1.0 - upper)).sum(axis=1)
+        matrix[lower + 1, here] += (amount * upper).sum(axis=1)
     if not np.all(np.isfinite(matrix)):
         raise ParameterError(f"the density of {type(kernel).__name__} is not finite on the grid")
-    # Quadrature errs where the density is rough; volume must not: each parent's daughters are scaled to its size.
-    volume = x @ matrix
-    return matrix * (x / volume)
+    # Quadrature errs where the density is rough; the number must not.
+    scale = kernel.daughters / matrix.sum(axis=0)
+    matrix *= scale
+    moved = np.minimum(exact * scale - matrix[0], _excess(matrix))
+    matrix[0] += moved
+    matrix[1] -= moved
+    return _keep_volume(matrix)
+
+
+def fraction_matrix(u, n):
+    """Return to which cells one daughter of the fraction u falls, [to, from]; the volume of small ones is too large.
+
+    A parent is spread over her cell, and so is the daughter over u times its width (where that stays below the parent's
+    centre): a density that is the same everywhere stays so.
+    """
+    x = np.arange(n) + 0.5
+    half = 0.5 * np.minimum(u, 2.0 * (1.0 - u) * x)
+    low, high = u * x - half, u * x + half
+    middle = np.clip(np.ceil(low - 0.5) + 0.5, low, high)  # a centre, where the shares bend
+    matrix, columns = np.zeros((n, n)), np.arange(n)
+    for start, end in ((low, middle), (middle, high)):
+        size = 0.5 * (start + end) - 0.5  # from the first centre
+        cell = np.maximum(np.floor(size), 0.0)
+        above = np.maximum(size - cell, 0.0)
+        amount, cell = (end - start) / (2.0 * half), cell.astype(int)
+        np.add.at(matrix, (cell, columns), amount * (1.0 - above))
+        np.add.at(matrix, (np.minimum(cell + 1, n - 1), columns), amount * above)
+    return matrix
+
+
+def _excess(matrix):
+    """Return the volume of each parent's daughters beyond her own, in cells."""
+    x = np.arange(len(matrix)) + 0.5
+    return x @ matrix - x
+
+
+def take_back(matrix):
+    """Return how many of each parent's own cell count one cell less, so that the volume is kept; none for the first."""
+    excess = np.maximum(_excess(matrix), 0.0)
+    excess[0] = 0.0
+    return excess
+
+
+def _keep_volume(matrix):
+    """Return a matrix of daughters with the volume of each parent kept."""
+    x = np.arange(len(matrix)) + 0.5
+    short = _excess(matrix) < 0.0  # by rounding, or a quadrature that errs: there the number gives way
+    matrix[:, short] *= (x / (x @ matrix))[short]
+    excess = take_back(matrix)
+    parents = np.arange(1, len(matrix))
+    matrix[parents, parents] -= excess[1:]
+    matrix[parents - 1, parents] += excess[1:]
+    matrix[:, 0] = 0.0
+    matrix[0, 0] = 1.0
+    return matrix
 
 
 def _daughters_by_size(kernel, h, parameters, x):
@@ -83,16 +148,6 @@ def density_of_fraction(kernel, parameters):
     density = _function(kernel.density, ("u",), parameters, "SelfSimilarKernel")
     _check_self_similar(kernel, density)
     return density
-
-
-def share_sizes(matrix, sizes, amount):
-    """Share individuals of some sizes (one a column, in cells) between the two nearest cells, keeping volume."""
-    columns = np.arange(len(sizes))
-    low = np.floor(sizes - 0.5).astype(int)
-    part = sizes - 0.5 - low
-    first = low < 0
-    np.add.at(matrix, (np.maximum(low, 0), columns), np.where(first, amount * sizes / 0.5, amount * (1.0 - part)))
-    np.add.at(matrix, (np.minimum(low + 1, len(matrix) - 1), columns), np.where(first, 0.0, amount * part))
 
 
 def _function(density, names, parameters, what):

@@ -8,7 +8,7 @@ import numpy as np
 
 from acme_lib.augmented.axes import Continuum, Discrete
 from acme_lib.augmented.contents import add_shared
-from acme_lib.augmented.daughters import fragment_matrix, power_law_hats
+from acme_lib.augmented.daughters import fragment_matrix, power_law_shares
 from acme_lib.augmented.process import Process, find_continuum
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.processes import PowerLawKernel
@@ -34,6 +34,14 @@ class Fragmentation(Process):
         ``"reset"``; of abstract states ``"copied"``. One word for all axes, or a word a name.
     states : tuple of str, optional
         Abstract states in which it happens; by default all that are not frozen.
+
+    Notes
+    -----
+    The volume is kept to rounding, and the number of individuals and their density are of second order in the width of
+    the cells, where B(x) p(x) falls to zero with the size x. Otherwise (a rate that does not depend on the size, and
+    no growth) the number is of first order: individuals in the first cell do not divide further. The first cell's own
+    density is of second order if B falls as x² or faster; with B = 5 x it is 0.8 % short at cells of 0.0125, where the
+    number is 0.1 % short. `estimate_grid_error` says how far a number is to be believed.
     """
 
     size: str
@@ -86,15 +94,18 @@ class Fragmentation(Process):
 
 
 def _add_running_sum(entries, a, m, index, flow, gain):
-    """Add daughters of density (m + 2) u^m: from all larger cells by a running sum from above, shared out by hats."""
+    """Add daughters of density (m + 2) u^m: from all larger cells by a running sum from above; see `daughters`."""
     cells = flow.shape[-1]
     x = np.arange(cells) + 0.5  # in cells: the kernel has no scale
-    below, above = power_law_hats(m, cells)
+    inside, own, excess = power_law_shares(m, cells)
     weight = (m + 2.0) * x ** -(m + 1.0)
+    weight[0] = 0.0  # a parent in the first cell stays as she is
+    gone = (x > 1.0) * 1.0
     sums = np.moveaxis(entries.new_unknowns(a, False), a, -1)
     entries.add(sums, index, weight * flow)
     entries.add(sums[..., :-1], sums[..., 1:], 1.0)
-    entries.add(index[..., :-1], sums[..., 1:], (below + above)[:-1])
-    entries.add(index, index, (below * weight - 1.0) * flow)
-    made = np.cumsum(np.concatenate([[0.0], (below + above)[:-1]])) * weight + below * weight
-    gain += (made - 1.0) * flow
+    entries.add(index[..., :-1], sums[..., 1:], inside[:-1])
+    entries.add(index, index, ((own - excess) * weight - gone) * flow)
+    entries.add(index[..., :-1], index[..., 1:], (excess * weight * flow)[..., 1:])
+    made = (np.cumsum(np.concatenate([[0.0], inside[:-1]])) + own) * weight
+    gain += (made - gone) * flow
