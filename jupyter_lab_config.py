@@ -22,7 +22,8 @@ if Path(WELCOME).is_file():
     c.ServerApp.allow_root = True
     if not asks_for_another_place:
         c.LabApp.default_url = f"/lab/tree/{WELCOME}"
-    # A widget does not outlive its kernel: what is saved is the picture that stands beside it.
+    # A notebook that is opened and closed stays as it is, and what is saved holds no widget without its kernel.
+    c.ServerApp.contents_manager_class = "acme_lib.teach.saving.CourseContents"
     c.FileContentsManager.pre_save_hook = "acme_lib.teach.saving.drop_widgets"
     # The texts from which the chapters are built would list each chapter twice.
     hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md"]
@@ -30,6 +31,10 @@ if Path(WELCOME).is_file():
         hidden += ["acme_lib", "*.py", "*.toml", "*.lock", "*.yml", "requirements.txt", "jupyter_lab_*", "LICENSE*"]
         hidden += ["CHANGELOG.md", "CONTRIBUTING.md", "gradebook.db", "images"]
         tools = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
-        off = {f"@jupyter/nbgrader:{tool}": True for tool in tools}
-        c.ServerApp.tornado_settings = {"page_config_data": {"disabledExtensions": off}}
+
+        def without_tools_for_teachers(handler, page):
+            disabled = [*page.get("disabledExtensions", []), *(f"@jupyter/nbgrader:{tool}" for tool in tools)]
+            return {**page, "disabledExtensions": disabled}
+
+        c.ServerApp.tornado_settings = {"page_config_hook": without_tools_for_teachers}
     c.ContentsManager.hide_globs = hidden

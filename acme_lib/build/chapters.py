@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
+_CURTAIN = "The stored result; run the cell for your own:"
 
 
 def read_source(source):
@@ -80,11 +81,16 @@ def language_info():
 
 
 def _settle(notebook):
-    """Leave out the widgets, which do not outlive their kernel; the still of each stays (`acme_lib.teach.still`)."""
+    """Leave out the widgets, which do not outlive their kernel; the still of each stays (`acme_lib.teach.still`).
+
+    A folded output shows its first line, if that is text or HTML: before a result stands something that is neither.
+    """
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": language_info()})
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
+            if RESULT in cell.metadata.get("tags", []):
+                cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/latex": _CURTAIN}))
     return notebook
 
 

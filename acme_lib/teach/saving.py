@@ -1,4 +1,8 @@
-"""What the server does with a notebook before it writes it to disk (`jupyter_lab_config.py` names it)."""
+"""How the server reads and writes notebooks (`jupyter_lab_config.py` names what stands here)."""
+
+import platform
+
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -27,3 +31,20 @@ def drop_widgets(model=None, **where):
         ]
         if len(kept) < len(outputs):
             cell["outputs"] = kept
+
+
+class CourseContents(AsyncLargeFileManager):
+    """Files as ever; a notebook comes with the version of Python that runs here.
+
+    JupyterLab writes the version of the kernel into each notebook that it opens. Where that differs from the stored one
+    the notebook would count as changed before anybody has touched it, ask to be saved, and differ from the course's.
+    """
+
+    async def get(self, path, content=True, **options):
+        """Return a file, or the contents of a folder."""
+        model = await super().get(path, content=content, **options)
+        if model.get("type") == "notebook" and model.get("content"):
+            language = model["content"]["metadata"].get("language_info", {})
+            if language.get("name") == "python" and "version" in language:
+                language["version"] = platform.python_version()
+        return model
