@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import sys
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def is_number(value):
     return (
         isinstance(value, int | float | np.integer | np.floating)
         and not isinstance(value, bool)
-        and bool(np.isfinite(value))
+        and bool(abs(value) <= sys.float_info.max)
     )
 
 
@@ -73,6 +74,18 @@ def check_number(name, value, *, above=None, least=None, below=None, most=None):
         raise expected(name, "a positive number", value)
     words = " and ".join(text.format(bound) for text, bound, _ in bounds)
     raise expected(name, f"a number {words}" if words else "a finite number", value)
+
+
+def check_positive(**values):
+    """Raise `ParameterError` unless every value is one finite number above 0: ``check_positive(k=k, g=g)``."""
+    for name, value in values.items():
+        check_number(name, value, above=0)
+
+
+def check_not_negative(**values):
+    """Raise `ParameterError` unless every value is one finite number of at least 0."""
+    for name, value in values.items():
+        check_number(name, value, least=0)
 
 
 def check_times(t, name="t"):

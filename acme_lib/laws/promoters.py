@@ -9,10 +9,11 @@ import numpy as np
 from numba import njit
 from scipy.linalg import expm
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_positive, expected
 from acme_lib.elimination import eliminate_places, solve_forward, substitute_stationary
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import MOST_COUNTS, CountLaw, check_top
-from acme_lib.laws.rates import check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Promoter(CountLaw):
         """
         lag = np.asarray(lag, dtype=float)
         if not np.all(np.isfinite(lag)) or np.any(lag < 0):
-            raise ParameterError("lags are finite and not negative")
+            raise expected("lag", "finite and at least 0", lag)
         size = len(self.s)
         system = np.zeros((size + 1, size + 1))
         system[:size, :size] = self.switching.T - np.diag(self.switching.sum(axis=1))
@@ -173,18 +174,16 @@ def promoter(rates, s, g=1.0):
     if isinstance(s, Mapping):
         unknown = [state for state in s if state not in states]
         if unknown:
-            raise ParameterError(f"{unknown[0]!r} is none of the states {', '.join(states)}")
+            raise expected("a state in s", f"one of {', '.join(states)}", unknown[0])
         s = [s.get(state, 0.0) for state in states]
     s = np.array(s, dtype=float)
     if s.shape != (len(states),):
-        raise ParameterError(f"s is one number for each of the {len(states)} states; shape {s.shape} came")
+        raise expected("s", f"one number for each of the {len(states)} states", s.tolist())
     if not np.all(np.isfinite(s)) or np.any(s < 0):
-        raise ParameterError(f"s is finite and at least 0 in each state; {s.tolist()} came")
+        raise expected("s", "finite and at least 0 in each state", s.tolist())
     switching, s = switching / g, s / g
     stationary_occupancy(switching)  # refuses a promoter without one law
-    for array in (switching, s):
-        array.flags.writeable = False
-    return Promoter(switching, s, states)
+    return Promoter(freeze(switching), freeze(s), states)
 
 
 def refractory(k_off, k_r, k_on, s, g=1.0):
@@ -233,11 +232,11 @@ def as_switching(rates):
     else:
         matrix = np.array(rates, dtype=float)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
-            raise ParameterError(f"rates is a square matrix over the states; shape {matrix.shape} came")
+            raise expected("rates", "a square matrix over the states", matrix.tolist())
         states = tuple(f"G{i}" for i in range(len(matrix)))
     np.fill_diagonal(matrix, 0.0)
     if not np.all(np.isfinite(matrix)) or np.any(matrix < 0):
-        raise ParameterError("rates from one state to another are finite and at least 0")
+        raise expected("rates", "finite and at least 0 from one state to another", rates)
     return matrix, states
 
 
@@ -286,9 +285,9 @@ def solve_dominant(flows, sums, right):
     return x.reshape(np.shape(right))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve_dominant(flows, sums, x):
-    """Overwrite `x` with the solution; `flows` and `sums` are used up."""
+    """Overwrite `x` with the solution; `flows` and `sums` are used up. What no number holds becomes infinite or NaN."""
     size = len(sums)
     flat, pivots = flows.reshape(-1), np.empty(size)
     eliminate_places(flat, size, 0, size, pivots, sums, 0, size - 1)

@@ -9,7 +9,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
 
 # How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.

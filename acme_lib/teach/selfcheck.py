@@ -117,7 +117,7 @@ def _check_packages():
     wrong, found = [], []
     for text in metadata.requires(_PROJECT) or []:
         need = Requirement(text)
-        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+        if need.marker is not None and not need.marker.evaluate({"extra": "course"}):
             continue
         try:
             version = metadata.version(need.name)
