@@ -305,7 +305,7 @@ def _null_vector(flows):
     substitute_stationary(flat, size, 0, size, pivots, x, units)
     top = units.max()
     for i in range(size):
-        x[i] = math.ldexp(x[i], max(600 * (units[i] - top), -3000))
+        x[i] = math.ldexp(x[i], max(600 * int(units[i] - top), -3000))
     return x
 
 
