@@ -6,7 +6,7 @@ from numba import njit
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
-from acme_lib.simulate.random_stream import next_exponential, start_stream
+from acme_lib.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import fill_propensities, fire_reaction, is_rate, record_before
 from acme_lib.simulate.task import Part, check_whole, make_task, refuse_time

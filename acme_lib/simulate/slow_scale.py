@@ -10,7 +10,7 @@ from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, NO_LAW, STOPPED
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import choose_share, is_rate
 from acme_lib.simulate.task import Part, check_whole, make_task, refuse_time

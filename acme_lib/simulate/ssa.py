@@ -8,7 +8,7 @@ from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
-from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range

@@ -31,8 +31,8 @@ from acme_lib.network.status import (
     UNBOUNDED,
 )
 from acme_lib.network.text import located
+from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
-from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.record import PartRecord
 from acme_lib.simulate.steps import (
     add_up,

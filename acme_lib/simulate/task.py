@@ -10,7 +10,7 @@ from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
 
 

@@ -8,7 +8,7 @@ from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import MAX_COUNT
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, TOO_MANY
-from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import (
     add_up,

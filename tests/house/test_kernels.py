@@ -106,6 +106,8 @@ def test_each_status_has_one_number():
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             targets = node.targets if isinstance(node, ast.Assign) else []
-            names = [leaf.id.lstrip("_") for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
+            names = [
+                leaf.id.lstrip("_") for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)
+            ]
             for name in names:
                 assert name not in named or name == "BELOW_ZERO", f"{path.name} gives {name} a number of its own"
