@@ -359,9 +359,7 @@ class ReactionNetwork:
             values = [named.get(name, 0) for name in self.species]
         else:
             if by_name:
-                raise ParameterError(
-                    f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one"
-                )
+                raise ParameterError(f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one")
             values = counts
         try:
             vector = np.asarray(values)

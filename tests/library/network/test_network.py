@@ -108,7 +108,11 @@ def test_the_micro_sign_and_the_greek_letter_are_one_name(micro):
         ("1.5 M -> 0 : k", NetworkSyntaxError, "optional whole number"),
         ("M + -> 0 : k", NetworkSyntaxError, "'' is not a species"),
         ("0 M -> 0 : k", NetworkSyntaxError, "zero; leave the species out"),
-        ("99999999999999999999 M -> 0 : k", NetworkSyntaxError, "the number before M must be at most 1000000, got 9999"),
+        (
+            "99999999999999999999 M -> 0 : k",
+            NetworkSyntaxError,
+            "the number before M must be at most 1000000, got 9999",
+        ),
         ("t -> 0 : k", NetworkSyntaxError, "'t' cannot name a species: it is the time"),
         ("exp -> 0 : k", NetworkSyntaxError, "'exp' cannot name a species: it is a function"),
         ("lambda -> 0 : k", NetworkSyntaxError, "write lambda_"),
