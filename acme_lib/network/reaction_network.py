@@ -1,7 +1,6 @@
 """Reaction networks: species, reactions, parameters, and the propensities they define."""
 
 import copyreg
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -25,6 +24,7 @@ from acme_lib.network.checks import (
 from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
 from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, normal_name, suggest
+from acme_lib.network.network_table import network_table
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.reaction import Reaction
 from acme_lib.network.text import located, read_lines
@@ -563,29 +563,7 @@ class ReactionNetwork:
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):
-        rows = []
-        for reaction in self.reactions:
-            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
-            rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        values = [f"{html.escape(name)} = {self.parameters[name]:g}" for name in self.given_parameters]
-        notes = [
-            f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
-            *(
-                f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
-                for d in self.definitions
-                if d.name in self.parameters
-            ),
-            *(
-                f"Observable: ${Expression.parse(name).latex()} = {value.latex()}$."
-                for name, value in self.observables.items()
-            ),
-            *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
-            *(f"Event: {html.escape(str(event))}." for event in self.events),
-        ]
-        if self.functions:
-            notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><p>{'<br>'.join(notes)}</p>"
+        return network_table(self)
 
 
 def _counts(array, came):

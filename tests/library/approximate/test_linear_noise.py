@@ -6,7 +6,7 @@ from scipy import integrate, linalg, stats
 
 import acme_lib as acme
 from acme_lib import models
-from acme_lib.approximate import kramers_moyal
+from acme_lib.approximate import fokker_planck
 
 
 def parse(text, **parameters):
@@ -202,5 +202,5 @@ def test_densities_that_do_not_exist_are_refused():
 
 
 def test_the_primitive_of_a_panel_is_exact_for_polynomials():
-    x = kramers_moyal._NODES
-    np.testing.assert_allclose(kramers_moyal._PRIMITIVE @ x**7, (x**8 - 1) / 8, atol=1e-14)
+    x = fokker_planck._NODES
+    np.testing.assert_allclose(fokker_planck._PRIMITIVE @ x**7, (x**8 - 1) / 8, atol=1e-14)
