@@ -181,7 +181,7 @@ def register_assignment(gradebook, masters, assignment):
             SaveCells().preprocess(copy.deepcopy(master.notebook), {"nbgrader": names})
         except RuntimeError:
             raise GradingError(
-                f"{assignment}/{master.name} has other cells than when its submissions were graded; to grade all of them "
-                f"again, run `nbgrader db assignment remove {assignment} --force`, and then this command"
+                f"{assignment}/{master.name} has other cells than when its submissions were graded; to grade all "
+                f"of them again, run `nbgrader db assignment remove {assignment} --force`, and then this command"
             ) from None
     gradebook.db.expire_all()
