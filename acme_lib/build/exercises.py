@@ -15,6 +15,8 @@ from pathlib import Path
 
 import nbformat
 
+from acme_lib.build.chapters import language_info
+
 
 def build_assignments(root, *, out=None):
     """Build all assignments of a course.
@@ -75,7 +77,7 @@ def write_source(path):
 
     notebook = jupytext.read(Path(path), fmt="md:myst")
     kernelspec = notebook.metadata["kernelspec"]
-    notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info={"name": "python"})
+    notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info=language_info())
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for index, cell in enumerate(notebook.cells):
         if "nbgrader" in cell.metadata:
