@@ -4,7 +4,7 @@ import numpy as np
 
 from acme_lib.approximate.linear_noise import count_stable, follow
 from acme_lib.approximate.trust import find_switches, is_linear, make_trust, measure_gaussian
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 from acme_lib.simulate import Ensemble, RateEquationSolution
 
 
@@ -40,10 +40,7 @@ def assess(result):
         return _assess_langevin(result)
     if hasattr(result, "trust"):
         return result.trust
-    raise ParameterError(
-        "assess takes a solution of the rate equations or an ensemble of simulate_langevin; "
-        f"{type(result).__name__} came"
-    )
+    raise expected("result", "a solution of the rate equations or an ensemble of simulate_langevin", result)
 
 
 def _whole(amounts):

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import sympy
 
+from acme_lib.arrays import freeze
 from acme_lib.checks import check_whole, expected
 from acme_lib.errors import EquationError
 from acme_lib.network.symbolic import TIME, Equations, Printer, fresh_name, numeric, propensity_expressions, symbol
@@ -215,7 +216,7 @@ def _eliminate(network):
         columns = sympy.Matrix(laws[:, list(gone)].tolist()).inv()
         offset[list(gone)] = np.array(columns.tolist(), dtype=float)
         recover[list(gone)] = -np.array(reduced[:, list(kept)].tolist(), dtype=float)
-    recover.flags.writeable = offset.flags.writeable = False
+    freeze(recover, offset)
     return kept, recover, offset
 
 

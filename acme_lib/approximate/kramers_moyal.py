@@ -30,7 +30,7 @@ class KramersMoyalExpansion(Equations):
               \frac{\partial^m}{\partial x^m} \left[\alpha_m(x)\, p\right], \qquad \alpha_m = \sum_j s_j^m\, a_j
 
     Stopped at order 2 it is the Fokker-Planck equation; stopped anywhere beyond, it makes densities negative
-    (Pawula [1]_), so that higher orders measure what is left out rather than mend it.
+    (Pawula [1]_), so that higher orders measure what is left out rather than correct it.
 
     Attributes
     ----------

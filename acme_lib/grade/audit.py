@@ -11,6 +11,9 @@ from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.record import read_record, scores_of, versions
 from acme_lib.grade.submission import read_submission, rebuild
 
+_LIMITS = set(Limits.__dataclass_fields__)
+_NEEDED = {"student", "submission_sha256", "source_sha256", "seed", "scores", "limits", "guards", "versions"}
+
 
 @dataclass(frozen=True)
 class Recomputed:
@@ -20,9 +23,9 @@ class Recomputed:
     ----------
     student, notebook : str
     differences : tuple of str
-        In words; empty where each score and message is the same.
+        In words; empty where each score is the same.
     remarks : tuple of str
-        What may explain differences: other versions, other guards.
+        Messages that read otherwise now, and what may explain differences: other versions, other guards.
     """
 
     student: str
@@ -67,13 +70,16 @@ def recompute(root, assignment, students=None):
             yield Recomputed(student, notebook, ("the audit record cannot be read",))
             continue
         master, source = find_master(coursedir, assignment, notebook, config)
+        submitted = coursedir.format_path(coursedir.submitted_directory, student, assignment)
+        if lacking := sorted(_NEEDED - set(record)):
+            yield Recomputed(student, notebook, (f"the audit record lacks {', '.join(lacking)}",))
+            continue
         sandbox = shared_sandbox(
             forbidden=master.forbidden,
-            limits=Limits(**record["limits"]),
+            limits=Limits(**{name: record["limits"][name] for name in _LIMITS & set(record["limits"])}),
             data=find_data(source),
             course=coursedir.root,
         )
-        submitted = coursedir.format_path(coursedir.submitted_directory, student, assignment)
         yield _recompute(record, master, sandbox, Path(submitted) / f"{notebook}.ipynb")
 
 
@@ -96,13 +102,14 @@ def _recompute(record, master, sandbox, path):
         judgement = judge_notebook(rebuild(master, submission), master, sandbox, seed=seed, only=only)
         made = scores_of(judgement)
         scores |= {name: made[name] for name in only if name in made}
-    differences = [
-        f"{name}: {key} was {before[key]!r}, is {scores.get(name, {}).get(key)!r}"
-        for name, before in record["scores"].items()
-        for key in ("score", "message")
-        if scores.get(name, {}).get(key) != before[key]
-    ]
-    return Recomputed(*whose, tuple(differences), tuple(_find_changes(record, sandbox)))
+    differences, remarks = [], []
+    for name, before in record["scores"].items():
+        now = scores.get(name, {})
+        if now.get("score") != before["score"]:
+            differences.append(f"{name}: score was {before['score']!r}, is {now.get('score')!r}")
+        elif now.get("message") != before["message"]:
+            remarks.append(f"{name}: its message reads otherwise now")
+    return Recomputed(*whose, tuple(differences), (*remarks, *_find_changes(record, sandbox)))
 
 
 def _find_changes(record, sandbox):
@@ -112,5 +119,7 @@ def _find_changes(record, sandbox):
             yield f"graded with {name} {version}, now {now.get(name)}"
     if list(sandbox.guards) != record["guards"]:
         yield f"graded behind {', '.join(record['guards'])}, now {', '.join(sandbox.guards)}"
+    if other := _LIMITS ^ set(record["limits"]):
+        yield f"graded when other limits held: {', '.join(sorted(other))}"
     if any(entry["limit"] for entry in record["scores"].values()):
         yield "a limit was hit: on another machine, or a busier one, it may be hit elsewhere"

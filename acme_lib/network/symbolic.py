@@ -7,7 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import sympy
 
-from acme_lib.errors import EquationError, ParameterError
+from acme_lib.checks import check_choice
+from acme_lib.errors import EquationError
 
 TIME = sympy.Symbol("t", real=True)
 CONVENTIONS = ("discrete", "macroscopic")
@@ -30,8 +31,7 @@ def propensity_expressions(network, convention, variables=None):
     In the discrete convention mass action counts sets of molecules, ``n(n-1)/2`` pairs; in the macroscopic one it has
     the powers that this tends to for large n, ``n**2/2``. A propensity given as it is stays as it is.
     """
-    if convention not in CONVENTIONS:
-        raise ParameterError(f"convention is 'discrete' or 'macroscopic'; {convention!r} came")
+    check_choice("convention", convention, CONVENTIONS)
     species = [symbol(name) for name in network.species]
     expressions = []
     for reaction in network.reactions:

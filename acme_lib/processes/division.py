@@ -34,7 +34,8 @@ class Share:
     daughters : float
         Their mean number.
     law : tuple of (int, float, float) or None
-        What `draw_share` takes: the part of the first of two daughters. None where it cannot be drawn.
+        What `draw_share` takes: the part of the first of two daughters. None where it cannot be drawn; else
+        ``draw(n, rng)`` draws many by NumPy.
     """
 
     daughters = 2.0
@@ -61,6 +62,10 @@ class FixedFraction(Share):
         """What `draw_share` takes."""
         return _FIXED, float(self.fraction), 0.0
 
+    def draw(self, n, rng):
+        """Return the parts of n first daughters; see `draw_share`."""
+        return np.full(n, float(self.fraction))
+
 
 @dataclass(frozen=True)
 class BetaFraction(Share):
@@ -84,6 +89,10 @@ class BetaFraction(Share):
     def law(self):
         """What `draw_share` takes."""
         return _BETA, float(self.a), float(self.b)
+
+    def draw(self, n, rng):
+        """Return the parts of n first daughters; see `draw_share`."""
+        return rng.beta(self.a, self.b, n)
 
     def density(self, u):
         """Return κ(u), the density of the fractions of both daughters."""
@@ -119,6 +128,10 @@ class PowerLawKernel(Share):
     def law(self):
         """What `draw_share` takes."""
         return (_UNIFORM, 0.0, 1.0) if self.exponent == 0 else None
+
+    def draw(self, n, rng):
+        """Return the parts of n first daughters, where there are two; see `draw_share`."""
+        return rng.random(n)
 
     def density(self, u):
         """Return κ(u)."""
@@ -360,10 +373,12 @@ def check_division(division, rules, who):
     if isinstance(division, rules):
         return division
     if isinstance(division, Division):
-        raise ParameterError(f"{who} cannot divide by a {type(division).__name__}: use {division.used_by}")
+        name = type(division).__name__
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise ParameterError(f"{who} cannot divide by {article} {name}: use {division.used_by}")
     example = "Hazard('a*V**3')" if Hazard in rules else "Adder(1.0)"
-    names = " or ".join(rule.__name__ for rule in rules)
-    raise expected("division", f"a {names}, such as {example}", division)
+    names = ", ".join(rule.__name__ for rule in rules)
+    raise expected("division", f"{'one of ' if len(rules) > 1 else 'a '}{names}, such as {example}", division)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

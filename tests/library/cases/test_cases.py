@@ -128,16 +128,16 @@ def test_figure_7b(power):
 @pytest.mark.jit
 def test_agents_follow_the_selection_of_figure_6():
     """Mean content and growth in time, from the same start."""
-    times, size, islands = [1.0, 2.0], 240, 12
+    times, size, replicates = [1.0, 2.0], 240, 12
     system = cases.selection_system(3.0, 0.5)
     rng = np.random.default_rng(5)
     starts = np.round(rng.normal(100, 20, size)).clip(1)
     people = acme.simulate_population(
-        system.space.network, {"X": starts}, [0.0, *times], growth="0.5*X/1000", size=size, islands=islands, rng=rng,
-        progress=False,
+        system.space.network, {"X": starts}, times, growth="0.5*X/1000", size=size, replicates=replicates,
+        rng=rng, progress=False,
     )  # fmt: skip
     solution = acme.solve_augmented(system, system.space.density("exp(-0.5*((X - 0.1)/0.02)**2)"), times)
-    z = stats.t.isf(FALSE_POSITIVE / 2, islands - 1)
+    z = stats.t.isf(FALSE_POSITIVE / 2, replicates - 1)
     for k, time in enumerate(times):
         mean, error = people.mean("X", time)
         assert abs(mean - 1000 * solution.mean("X")[k]) < z * error
@@ -147,15 +147,15 @@ def test_agents_follow_the_selection_of_figure_6():
 
 @pytest.mark.jit
 def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
-    size, islands = 1600, 16
+    size, replicates = 1600, 16
     result = cases.follow_growth_and_fragmentation(2)
     rng = np.random.default_rng(8)
     starts = np.abs(rng.normal(0.0, 1.0 / np.sqrt(2 * 2.5 * -np.expm1(-2 * 0.02)), size))
     people = acme.simulate_population(
         acme.ReactionNetwork.parse("0 => x : x"), {"x": starts}, [0.0, 0.12, 0.4], continuous=["x"], death="1",
-        division=acme.Hazard("5*x^2", share="uniform"), size=size, islands=islands, rng=rng, progress=False,
+        division=acme.Hazard("5*x^2", share="uniform"), size=size, replicates=replicates, rng=rng, progress=False,
     )  # fmt: skip
-    z = stats.t.isf(FALSE_POSITIVE / 2, islands - 1)
+    z = stats.t.isf(FALSE_POSITIVE / 2, replicates - 1)
     for time, k in ((0.12, 2), (0.4, 3)):
         number, error = people.size(time)
         assert abs(number - result.densities[k].sum() / result.densities[0].sum()) < z * error
@@ -166,7 +166,7 @@ def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
 @pytest.mark.jit
 def test_genes_in_growing_dividing_selected_cells():
     z = stats.t.isf(FALSE_POSITIVE / 2, 15)
-    result = cases.compare_cell_populations(0.15, size=2400, islands=16, rng=np.random.default_rng(3))
+    result = cases.compare_cell_populations(0.15, size=2400, replicates=16, rng=np.random.default_rng(3))
     mode, agents = result.mode, result.agents
     assert abs(result.rate - mode.rate) < z * result.rate_stderr < 0.1
     assert mode.rate < 0.7
@@ -189,7 +189,7 @@ def test_without_selection_cells_grow_as_their_volume():
         cells=48,
         most=24,
         size=64,
-        islands=2,
+        replicates=2,
         end=0.5,
         rng=np.random.default_rng(3),
     ).mode
@@ -229,7 +229,7 @@ def test_the_other_figures_are_drawn(tmp_path):
         "figure_6b": lambda: cases.find_selection_rates(dx=0.01, times=[1.0, 5.0], cases=[(3.0, 0.5), (2.0, 0.5)]),
         "cells": lambda: [
             cells.compare_cell_populations(
-                0.0, cells=20, most=24, size=40, islands=2, end=2.0, rng=np.random.default_rng(1)
+                0.0, cells=20, most=24, size=40, replicates=2, end=2.0, rng=np.random.default_rng(1)
             )
         ],
         "coagulation": lambda: cases.follow_coagulation(60),

@@ -174,7 +174,7 @@ def test_the_two_conventions_of_the_rate_equations():
     assert "- c*phi_P*(phi_P - 1) " in str(network.rate_equations("discrete"))
     assert "Macroscopic convention" in network.rate_equations()._repr_markdown_()
     assert "Discrete convention" in network.rate_equations("discrete")._repr_markdown_()
-    with pytest.raises(acme.ParameterError, match="'discrete' or 'macroscopic'; 'exact' came"):
+    with pytest.raises(acme.ParameterError, match="'discrete' or 'macroscopic', got 'exact'"):
         network.rate_equations("exact")
 
 
