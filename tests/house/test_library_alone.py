@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # half a minute: installs and compiles anew
 ROOT = Path(__file__).resolve().parents[2]
-NOT_WANTED = ["jupyterlab", "nbgrader", "sqlalchemy", "ipywidgets", "IPython", "jupytext", "pandas", "libsbml", "psycopg"]
+NOT_WANTED = "jupyterlab nbgrader sqlalchemy ipywidgets IPython jupytext pandas libsbml psycopg".split()
 
 USE = """
 import importlib.util, sys
