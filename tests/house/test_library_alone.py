@@ -75,14 +75,12 @@ def alone(tmp_path_factory):
 SHARED = {"jupyter_lab_config.py", "jupyter_lab_overrides.json"}
 
 
-@pytest.mark.slow
 def test_the_library_alone_is_small_and_works(alone, tmp_path):
     done = run(alone, "-c", USE, " ".join(NOT_WANTED), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "used"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
@@ -103,7 +101,6 @@ def test_a_command_says_which_extra_it_needs(alone, tmp_path, command, extra):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_the_check_of_the_installation_names_what_is_missing(alone, tmp_path):
     done = run(alone, "-m", "acme_lib.cli", "check", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
