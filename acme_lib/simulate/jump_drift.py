@@ -64,8 +64,9 @@ def simulate_jump_drift(
         Times that are recorded; paths start at time 0.
     continuous : sequence of str
         The species that flow.
-    bursts : mapping of str to ExponentialJump, GammaJump, FixedJump or UniformJump, optional
-        Reactions, such as ``"0 => P"``, whose changes are multiplied by a random size; they change continuous species.
+    bursts : mapping of str to burst sizes of `acme_lib.processes`, optional
+        Reactions of continuous species, such as ``"0 => P"``, whose changes are multiplied by a random size, such as
+        ``ExponentialJump(0.2)``.
     division : Hazard, optional
         Divisions, of which one daughter is followed, either with probability 1/2.
     stop : str, optional
