@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import sys
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def shorten(value, most=80):
     return text if len(text) <= most else f"{text[: most - 20]} … {text[-16:]}"
 
 
-def check_whole(name, value, least=0, most=None):
+def check_whole(name, value, least=0, most=None, *, error=ParameterError):
     """Return a whole number as an int; ``True``, 2.5 and text are none, 2.0 is refused too."""
     ok = not isinstance(value, bool | np.bool_) and hasattr(type(value), "__index__") and np.ndim(value) == 0
     if ok:
@@ -46,7 +47,7 @@ def check_whole(name, value, least=0, most=None):
         if whole >= least and (most is None or whole <= most):
             return whole
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise expected(name, f"a whole number {limits}", value)
+    raise expected(name, f"a whole number {limits}", value, error=error)
 
 
 def is_number(value):
@@ -54,7 +55,7 @@ def is_number(value):
     return (
         isinstance(value, int | float | np.integer | np.floating)
         and not isinstance(value, bool)
-        and bool(np.isfinite(value))
+        and bool(abs(value) <= sys.float_info.max)
     )
 
 
@@ -73,6 +74,18 @@ def check_number(name, value, *, above=None, least=None, below=None, most=None):
         raise expected(name, "a positive number", value)
     words = " and ".join(text.format(bound) for text, bound, _ in bounds)
     raise expected(name, f"a number {words}" if words else "a finite number", value)
+
+
+def check_positive(**values):
+    """Raise `ParameterError` unless every value is one finite number above 0: ``check_positive(k=k, g=g)``."""
+    for name, value in values.items():
+        check_number(name, value, above=0)
+
+
+def check_not_negative(**values):
+    """Raise `ParameterError` unless every value is one finite number of at least 0."""
+    for name, value in values.items():
+        check_number(name, value, least=0)
 
 
 def check_times(t, name="t"):

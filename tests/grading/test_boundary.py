@@ -12,7 +12,9 @@ import pytest
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary import sandbox as boundary
 from acme_lib.grade.boundary import wire
-from acme_lib.grade.boundary.sandbox import Limits, NoAnswer, NotGuardedWarning, RemoteDoor, Sandbox, StandIn
+from acme_lib.grade.boundary.guards import Limits, NotGuardedWarning
+from acme_lib.grade.boundary.sandbox import Sandbox
+from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn
 from acme_lib.teach.check_door import NotPlain, Reply, use_door
 from acme_lib.teach.check_door import call as call_through_door
 

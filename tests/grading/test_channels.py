@@ -8,7 +8,8 @@ import pytest
 
 from acme_lib.grade.boundary import lockdown
 from acme_lib.grade.boundary import sandbox as boundary
-from acme_lib.grade.boundary.sandbox import Limits, Sandbox
+from acme_lib.grade.boundary.guards import Limits
+from acme_lib.grade.boundary.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 

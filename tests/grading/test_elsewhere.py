@@ -124,7 +124,7 @@ def reports_of(folder, url, monkeypatch, capsys):
     from nbgrader.api import Gradebook
     from nbgrader.converters import GenerateFeedback
 
-    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.course import load_course
 
     monkeypatch.setenv("ACME_GRADEBOOK", url)
     course = make_course(folder)

@@ -178,7 +178,7 @@ def test_choice_of_the_method(monkeypatch):
 
 
 def test_methods_that_are_none():
-    with pytest.raises(ParameterError, match="'auto', 'gth', 'banded', 'lu', 'iterative'; 'svd' came"):
+    with pytest.raises(ParameterError, match="'auto', 'gth', 'banded', 'lu' or 'iterative', got 'svd'"):
         solve_stationary(generator_of(parse("0 <-> M : 1, 1"), M=5), method="svd")
 
 
@@ -218,7 +218,7 @@ def test_a_gene_finds_its_own_states():
     expected = laws.telegraph(k_on=0.6, k_off=1.7, s=12.0)
     np.testing.assert_allclose(law.marginal("M"), expected.pmf(np.arange(law.space.shape[2])), atol=1e-10)
     assert law.space.shape[:2] == (2, 2) and len(law.space) == 2 * law.space.shape[2]
-    with pytest.raises(ParameterError, match="between 0 and 1"):
+    with pytest.raises(ParameterError, match="tolerance must be a number above 0 and below 1"):
         solve_stationary(gene, tolerance=0)
 
 

@@ -292,6 +292,7 @@ def test_a_second_process_compiles_nothing(cache):
     assert len(list((cache / "kernels").glob("*.py"))) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.jit
 def test_processes_that_write_at_once_do_not_disturb_each_other(cache):
     together = [answer(process) for process in [start_process() for _ in range(3)]]
