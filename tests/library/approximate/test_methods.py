@@ -207,7 +207,7 @@ def langevin_errors(scheme, factor, size):
     errors = []
     for dt in STEPS:
         ensemble = acme.simulate_langevin(
-            birth_death(k), {"M": int(2 * k)}, 1.0, dt=dt, scheme=scheme, at_zero="raise", size=size, rng=rng()
+            birth_death(k), {"M": int(2 * k)}, 1.0, dt=dt, scheme=scheme, boundary="raise", size=size, rng=rng()
         )
         m = ensemble["M"][:, 1]
         assert (ensemble.extra["steps"] == round(1 / dt)).all()
@@ -235,7 +235,7 @@ def test_variances_of_the_langevin_equation(scheme, variance, scaled):
     # Stationary birth and death: Euler-Maruyama with step h has the Fano factor 1/(1 - g h/2).
     k, dt = 1e6, 0.1
     ensemble = acme.simulate_langevin(
-        birth_death(k), {"M": int(k)}, 8.0, dt=dt, scheme=scheme, at_zero="raise", size=scaled(10_000, 150), rng=rng()
+        birth_death(k), {"M": int(k)}, 8.0, dt=dt, scheme=scheme, boundary="raise", size=scaled(10_000, 150), rng=rng()
     )
     assert_variance(ensemble["M"][:, 1], k * variance(dt))
 
@@ -243,7 +243,7 @@ def test_variances_of_the_langevin_equation(scheme, variance, scaled):
 def test_moments_of_a_linear_network_are_the_exact_ones(scaled):
     text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
     network = acme.ReactionNetwork.parse(text, k_m=1000, k_p=5, g_m=1, g_p=0.5)
-    options = {"scheme": "weak-trapezoidal", "dt": 0.05, "at_zero": "raise", "size": scaled(10_000, 100), "rng": rng()}
+    options = {"scheme": "weak-trapezoidal", "dt": 0.05, "boundary": "raise", "size": scaled(10_000, 100), "rng": rng()}
     ensemble = acme.simulate_langevin(network, {"M": 1000, "P": 10_000}, scaled(12.0, 6.0), **options)
     m, p = ensemble["M"][:, 1], ensemble["P"][:, 1]
     assert_mean(m, 1000)
@@ -258,7 +258,7 @@ def test_moments_of_a_linear_network_are_the_exact_ones(scaled):
 def test_rates_may_depend_on_the_time():
     network = acme.ReactionNetwork.parse("0 => M : k*(1 + sin(t))\nM -> 0 : g", k=1e8, g=1)
     ensemble = acme.simulate_langevin(
-        network, {"M": 10**8}, 3.0, dt=0.02, at_zero="raise", scheme="weak-trapezoidal", size=30, rng=rng()
+        network, {"M": 10**8}, 3.0, dt=0.02, boundary="raise", scheme="weak-trapezoidal", size=30, rng=rng()
     )
     exact = 1e8 * (1 + (np.sin(3.0) - np.cos(3.0)) / 2 + np.exp(-3.0) / 2)
     assert ensemble["M"][:, 1].mean() == pytest.approx(exact, rel=2e-4)  # dt² and noise, both below
@@ -268,7 +268,7 @@ def test_what_happens_at_zero(scaled):
     network, size = birth_death(1.0), scaled(20_000, 300)
 
     def run(at_zero):
-        return acme.simulate_langevin(network, {"M": 1}, 8.0, at_zero=at_zero, dt=0.1, size=size, rng=rng())["M"][:, 1]
+        return acme.simulate_langevin(network, {"M": 1}, 8.0, boundary=at_zero, dt=0.1, size=size, rng=rng())["M"][:, 1]
 
     reflected, clipped = run("reflect"), run("clip")
     assert reflected.min() > 0 and clipped.min() == 0
@@ -277,36 +277,36 @@ def test_what_happens_at_zero(scaled):
         assert clipped.mean() > 1 + Z * clipped.std() / np.sqrt(size)
         assert reflected.mean() > clipped.mean() + Z * stderr
     assert (reflected < 0.05).any() and (clipped == 0).mean() > 0.001
-    with pytest.raises(acme.PropensityError, match=r"trajectory 0 fell below zero at t=.*M=-.*at_zero=\"raise\""):
+    with pytest.raises(acme.PropensityError, match=r"trajectory 0 fell below zero at t=.*M=-.*boundary=\"raise\""):
         run("raise")
 
 
 def test_negative_propensities_between_counts_are_zero():
     # n(n-1)/2 is negative below 1: the pair reaction must not run backwards there.
     network = acme.ReactionNetwork.parse("2 M -> 0 : c", c=1.0)
-    ensemble = acme.simulate_langevin(network, {"M": 1}, [0, 1.0, 2.0], at_zero="clip", dt=0.1, size=5, rng=rng())
+    ensemble = acme.simulate_langevin(network, {"M": 1}, [0, 1.0, 2.0], boundary="clip", dt=0.1, size=5, rng=rng())
     assert (ensemble["M"] == 1).all()
-    half = acme.simulate_langevin(network, {"M": 9}, np.arange(30), at_zero="clip", dt=0.01, size=5, rng=rng())["M"]
+    half = acme.simulate_langevin(network, {"M": 9}, np.arange(30), boundary="clip", dt=0.01, size=5, rng=rng())["M"]
     assert (np.diff(half[:, 20:], axis=1) <= 1e-12).all()
 
 
 def test_the_step_follows_the_shortest_time_scale():
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g\nP -> 0 : d\n0 -> P : k", k=1e4, g=5.0, d=1.0)
     start = {"M": 2000, "P": 10_000}
-    ensemble = acme.simulate_langevin(network, start, [0, 1.0, 3.0], at_zero="raise", size=2, rng=rng())
+    ensemble = acme.simulate_langevin(network, start, [0, 1.0, 3.0], boundary="raise", size=2, rng=rng())
     assert (ensemble.extra["steps"] == 100 + 200).all()  # 1/20 of 1/5
     with pytest.raises(acme.ParameterError, match="give dt"):
         acme.simulate_langevin(
-            acme.ReactionNetwork.parse("0 => M : 1/(t - t)"), {"M": 1}, [0], at_zero="clip", rng=rng()
+            acme.ReactionNetwork.parse("0 => M : 1/(t - t)"), {"M": 1}, [0], boundary="clip", rng=rng()
         )
     still = acme.simulate_langevin(
-        acme.ReactionNetwork.parse("0 -> M : k", k=3.0), {}, 1.0, at_zero="clip", size=2, rng=rng()
+        acme.ReactionNetwork.parse("0 -> M : k", k=3.0), {}, 1.0, boundary="clip", size=2, rng=rng()
     )
     assert (still.extra["steps"] == 1).all()  # nothing relaxes: one step is exact
 
 
 def test_langevin_results_are_floats_and_summaries_hold_them(scaled):
-    network, options = birth_death(1e4), {"at_zero": "clip", "dt": 0.1, "size": scaled(300, 20)}
+    network, options = birth_death(1e4), {"boundary": "clip", "dt": 0.1, "size": scaled(300, 20)}
     k = np.linspace(1e4, 2e4, options["size"])
     parameters = {"k": k}
     counts = acme.simulate_langevin(network, {"M": 10_000}, [0, 2.0], rng=rng(), parameters=parameters, **options)
@@ -322,14 +322,14 @@ def test_langevin_results_are_floats_and_summaries_hold_them(scaled):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"at_zero": "complex"}, "at_zero is 'reflect', 'clip', 'raise'; 'complex' came"),
+        ({"boundary": "complex"}, "at_zero is 'reflect', 'clip', 'raise'; 'complex' came"),
         ({"scheme": "milstein"}, "scheme is 'euler-maruyama' or 'weak-trapezoidal'"),
         ({"dt": 0.0}, "dt is a time step above 0"),
         ({"dt": True}, "dt is a time step above 0"),
     ],
 )
 def test_bad_langevin_arguments_say_how_to_mend_them(change, message):
-    options = {"at_zero": "clip", "rng": rng()} | change
+    options = {"boundary": "clip", "rng": rng()} | change
     with pytest.raises(acme.ParameterError, match=message):
         acme.simulate_langevin(birth_death(1.0), {}, 1.0, **options)
 
@@ -337,7 +337,7 @@ def test_bad_langevin_arguments_say_how_to_mend_them(change, message):
 def test_a_langevin_rate_that_is_not_finite_is_an_error():
     network = acme.ReactionNetwork.parse("0 => M : k/(M - M)", k=1)
     with pytest.raises(acme.PropensityError, match="not finite"):
-        acme.simulate_langevin(network, {"M": 1}, 1.0, at_zero="clip", dt=0.1, rng=rng())
+        acme.simulate_langevin(network, {"M": 1}, 1.0, boundary="clip", dt=0.1, rng=rng())
 
 
 # --- rate equations -----------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def test_rate_equations_have_their_closed_forms(case, method):
     text, parameters, start, discrete, exact = case
     times = np.linspace(0, 2.5, 11)
     network = acme.ReactionNetwork.parse(text, **parameters)
-    solution = acme.solve_rate_equations(network, {"P": start}, times, discrete=discrete, method=method, rtol=1e-9)
+    solution = acme.solve_rate_equations(network, {"P": start}, times, discrete=discrete, method=method, tolerance=1e-9)
     np.testing.assert_allclose(solution["P"], exact(times), rtol=3e-7)
 
 
@@ -619,7 +619,7 @@ def test_linear_equations_are_solved_with_pivots():
     [
         lambda network: acme.simulate_next_reaction(network, {"A": 1}, 1.0, rng=rng()),
         lambda network: acme.simulate_tau_leap(network, {"A": 1}, 1.0, rng=rng()),
-        lambda network: acme.simulate_langevin(network, {"A": 1}, 1.0, at_zero="clip", rng=rng()),
+        lambda network: acme.simulate_langevin(network, {"A": 1}, 1.0, boundary="clip", rng=rng()),
         lambda network: acme.simulate_slow_scale(network, {"A": 1}, 1.0, fast=["A", "B"], rng=rng()),
         lambda network: acme.solve_rate_equations(network, {"A": 1}, 1.0),
     ],

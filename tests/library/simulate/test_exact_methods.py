@@ -343,7 +343,7 @@ def test_log_poisson_probabilities():
     [
         acme.simulate_next_reaction,
         acme.simulate_tau_leap,
-        functools.partial(acme.simulate_langevin, at_zero="reflect"),
+        functools.partial(acme.simulate_langevin, boundary="reflect"),
         functools.partial(acme.simulate_slow_scale, fast=["M"]),
     ],
     ids=["next reaction", "tau-leap", "Langevin", "slow scale"],
