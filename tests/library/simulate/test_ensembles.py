@@ -92,10 +92,10 @@ def test_a_sampler_gives_extrinsic_noise(scaled):
     ("parameters", "error", "message"),
     [
         ({"kk": np.ones(3)}, acme.ParameterError, r"'kk' is not a parameter of the network.*it has k, g"),
-        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\); an array of shape \(2,\) came"),
+        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\), got shape \(2,\)"),
         ({"k": np.array([1, np.nan, 2])}, acme.ParameterError, "not finite"),
         ({"k": np.array([1.0, -1.0, 2.0])}, acme.PropensityError, r"line 1.*the rate is negative \(-1\)"),
-        ([1, 2, 3], acme.ParameterError, "parameters maps names to one number a trajectory"),
+        ([1, 2, 3], acme.ParameterError, "parameters must be a mapping of names to one number a trajectory"),
     ],
 )
 def test_bad_parameters(parameters, error, message):
@@ -165,7 +165,7 @@ def test_summaries_do_not_depend_on_threads(scaled):
 
 
 def test_keep_is_checked():
-    with pytest.raises(acme.ParameterError, match='keep is "counts", "summary" or "events"; \'all\' came'):
+    with pytest.raises(acme.ParameterError, match="keep must be 'counts', 'summary' or 'events', got 'all'"):
         simulate(birth_death(), 2, keep="all")
 
 
