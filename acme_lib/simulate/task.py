@@ -129,6 +129,7 @@ def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **option
     size = check_whole("size", size, 1)
     times = check_times(t)
     starts = check_starts(network, x0, size)
+    network.warn_of_empty_sums(starts)
     if not isinstance(rng, np.random.Generator):
         raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
     key = draw_key(rng)
