@@ -128,9 +128,12 @@ def evaluate_definitions(values, definitions, species):
 
 
 def warn_of_doubled_reactants(network):
-    """Warn of mass action whose rate names a reactant: the propensity is multiplied by its count once more."""
+    """Warn of mass action whose rate grows from 0 with a reactant: the propensity is multiplied by its count again.
+
+    A factor that is not 0 without the reactant, as in ``D -> 0 : k/(1 + D)``, or a condition, is surely meant.
+    """
     for reaction in network.reactions:
-        doubled = [name for name in reaction.reactants if reaction.mass_action and name in reaction.rate.names]
+        doubled = [name for name in reaction.reactants if reaction.mass_action and _grows_with(reaction, name, network)]
         if doubled:
             sets = "*".join(_sets_text(name, count) for name, count in reaction.reactants.items())
             whole = f"{reaction.equation.replace('->', '=>')} : {sets}*({reaction.rate.text})"
@@ -142,6 +145,18 @@ def warn_of_doubled_reactants(network):
                 RateLawWarning,
                 stacklevel=4,
             )
+
+
+def _grows_with(reaction, name, network):
+    """Tell whether a rate is 0 without a species, and not 0 with a little of it."""
+    if name not in reaction.rate.names:
+        return False
+    values = {**network.parameters, **dict.fromkeys(network.species, 1.7), "t": 1.0}
+    try:
+        none, little = (reaction.rate.evaluate({**values, name: amount}) for amount in (0.0, 1e-3))
+    except PropensityError:  # a function of Python that does not take such numbers
+        return False
+    return none == 0.0 and little != 0.0
 
 
 def _sets_text(name, count):

@@ -82,7 +82,7 @@ NETWORKS = {
         dict(k=9, g=0.8),
         {},
     ),
-    "a constant with a factor": ("0 -> M : k\n0 -> A : k\n2 M -> 0 : c/(1 + A)", dict(k=9, c=0.8), {}),
+    "a constant with a factor": ("0 -> M : k\n2 M -> 0 : c/(1 + M)", dict(k=9, c=0.8), {}),
     "one reaction": ("M -> 0 : g", dict(g=1), {"M": 30}),
     "one birth": ("0 -> M : k", dict(k=3), {}),
     "rates of zero": ("A -> B : z\nA -> C : k\nB -> C : z\nC -> A : k\n0 -> B : z", dict(z=0, k=2), {"A": 5}),
