@@ -57,6 +57,14 @@ class LargeProblemWarning(UserWarning):
     """A computation will take long or much memory; the message says how much, before it starts."""
 
 
+class RateLawWarning(UserWarning):
+    """A rate of mass action names its own reactant, which then counts twice; the message shows how to say either."""
+
+
+class EmptyStartWarning(UserWarning):
+    """A sum of counts that no reaction changes is 0 at the start, such as a gene without a state: nothing can come of it."""
+
+
 class SBMLError(AcmeError):
     """An SBML document cannot be read, or uses what is not supported; the message names the element."""
 
