@@ -1,5 +1,6 @@
 """Arguments, checked once for all rooms, with one form of message: what was expected, what came."""
 
+import functools
 import operator
 import sys
 
@@ -38,7 +39,7 @@ def shorten(value, most=80):
     return text if len(text) <= most else f"{text[: most - 20]} … {text[-16:]}"
 
 
-def check_whole(name, value, least=0, most=None):
+def check_whole(name, value, least=0, most=None, *, error=ParameterError):
     """Return a whole number as an int; ``True``, 2.5 and text are none, 2.0 is refused too."""
     ok = not isinstance(value, bool | np.bool_) and hasattr(type(value), "__index__") and np.ndim(value) == 0
     if ok:
@@ -46,7 +47,7 @@ def check_whole(name, value, least=0, most=None):
         if whole >= least and (most is None or whole <= most):
             return whole
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise expected(name, f"a whole number {limits}", value)
+    raise expected(name, f"a whole number {limits}", value, error=error)
 
 
 def is_number(value):
@@ -118,3 +119,29 @@ def check_choice(name, value, choices):
         *others, last = map(repr, choices)
         raise expected(name, f"{', '.join(others)} or {last}" if others else last, value)
     return value
+
+
+def renamed(**names):
+    """Refuse old names of a function's arguments, and say the new ones; a decorator.
+
+    >>> @renamed(rtol="tolerance")
+    ... def solve(*, tolerance=1e-8):
+    ...     return tolerance
+    >>> solve(rtol=1e-6)
+    Traceback (most recent call last):
+    acme_lib.errors.ParameterError: solve takes tolerance in place of rtol: write tolerance=1e-06
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(*arguments, **options):
+            for old in names.keys() & options.keys():
+                raise ParameterError(
+                    f"{function.__name__} takes {names[old]} in place of {old}: "
+                    f"write {names[old]}={shorten(options[old])}"
+                )
+            return function(*arguments, **options)
+
+        return checked
+
+    return decorate

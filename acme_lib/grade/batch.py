@@ -12,11 +12,15 @@ import os
 import secrets
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from acme_lib.errors import GradingError
+from acme_lib.files import write_whole
+from acme_lib.grade.book import Book
+from acme_lib.grade.course import GradingOptions, find_data, load_course, source_folder
 from acme_lib.grade.pool import run_here, run_in_processes, run_on_cluster
+from acme_lib.grade.record import grading_key
 from acme_lib.grade.submission import parse_master, read_bytes, read_timestamp
 from acme_lib.grade.task import Task, seed_of
 
@@ -76,7 +80,7 @@ class Summary:
                 text.append(f"  {line.status:<10} {line.student}/{line.notebook}: {line.reason}")
         broken = Counter(name for line in self.lines for name in line.broken)
         if broken:
-            text.append("checks that could not be run, and wait for a grade by hand (they need to be mended):")
+            text.append("checks that could not be run, and wait for a grade by hand (they have to be fixed):")
             text += [f"  {name}: in {count} submissions" for name, count in sorted(broken.items())]
         limits = [line for line in self.lines if line.limits]
         if limits:
@@ -87,20 +91,6 @@ class Summary:
         if slowest and slowest[0].seconds > 1:
             text.append("slowest: " + ", ".join(f"{line.student} {line.seconds:.1f} s" for line in slowest))
         return "\n".join(text)
-
-
-def load_course(root):
-    """Return nbgrader's configuration and course directory for the course in `root`."""
-    from nbgrader.coursedir import CourseDirectory
-
-    from acme_lib.build.exercises import load_config
-
-    root = Path(root).resolve()
-    if not (root / "nbgrader_config.py").is_file():
-        raise GradingError(f"{root} holds no nbgrader_config.py; change into the folder of the course")
-    config = load_config(root)
-    config.CourseDirectory.root = str(root)
-    return config, CourseDirectory(config=config)
 
 
 def grade_assignment(
@@ -146,12 +136,9 @@ def grade_assignment(
     GradingError
         If nothing can be graded: no source, no gradebook for it, another batch at work.
     """
-    from acme_lib.grade.book import Book
-    from acme_lib.grade.nbgrader_steps import GradingOptions, find_data
-
     config, coursedir = load_course(root)
     root = Path(coursedir.root)
-    source = Path(coursedir.format_path(coursedir.source_directory, ".", assignment))
+    source = source_folder(coursedir, assignment)
     sources = {path.stem: path.read_text("utf-8") for path in sorted(source.glob("*.ipynb"))}
     if not sources:
         raise GradingError(f"{source} holds no notebook: is {assignment!r} the name of an assignment?")
@@ -265,10 +252,7 @@ class _Plan:
 
     def key(self, notebook):
         """Return what a grade depends on besides the submission and the seed."""
-        from acme_lib import __version__
-
-        basis = [__version__, self.sources[notebook], asdict(self.template.limits), self.template.require]
-        return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+        return grading_key(self.sources[notebook], self.template.limits, self.template.require)
 
     def choose(self, students):
         known = self.book.find_students()
@@ -292,6 +276,11 @@ class _Plan:
         data, _ = self.read(student, notebook)
         return record.get("submission_sha256") == hashlib.sha256(data).hexdigest()
 
+    def _may_stay(self, record, notebook, data):
+        """Whether what a record says of other questions still holds: the same answers, points, tests and limits."""
+        same_answers = record["submission_sha256"] == hashlib.sha256(data).hexdigest()
+        return same_answers and record.get("key") == self.key(notebook)
+
     def _seed(self, student, notebook):
         return seed_of(self.run.seed, student, notebook)
 
@@ -309,12 +298,8 @@ class _Plan:
             unreadable=unreadable,
             source=self.sources[notebook],
             seed=self._seed(student, notebook),
-            only=self.only if record is not None and record["submission_sha256"] == _sha256(data) else None,
+            only=self.only if record is not None and self._may_stay(record, notebook, data) else None,
         )
-
-
-def _sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 class _Run:
@@ -333,8 +318,6 @@ class _Run:
         self._write(False)
 
     def _write(self, unfinished):
-        from acme_lib.grade.audit import write_whole
-
         write_whole(self.path, json.dumps({"seed": self.seed, "unfinished": unfinished}) + "\n")
 
 

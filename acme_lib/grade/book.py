@@ -5,17 +5,19 @@ gradebook (one transaction), the audit record (a file that is renamed). A result
 says so; killed between two steps, the batch grades the notebook again, with the same seed, and writes the same again.
 """
 
+import copy
 import warnings
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook
-from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties, SaveCells
 
-from acme_lib.build.exercises import programs_of_this_python
-from acme_lib.grade.audit import audit_path, read_record, write_audit, write_whole
-from acme_lib.grade.nbgrader_steps import check_gradebook
-from acme_lib.grade.submission import grade_id
+from acme_lib.errors import GradingError
+from acme_lib.files import write_whole
+from acme_lib.grade.course import programs_of_this_python
+from acme_lib.grade.record import audit_path, read_record, write_audit
+from acme_lib.grade.submission import grade_id, is_solution
 
 
 class Book:
@@ -34,8 +36,7 @@ class Book:
         self.coursedir, self.assignment, self.masters = coursedir, assignment, masters
         with programs_of_this_python():  # a new gradebook asks alembic for its version
             self.gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
-        for master in masters.values():
-            check_gradebook(self.gradebook, master, assignment)
+        register_assignment(self.gradebook, masters.values(), assignment)
         late = AssignLatePenalties(config=config)
         late.init_plugin()
         late.gradebook, late.assignment_id = self.gradebook, assignment  # what a policy may ask its parent for
@@ -80,7 +81,8 @@ class Book:
         write_whole(path, text)
         if timestamp:
             write_whole(path.parent / "timestamp.txt", timestamp + "\n")
-        self._write_grades(graded, nbformat.reads(text, as_version=4), timestamp)
+        same_answers = old is not None and old.get("submission_sha256") == record["submission_sha256"]
+        self._write_grades(graded, nbformat.reads(text, as_version=4), timestamp, same_answers)
         write_audit(self.coursedir, graded.student, self.assignment, graded.notebook, record)
 
     def _merge(self, graded, old):
@@ -98,7 +100,7 @@ class Book:
         record["seed"] = old["seed"]
         return nbformat.writes(new), record
 
-    def _write_grades(self, graded, notebook, timestamp):
+    def _write_grades(self, graded, notebook, timestamp, same_answers):
         from nbgrader.utils import compute_checksum, parse_utc
 
         book, student = self.gradebook, graded.student
@@ -114,9 +116,11 @@ class Book:
         for grade in found.grades:
             if grade.name not in scores:
                 continue
+            kept = same_answers and grade.manual_score is not None and grade.auto_score == scores[grade.name]
             grade.auto_score = scores[grade.name]
-            by_person = grade.manual_score is not None or grade.auto_score is None
-            grade.needs_manual_grade = by_person or graded.status == "unreadable"
+            if not kept:  # a person's grade of the same answer, over the same score, stays as it is
+                by_person = grade.manual_score is not None or grade.auto_score is None
+                grade.needs_manual_grade = by_person or graded.status == "unreadable"
         for comment in found.comments:
             comment.auto_comment = "No response." if untouched.get(comment.name) else None
         book.db.flush()
@@ -140,3 +144,44 @@ class Book:
             )  # nbgrader builds its objects in an order that SQLAlchemy dislikes
             self.gradebook.update_or_create_student(student)
             return self.gradebook.update_or_create_submission(self.assignment, student, **options)
+
+
+def knows_assignment(gradebook, master, assignment):
+    """Whether the gradebook knows this version of a notebook: its cells, and their points."""
+    try:
+        notebook = gradebook.find_notebook(master.name, assignment)
+    except MissingEntry:
+        return False
+    tasks = {name for name, cell in master.cells.items() if cell.metadata.nbgrader.get("task")}
+    points = {name: value for name, value in master.points.items() if name not in tasks}
+    answers = {name for name, cell in master.cells.items() if is_solution(cell) and name not in tasks}
+    return (
+        {cell.name: cell.max_score for cell in notebook.grade_cells} == points
+        and {cell.name for cell in notebook.solution_cells} == answers
+        and {cell.name: cell.max_score for cell in notebook.task_cells} == {name: master.points[name] for name in tasks}
+    )
+
+
+def register_assignment(gradebook, masters, assignment):
+    """Tell the gradebook what is graded, as ``nbgrader generate_assignment`` does, where it does not know it yet.
+
+    Raises
+    ------
+    GradingError
+        If cells were added or removed while there are submissions: nbgrader cannot move grades from one set to another.
+    """
+    new = [master for master in masters if not knows_assignment(gradebook, master, assignment)]
+    if not new:
+        return
+    gradebook.update_or_create_assignment(assignment)
+    for master in new:
+        url = gradebook.engine.url.render_as_string(hide_password=False)
+        names = {"notebook": master.name, "assignment": assignment, "db_url": url}
+        try:
+            SaveCells().preprocess(copy.deepcopy(master.notebook), {"nbgrader": names})
+        except RuntimeError:
+            raise GradingError(
+                f"{assignment}/{master.name} has other cells than when its submissions were graded; to grade all "
+                f"of them again, run `nbgrader db assignment remove {assignment} --force`, and then this command"
+            ) from None
+    gradebook.db.expire_all()

@@ -8,6 +8,7 @@ import numpy as np
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import expected
+from acme_lib.distance import law_distance
 from acme_lib.errors import LargeProblemWarning, ParameterError
 
 MOST_COUNTS = 50_000_000  # the largest table: 0.4 GB
@@ -249,13 +250,7 @@ def measure_distance(law, other):
     for name, one in (("law", law), ("other", other)):
         if not isinstance(one, CountLaw):
             raise expected(name, "a law of counts of acme_lib.laws", one)
-    return distance_of_tables(law.table(), other.table())
-
-
-def distance_of_tables(p, q):
-    """Return the total variation distance of two tables of probabilities, of any lengths."""
-    common = min(len(p), len(q))
-    return float(min(0.5 * (np.abs(p[:common] - q[:common]).sum() + p[common:].sum() + q[common:].sum()), 1.0))
+    return float(min(law_distance(law.table(), other.table()), 1.0))
 
 
 def state_cost(seconds, words):

@@ -6,8 +6,9 @@ import numpy as np
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import check_positive, expected
+from acme_lib.distance import law_distance
 from acme_lib.errors import ParameterError
-from acme_lib.laws.count_law import CountLaw, distance_of_tables
+from acme_lib.laws.count_law import CountLaw
 from acme_lib.laws.quadrature import refine
 
 _NEGLIGIBLE = 1e-18  # probability beyond a point of the parameter's law, from where on tables are not added up
@@ -154,4 +155,4 @@ def _add(sums, table):
 
 def _change(now, before):
     moments = [abs(a - b) / abs(a) for a, b in zip(now[1:], before[1:], strict=True) if a != 0]
-    return max(distance_of_tables(now[0], before[0]), *moments)
+    return max(law_distance(now[0], before[0]), *moments, 0.0)

@@ -1,5 +1,6 @@
 """The law of mRNA from a promoter with any number of states, by elimination in which nothing is subtracted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from scipy.linalg import expm
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import check_positive, expected
+from acme_lib.elimination import eliminate_places, solve_forward, substitute_stationary
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import MOST_COUNTS, CountLaw, check_top
 
@@ -305,7 +307,7 @@ def solve_dominant(flows, sums, right):
     -------
     ndarray of the shape of `right`
     """
-    a = np.array(flows, dtype=float)
+    a = np.array(flows, dtype=float, order="C")
     x = np.array(right, dtype=float).reshape(len(a), -1)
     _solve_dominant(a, np.array(sums, dtype=float), x)
     return x.reshape(np.shape(right))
@@ -315,50 +317,23 @@ def solve_dominant(flows, sums, right):
 def _solve_dominant(flows, sums, x):
     """Overwrite `x` with the solution; `flows` and `sums` are used up. What no number holds becomes infinite or NaN."""
     size = len(sums)
-    for k in range(size - 1, -1, -1):
-        diagonal = sums[k]
-        for i in range(k):
-            diagonal += flows[i, k]
-        for i in range(k):
-            if flows[i, k] > 0.0:
-                share = flows[i, k] / diagonal
-                for j in range(k):
-                    flows[i, j] += share * flows[k, j]
-                for j in range(x.shape[1]):
-                    x[i, j] += share * x[k, j]
-        for j in range(k):
-            sums[j] += sums[k] * flows[k, j] / diagonal
-        for j in range(k):
-            flows[k, j] /= diagonal
-        for j in range(x.shape[1]):
-            x[k, j] /= diagonal
-    for k in range(1, size):
-        for i in range(k):
-            if flows[k, i] > 0.0:
-                for j in range(x.shape[1]):
-                    x[k, j] += flows[k, i] * x[i, j]
+    flat, pivots = flows.reshape(-1), np.empty(size)
+    eliminate_places(flat, size, 0, size, pivots, sums, 0, size - 1)
+    for case in range(x.shape[1]):
+        solve_forward(flat, size, 0, size, pivots, x[:, case])
 
 
 @njit(cache=True, nogil=True)
 def _null_vector(flows):
     """Return x > 0 with diag(column sums of flows) x = flows x, up to a factor; `flows` is used up."""
     size = len(flows)
-    for k in range(size - 1, 0, -1):
-        diagonal = 0.0
-        for i in range(k):
-            diagonal += flows[i, k]
-        for i in range(k):
-            share = flows[i, k] / diagonal
-            for j in range(k):
-                if i != j:
-                    flows[i, j] += share * flows[k, j]
-        for j in range(k):
-            flows[k, j] /= diagonal
-    x = np.zeros(size)
-    x[0] = 1.0
-    for k in range(1, size):
-        for i in range(k):
-            x[k] += flows[k, i] * x[i]
+    flat, pivots = flows.reshape(-1), np.zeros(size)
+    eliminate_places(flat, size, 0, size, pivots, np.zeros(size), 1, size - 1)
+    x, units = np.empty(size), np.zeros(size, dtype=np.int64)
+    substitute_stationary(flat, size, 0, size, pivots, x, units)
+    top = units.max()
+    for i in range(size):
+        x[i] = math.ldexp(x[i], max(600 * int(units[i] - top), -3000))
     return x
 
 

@@ -47,7 +47,7 @@ WORKSHEET_COLUMNS = (
     "Last modified (grade)",
 )
 MOODLE_IDENTIFIERS = ("Username", "ID number", "Email address")
-_KEYS = {
+KEYS = {
     "canvas": ("SIS Login ID", "SIS User ID", "ID", "Integration ID"),
     "moodle": (*MOODLE_IDENTIFIERS, "Identifier"),
 }
@@ -184,7 +184,7 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     points = next((row for row in roster.rows if "Points Possible" in next(iter(row.values()))), {})
     maximum = _read_number(points.get(title, ""), roster.path, "the points possible")
     factor = _find_factor(marks, maximum, scale, "Canvas")
-    found = _match(marks, students, _KEYS["canvas"], match, roster.path)
+    found = _match(marks, students, KEYS["canvas"], match, roster.path)
     grades, export = _find_grades(marks, found, students, factor, missing)
     columns = [name for name in roster.columns if name in CANVAS_COLUMNS]
     header_points = {columns[0]: "    Points Possible", title: _number(maximum if maximum else marks.max_score)}
@@ -233,7 +233,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         if identifier not in roster.columns:
             raise GradebookError(f"{roster.path} has no column {identifier!r}; it has {', '.join(roster.columns)}")
         rows = list(roster.rows)
-        found = _match(marks[0], rows, _KEYS["moodle"], match, roster.path)
+        found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
     table, exports = {}, []
     for one in marks:
         factor = 1.0 if scale is None else scale / one.max_score
@@ -296,7 +296,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
         raise GradebookError(f"{roster.path} has more than one maximum grade: {', '.join(sorted(maxima))}")
     maximum = _read_number(next(iter(maxima), ""), roster.path, "the maximum grade")
     factor = _find_factor(marks, maximum, scale, "Moodle")
-    found = _match(marks, rows, _KEYS["moodle"], match, roster.path)
+    found = _match(marks, rows, KEYS["moodle"], match, roster.path)
     grades, export = _find_grades(marks, found, rows, factor, missing)
     too_many = [_name(rows[index]) for index, grade in grades.items() if grade and maximum and float(grade) > maximum]
     if too_many:
@@ -331,7 +331,7 @@ def match_students(marks, roster, *, match=None):
         The row, by the student's id; who is not in the roster is not in it.
     """
     rows = list(roster.rows)
-    return {student: rows[index] for student, index in _match(marks, rows, _KEYS["moodle"], match, roster.path).items()}
+    return {student: rows[index] for student, index in _match(marks, rows, KEYS["moodle"], match, roster.path).items()}
 
 
 def _is_canvas_note(row):

@@ -7,16 +7,17 @@ from numba import njit
 
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import special_propensity, with_row
-from acme_lib.simulate.random_stream import next_normal, start_stream
+from acme_lib.network.rates import mass_action, special_propensity, with_row
+from acme_lib.network.status import BAD_PROPENSITY, BELOW_ZERO, DONE, STOPPED
+from acme_lib.random_stream import next_normal, start_stream
 from acme_lib.simulate.rate_equations import rate_jacobian, solve_rate_equations
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, STOPPED, Part, make_task
+from acme_lib.simulate.steps import change_state
+from acme_lib.simulate.task import Part, make_task
 
 _AT_ZERO = ("reflect", "clip", "raise")
 _SCHEMES = ("euler-maruyama", "weak-trapezoidal")
 _REFLECT, _CLIP, _RAISE = range(3)
-_BELOW_ZERO = 64  # a status beside those of `Task.check`
 _SHARE = 0.05  # of the shortest time scale: the step where the caller gives none
 _CHECK_EVERY = 1024  # steps between two looks at the stop flag
 
@@ -135,7 +136,7 @@ def _run_range(task, low, high, stop):
     steps, at_zero, trapezoidal = task.options["steps"], task.options["at_zero"], task.options["trapezoidal"]
     outcome = _langevin(low, *task.arguments_of(low, high), steps.copy(), at_zero, trapezoidal, counts, stop)
     status, trajectory, _, now, x = outcome
-    if status == _BELOW_ZERO:
+    if status == BELOW_ZERO:
         at = ", ".join(f"{name}={n:g}" for name, n in zip(task.network.species, x, strict=False))
         raise PropensityError(
             f'trajectory {trajectory} fell below zero at t={now:g}: {at}; with at_zero="raise" that is an error: '
@@ -149,9 +150,8 @@ def _run_range(task, low, high, stop):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _langevin(low, starts, times, table, scale_rows, value_rows, key, steps, at_zero, trapezoidal, counts, stop):
     """Simulate the trajectories low, low + 1, … into `counts`; returns an outcome, see `Task.check`."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
-    change_start, change_species, change_count = table[8], table[9], table[10]
-    n_reactions = scale.shape[0]
+    special = table.special
+    n_reactions = special.shape[0]
     n_species = starts.shape[1]
     n_stages = 2 if trapezoidal else 1
     x = np.ones(n_species + 1)
@@ -165,17 +165,13 @@ def _langevin(low, starts, times, table, scale_rows, value_rows, key, steps, at_
             x[i] = starts[row, i]
             counts[row, 0, i] = x[i]
         if row == 0 or scale_rows.shape[0] > 1:
-            scale = scale_rows[row]
-            rates = with_row(table, scale, value_rows[row])
+            rates = with_row(table, scale_rows[row], value_rows[row])
         for k in range(steps.shape[0]):
             h = (times[k + 1] - times[k]) / (steps[k] * n_stages)
             for stage in range(steps[k] * n_stages):
                 now = times[k] + stage * h
                 for j in range(n_reactions):
-                    if special[j]:
-                        value = special_propensity(j, x, now, rates, stack)
-                    else:
-                        value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+                    value = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
                     if not abs(value) < np.inf:
                         return BAD_PROPENSITY, trajectory, j, value, x
                     # the second stage of the weak trapezoidal scheme goes on with twice the new less the old
@@ -185,10 +181,9 @@ def _langevin(low, starts, times, table, scale_rows, value_rows, key, steps, at_
                     if extent > 0.0:  # a negative one, of a second stage, drifts back without noise
                         noise, stream = next_normal(stream)
                         extent += np.sqrt(extent) * noise
-                    for i in range(change_start[j], change_start[j + 1]):
-                        x[change_species[i]] += change_count[i] * extent
+                    change_state(j, extent, x, rates)
                 if _stay_above(x, n_species, at_zero):
-                    return _BELOW_ZERO, trajectory, 0, now, x
+                    return BELOW_ZERO, trajectory, 0, now, x
                 taken += 1
                 if taken % _CHECK_EVERY == 0 and stop[0] != 0:
                     return STOPPED, trajectory, 0, now, x

@@ -10,7 +10,7 @@ from numba import njit
 from acme_lib.errors import AcmeError, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
-from acme_lib.network.rates import run_program
+from acme_lib.network.rates import propensity, run_program
 from acme_lib.simulate.storage import Result, to_dataset, to_table
 from acme_lib.simulate.task import check_times
 
@@ -183,7 +183,7 @@ class _Stalled(Exception):
 def real_propensities(network, x, t, discrete):
     """Return the propensities at real amounts, shape (reaction,); see `solve_rate_equations`."""
     a = np.empty(len(network.reactions))
-    _propensities_at(np.append(np.asarray(x, dtype=float), 1.0), float(t), discrete, network.rate_table.arrays, a)
+    _propensities_at(np.append(np.asarray(x, dtype=float), 1.0), float(t), discrete, network.rate_table, a)
     return a
 
 
@@ -208,16 +208,23 @@ def rate_jacobian(network, x, t, discrete=False):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _propensities_at(x, t, discrete, table, out):
     """Fill `out` with the propensities at real amounts `x`, which holds 1 behind them."""
-    scale, shift, reactant_start, reactant_species, reactant_count = table[0], table[1], table[5], table[6], table[7]
-    program_start, codes, operands, parameters = table[11], table[12], table[13], table[14]
+    reactant_start, reactant_species, reactant_count = (
+        table.reactant_start,
+        table.reactant_species,
+        table.reactant_count,
+    )
+    start, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
     stack = np.empty(MAX_STACK)
     for j in range(out.shape[0]):
-        a = scale[j] * (1.0 + shift[j])  # the table counts a pair once already: see RateTable
+        if discrete:
+            out[j] = propensity(j, x, t, table, stack)
+            continue
+        a = table.scale[j] * (1.0 + table.shift[j])  # the table counts a pair once already: see RateTable
         for i in range(reactant_start[j], reactant_start[j + 1]):
             for k in range(reactant_count[i]):
-                a *= (x[reactant_species[i]] - (k if discrete else 0)) / (k + 1.0)
-        if program_start[j] != program_start[j + 1]:
-            a *= run_program(codes, operands, program_start[j], program_start[j + 1], x, parameters, t, stack)
+                a *= x[reactant_species[i]] / (k + 1.0)
+        if start[j] != start[j + 1]:
+            a *= run_program(codes, operands, start[j], start[j + 1], x, parameters, t, stack)
         out[j] = a
 
 

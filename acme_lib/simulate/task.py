@@ -8,12 +8,10 @@ import numpy as np
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
-
-# How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.
-DONE, BAD_PROPENSITY, NEGATIVE_COUNT, EVENT_LIMIT, STOPPED = range(5)
 
 
 @dataclass(frozen=True)
@@ -56,19 +54,18 @@ class Task:
 
         Returns
         -------
-        table : tuple of ndarray
-            `RateTable.arrays`.
+        table : RateTable
         scale : ndarray, shape (1 or high - low, reaction)
-            One row a trajectory where parameters differ, else one for all; replaces ``table[0]``.
+            One row a trajectory where parameters differ, else one for all; replaces ``table.scale``.
         values : ndarray, shape (1 or high - low, parameter)
-            Likewise; replaces ``table[14]``.
+            Likewise; replaces ``table.parameters``.
         """
         table = self.network.rate_table
         if not self.parameters:
-            return table.arrays, table.scale[None, :].copy(), table.parameters[None, :].copy()
+            return table, table.scale[None, :].copy(), table.parameters[None, :].copy()
         rows = {name: values[low:high] for name, values in self.parameters.items()}
         scale, values = self.network.rate_rows(rows, high - low)
-        return table.arrays, scale, values
+        return table, scale, values
 
     def arguments_of(self, low, high):
         """Return what every kernel begins with: ``starts, times, table, scale, values, key``."""
@@ -77,7 +74,10 @@ class Task:
         return self.starts_of(low, high), self.times.copy(), table, scale, values, self.key.copy()
 
     def check(self, outcome):
-        """Raise what a kernel reports; `outcome` is its status, trajectory, reaction, value and state."""
+        """Raise what a kernel reports.
+
+        `outcome` is its status (`acme_lib.network.status`), trajectory, reaction, value and state.
+        """
         status, trajectory, reaction, value, state = outcome
         if status in (DONE, STOPPED):
             return
@@ -88,6 +88,8 @@ class Task:
             raise network.propensity_error(reaction, value, state)
         if status == NEGATIVE_COUNT:
             raise network.shortage_error(reaction, state)
+        if status != EVENT_LIMIT:
+            raise RuntimeError(f"a kernel ended with the unknown status {status}: please report this")
         # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
         name = "max_events" if "max_events" in self.options else "max_steps"

@@ -157,6 +157,7 @@ def graded_so_far(course):
     return len(list((course / "audit" / ASSIGNMENT).glob(f"*/{NOTEBOOK}.json")))
 
 
+@pytest.mark.thorough
 def test_killed_in_a_loop_and_started_again(course):
     for i in range(9):
         submit(
@@ -208,7 +209,11 @@ def processes_below(process):
     return {key for key in found if key[0] in below - {process}}, set(found)
 
 
-@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in-the-background"])
+@pytest.mark.parametrize(
+    "interrupt",
+    [signal.default_int_handler, pytest.param(signal.SIG_IGN, marks=pytest.mark.thorough)],
+    ids=["", "in-the-background"],
+)
 def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for i in range(3):
@@ -289,12 +294,7 @@ def test_late_submissions_and_extensions(course):
     assert lost == {"in_time": 0, "day": 2.5, "week": 5.0, "excused": 0}  # of 10 points
 
 
-def test_a_source_that_the_gradebook_does_not_know_is_refused(course):
-    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
-    path.write_text(path.read_text().replace('"points": 4', '"points": 5'))
-    submit(course, "right", hand_in())
-    with pytest.raises(GradingError, match="generate_assignment"):
-        grade(course)
+def test_an_assignment_without_a_source_is_refused(course):
     with pytest.raises(GradingError, match="no notebook"):
         grade_assignment(course, "ps9")
 
@@ -310,7 +310,7 @@ def test_two_batches_at_once_are_refused(course):
             grade(course)
 
 
-def test_grades_are_made_again_from_their_audit_records(course, capsys, monkeypatch):
+def test_grades_are_recomputed_from_their_audit_records(course, capsys, monkeypatch):
     noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.85 else 0"
     path = submit(course, "raises", hand_in(double="def double(x):\n    raise ValueError(x)"))
     for student in "abc":
@@ -322,7 +322,7 @@ def test_grades_are_made_again_from_their_audit_records(course, capsys, monkeypa
     monkeypatch.chdir(course)
     files = {file: file.stat().st_mtime_ns for file in course.rglob("*") if file.is_file()}
     assert main(["audit", ASSIGNMENT]) == 0
-    assert "5 of 5 grades are the same when made again" in capsys.readouterr().out
+    assert "5 of 5 grades are the same when recomputed" in capsys.readouterr().out
     assert {file: file.stat().st_mtime_ns for file in course.rglob("*") if file.is_file()} == files
     # What was changed since is seen: a score in the record, a seed, the submission, the source.
     audit = course / "audit" / ASSIGNMENT / "raises" / f"{NOTEBOOK}.json"
@@ -357,3 +357,79 @@ def test_the_command(course, capsys, monkeypatch):
         main(["grade", "ps9"])
     log = (course / "audit" / ASSIGNMENT / "grade.log").read_text()
     assert "right/p: graded, 8 of 10" in log and "corrupt/p: unreadable, 0 of 10" in log
+
+
+def test_one_command_grades_a_fresh_clone(tmp_path):
+    """No `generate_assignment` before: the gradebook learns what is graded from the source."""
+    course = make_course(tmp_path / "fresh")
+    submit(course, "right", hand_in())
+    assert [line.status for line in grade(course, jobs=1).lines] == ["graded"]
+    assert scores(course, "right") == FULL
+    with Gradebook(url(course)) as book:
+        notebook = book.find_notebook(NOTEBOOK, ASSIGNMENT)
+        assert notebook.max_score == 10
+        assert {cell.name for cell in notebook.solution_cells} == {"double", "mean", "words"}
+        assert {cell.name for cell in notebook.source_cells} >= {"double_test", "mean_test", "words"}
+
+
+def change_points(course, name, points):
+    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
+    cell.metadata.nbgrader.points = points
+    nbformat.write(notebook, path)
+
+
+def test_points_that_change_are_for_all_questions(course):
+    """Where points changed, one question graded again brings the others up to date too, and the audit agrees."""
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    change_points(course, "mean_test", 6)
+    grade(course, jobs=1, questions=["double"])
+    assert scores(course, "right") == FULL | {"mean_test": 6}
+    assert grade(course, jobs=1).unchanged == 1
+    with Gradebook(url(course)) as book:
+        assert book.find_notebook(NOTEBOOK, ASSIGNMENT).max_score == 12
+
+
+def test_cells_that_change_after_grading_are_refused(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") != "mean_test"]
+    nbformat.write(notebook, path)
+    with pytest.raises(GradingError, match="db assignment remove"):
+        grade(course, jobs=1)
+    assert scores(course, "right") == FULL
+
+
+def mark_by_hand(course, student, name, points):
+    with Gradebook(url(course)) as book:
+        grade = book.find_grade(name, NOTEBOOK, ASSIGNMENT, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        book.db.commit()
+
+
+def test_a_grade_by_hand_stays_when_another_question_is_graded_again(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    mark_by_hand(course, "right", "words", 1.5)
+    for again in ({"questions": ["double"]}, {"students": ["right"]}, {"everything": True}):
+        grade(course, jobs=1, **again)
+        assert by_hand(course, "right") == set(), again
+    with Gradebook(url(course)) as book:
+        assert book.find_submission(ASSIGNMENT, "right").score == 9.5
+    # Another answer is another thing: a person looks again.
+    submit(course, "right", hand_in(words="Because of that."))
+    grade(course, jobs=1)
+    assert by_hand(course, "right") == {"words"}
+
+
+def test_a_grade_by_hand_over_a_score_that_changes_is_looked_at_again(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    mark_by_hand(course, "right", "double_test", 1.0)
+    change_points(course, "double_test", 5)
+    grade(course, jobs=1)
+    assert "double_test" in by_hand(course, "right")
