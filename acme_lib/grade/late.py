@@ -253,7 +253,7 @@ def assign_penalties(gradebook, assignment, policy):
 
 
 def _seconds_late(submission, extension):
-    """Return the time since the due date; the extension, if it is the longer one, is noted with the submission."""
+    """Return the time since the due date; an extension of the file is noted with the submission."""
     duedate = submission.assignment.duedate
     if submission.timestamp is None or duedate is None:
         return 0.0
@@ -264,8 +264,7 @@ def _seconds_late(submission, extension):
             raise GradebookError(
                 f"the extension for {who} ends before it is due ({duedate} UTC): {extension.until} UTC"
             )
-        if length > (submission.extension or timedelta(0)):
-            submission.extension = length
+        submission.extension = length
     return max(0.0, (submission.timestamp - submission.duedate).total_seconds())
 
 

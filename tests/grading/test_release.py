@@ -255,7 +255,7 @@ def test_a_stray_answer_is_refused(tmp_path, monkeypatch, release):
     with pytest.raises(ReleaseError, match=r"no solution releases exercises/answers.ipynb"):
         make_release(course, tmp_path / "two.zip")
     (course / "exercises/answers.ipynb").unlink()
-    (course / "course/link.md").symlink_to(course / f"solutions/{NAME}.md")
+    (course / "course/link.txt").symlink_to(course / f"solutions/{NAME}.md")
     with pytest.raises(ReleaseError, match="symbolic link"):
         make_release(course, tmp_path / "two.zip")
     assert not (tmp_path / "two.zip").exists()
