@@ -1,8 +1,8 @@
 """The batch: all submissions of an assignment, each graded or with a stated reason.
 
 The plan says what has to be graded: everything whose submission, source or limits have changed since its audit record
-was written, or that has none. A batch that is killed is therefore continued by starting it again; its run seed is kept
-until it is finished, so that what comes out does not depend on how often it was killed, nor on the number of cores.
+was written, or that has none. A batch that was interrupted resumes when it is started again; its run seed is kept until
+it is finished, so that grades depend neither on how often it was interrupted nor on the number of cores.
 """
 
 import contextlib
@@ -299,7 +299,7 @@ class _Plan:
             return False
         if record.get("key") != self.key(notebook):
             return False
-        if self.force:  # again, but only once in a run that was killed
+        if self.force:  # again, but only once in a run that was interrupted
             last = record.get("regraded", [{}])[-1].get("seed") if self.only else record.get("seed")
             done_in_this_run = record.get("run_seed") == self.run.seed and last == self._seed(student, notebook)
             return done_in_this_run and self.run.continued

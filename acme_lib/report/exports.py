@@ -189,7 +189,7 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     if not {"ID", "Section"} <= set(roster.columns) or roster.columns[0] not in ("Student", "LastName"):
         raise GradebookError(
             f"{roster.path} is no gradebook of Canvas: its columns start with Student, ID, …, Section; "
-            f"{', '.join(roster.columns[:6])} came"
+            f"got {', '.join(roster.columns[:6])}"
         )
     students = [row for row in roster.rows if not _is_canvas_note(row)]
     for row in students:
@@ -236,7 +236,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         If an identifier is missing, stands twice, or would be run as a formula; Moodle imports all rows or none.
     """
     if identifier not in MOODLE_IDENTIFIERS:
-        raise GradebookError(f"Moodle knows students by {', '.join(MOODLE_IDENTIFIERS)}; {identifier!r} came")
+        raise GradebookError(f"identifier must be one of {', '.join(MOODLE_IDENTIFIERS)}, got {identifier!r}")
     students = marks[0].students
     if any(one.students != students for one in marks):
         raise GradebookError("the assignments come from different gradebooks: their students differ")

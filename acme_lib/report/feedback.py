@@ -169,7 +169,7 @@ def _write_marks(asked):
     head = '<tr><th scope="col">Question</th><th scope="col">Check</th><th scope="col" class="n">Points</th>'
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="Points"><table class="marks">'
-        f'<thead>{head}<th scope="col">What came of it</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<thead>{head}<th scope="col">Result</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 

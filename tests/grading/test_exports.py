@@ -288,7 +288,7 @@ def test_moodle_gradebook(tmp_path, course):
         ({"＝1": 1}, {}, "ID number", "would run"),
         ({"ada": 1, "bob": 2}, {"ada": "A@x.test", "bob": "a@x.test"}, "Email address", "more than one student"),
         ({"ada": 1}, {}, "Email address", "'ada' has no email address"),
-        ({"ada": 1}, {}, "Name", "Moodle knows students by"),
+        ({"ada": 1}, {}, "Name", "identifier must be one of Username"),
     ],
 )
 def test_identifiers_that_moodle_would_not_take(students, emails, identifier, message):
