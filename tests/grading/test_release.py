@@ -235,7 +235,7 @@ def test_what_is_taught_may_stand_in_a_chapter_only():
 def test_a_stale_exercise_is_refused(tmp_path, monkeypatch, capsys):
     course = copy_course(tmp_path)
     exercise = course / f"exercises/{NAME}.ipynb"
-    exercise.write_text(exercise.read_text("utf-8").replace("You will build", "You will guess"), encoding="utf-8")
+    exercise.write_text(exercise.read_text("utf-8").replace("You will write", "You will guess"), encoding="utf-8")
     monkeypatch.chdir(course)
     assert main(["release", "--output", "out.zip"]) == 1
     assert f"exercises/{NAME}.ipynb" in capsys.readouterr().err
