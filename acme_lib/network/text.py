@@ -198,4 +198,4 @@ def _read_event(line, number, name, functions):
         if target in assignments:
             raise NetworkSyntaxError(f"{target} is changed twice; keep one")
         assignments[target] = Expression.parse(value, functions)
-    return Event(name, trigger, assignments, line=number, text=line)
+    return Event(name, trigger, assignments, initially=start[1] == "when", line=number, text=line)

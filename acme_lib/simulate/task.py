@@ -133,6 +133,7 @@ def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **option
     size = check_whole("size", size, 1)
     times = check_times(t)
     starts = check_starts(network, x0, size)
+    network.warn_of_empty_sums(starts)
     key = draw_key(check_rng(rng))
     rows = check_parameters(network, parameters, size, rng)
     return Task(network, run_range, starts, times, size, key, rows, options)

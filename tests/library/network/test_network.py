@@ -5,6 +5,7 @@ import doctest
 import functools
 import math
 import pickle
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_the_micro_sign_and_the_greek_letter_are_one_name(micro):
         (
             "99999999999999999999 M -> 0 : k",
             NetworkSyntaxError,
-            "the number before M must be at most 1000000, got 9999",
+            "before M must be at most 1000000, got 9999",
         ),
         ("t -> 0 : k", NetworkSyntaxError, "'t' cannot name a species: it is the time"),
         ("exp -> 0 : k", NetworkSyntaxError, "'exp' cannot name a species: it is a function"),
@@ -727,3 +728,28 @@ def test_the_table_says_the_convention_of_each_rate():
     assert "as given: the rate is the whole propensity" in shown
     assert "Defined: $c = 2 k = 2$." in shown
     assert "Parameters: k = 1." in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "alone", "multiplied", "states"),
+    [
+        ("U -> 0 : g*U", "U => 0 : g*U", "U => 0 : U*(g*U)", [[3], [7]]),
+        ("2 U -> 0 : g*U", "2 U => 0 : g*U", "2 U => 0 : U*(U - 1)/2*(g*U)", [[3], [7]]),
+        (
+            "total = 2*U\nU + 3 V -> V : g*total",
+            "U + 3 V => V",
+            "U + 3 V => V : U*V*(V - 1)*(V - 2)/6*(g * (2 * U))",
+            [[3, 5]],
+        ),
+    ],
+)
+def test_a_rate_that_names_its_reactant_is_said_and_both_meanings_are_shown(line, alone, multiplied, states):
+    with pytest.warns(acme.RateLawWarning, match=re.escape(alone)) as heard:
+        network = parse(line, g=2.0)
+    assert multiplied in str(heard[0].message)
+    shown = parse(multiplied, g=2.0)  # what the message shows for "as it stands" is the same propensity
+    np.testing.assert_allclose(network.propensities(states), shown.propensities(states), rtol=1e-14)
+    network.with_parameters(g=3.0)  # said once, where the text is read
+    parse(
+        "U => 0 : g*U\nU -> 0 : g*V\n0 -> V : g\n0 -> U : g*U\nU -> 0 : g/(1 + U)\n2 U -> 0 : g*(U > 2)", g=1
+    )  # nothing is doubled here
