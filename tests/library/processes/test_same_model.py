@@ -343,7 +343,7 @@ def test_lineages_refuse_by_name(who, options, words):
             lambda: build(augmented.Burst("P", 1.0, ("gamma", 2.0, 0.2))),
             "is now written GammaJump.mean=0.2, shape=2.0.",
         ),
-        (lambda: build(augmented.Fragmentation("P", 1.0, 0.3)), "share=0.3 is now written FixedFraction.0.3."),
+        (lambda: build(augmented.Fragmentation("P", 1.0, 0.3)), "kernel=0.3 is now written FixedFraction.0.3."),
         (lambda: build(augmented.Fragmentation("P", 1.0, partition="copy")), '"copy" is now written "copied"'),
     ],
 )
