@@ -10,8 +10,7 @@ from acme_lib.errors import CannotTellWarning, ParameterError
 from acme_lib.laws import telegraph
 from acme_lib.noise import bursts, fit_genes, fit_negative_binomial, fit_telegraph
 from tests.benchmarks import coverage
-
-FALSE_POSITIVE = 1e-6
+from tests.statistics import FALSE_POSITIVE
 
 
 def negative_binomial_counts(n=300, r=2.0, b=5.0, seed=41):
