@@ -6,8 +6,8 @@ from scipy import stats
 
 import acme_lib as acme
 from acme_lib.processes import SelfSimilarKernel
+from tests.statistics import FALSE_POSITIVE, p_value_of_law
 
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
 
@@ -150,10 +150,7 @@ def test_partition_is_binomial(share, scaled):
     tree = acme.simulate_tree(parse("P -> 0 : g", g=0.0), {"P": n}, 1.5, division=rule, size=size, rng=seeded())
     first = tree.at_birth("P")[size::2]
     law = stats.binom(n, share)
-    edges = np.unique(law.ppf(np.linspace(0, 1, 12)[1:-1]))
-    expected = np.diff(np.concatenate([[0], law.cdf(edges), [1]])) * size
-    observed = np.bincount(np.searchsorted(edges, first), minlength=len(expected))
-    assert stats.power_divergence(observed, expected, lambda_="log-likelihood").pvalue > FALSE_POSITIVE
+    assert p_value_of_law(first, law) > FALSE_POSITIVE
     np.testing.assert_allclose(tree.birth_volumes[size::2], 2 * share)
     np.testing.assert_allclose(tree.birth_volumes[size + 1 :: 2], 2 * (1 - share))
 
