@@ -17,6 +17,7 @@ def read_questions(chapter):
 
 
 def parse_question(text):
+    """Return one question: its text, options, right answer and reasons."""
     question, options, answers, because = [], [], [], {}
     for line in text.splitlines():
         option = _OPTION.match(line)
