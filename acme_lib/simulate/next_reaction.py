@@ -92,6 +92,7 @@ def _run_range(task, low, high, stop):
 def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_events, counts, events, stop):
     """Simulate the trajectories low, low + 1, … into `counts` and `events`; returns an outcome, see `Task.check`."""
     special, affected_start, affected = table.special, table.affected_start, table.affected
+    change_start, change_species, change_count = table.change_start, table.change_species, table.change_count
     n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     n_times = times.shape[0]
@@ -129,7 +130,7 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
                 if recorded == n_times:
                     break
             chosen = heap_reaction[0]
-            if not fire_reaction(chosen, x, rates):
+            if not fire_reaction(chosen, x, change_start, change_species, change_count):
                 return NEGATIVE_COUNT, trajectory, chosen, now, x
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]

@@ -196,6 +196,7 @@ def _general_method(
     status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
     """
     special, affected_start, affected = table.special, table.affected_start, table.affected
+    change_start, change_species, change_count = table.change_start, table.change_species, table.change_count
     # each array by itself: handing over the whole table of conditions costs more than the call
     codes, operands, start = conditions.codes, conditions.operands, conditions.program_start
     truth, crossing_start, crossings = (
@@ -390,7 +391,7 @@ def _general_method(
                 u, stream = next_uniform(stream)
                 if not u * bound[chosen] < value:
                     continue
-            if not fire_reaction(chosen, x, rates):
+            if not fire_reaction(chosen, x, change_start, change_species, change_count):
                 status = NEGATIVE_COUNT
                 which = chosen
                 break

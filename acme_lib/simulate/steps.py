@@ -71,9 +71,11 @@ def choose_share(target, weights):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def fire_reaction(chosen, x, table):
-    """Change the state by one event; returns False, with the species as it was, where a count would be negative."""
-    start, species, count = table.change_start, table.change_species, table.change_count
+def fire_reaction(chosen, x, start, species, count):
+    """Change the state by one event; returns False, with the species as it was, where a count would be negative.
+
+    The arrays are the changes of a `RateTable`, read before the loop over events; the whole table would cost more.
+    """
     for i in range(start[chosen], start[chosen + 1]):
         s = species[i]
         x[s] += count[i]

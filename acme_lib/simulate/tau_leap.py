@@ -349,6 +349,7 @@ def _choose_step(a, critical, x, now, rates, sensitivities, epsilon, drift, spre
 def _exact_steps(x, a, cumulative, now, until, rates, stack, stream):
     """Make exact steps up to `_EXACT_EVENTS` or `until`; returns (status, reaction, time, events, stream)."""
     special, affected_start, affected = rates.special, rates.affected_start, rates.affected
+    change_start, change_species, change_count = rates.change_start, rates.change_species, rates.change_count
     for n in range(_EXACT_EVENTS):
         total = add_up(a, cumulative)
         waiting, stream = next_exponential(stream)
@@ -357,7 +358,7 @@ def _exact_steps(x, a, cumulative, now, until, rates, stack, stream):
         now += waiting / total
         u, stream = next_uniform(stream)
         chosen = choose_reaction(u * total, a, cumulative)
-        if not fire_reaction(chosen, x, rates):
+        if not fire_reaction(chosen, x, change_start, change_species, change_count):
             return NEGATIVE_COUNT, chosen, now, n, stream
         for i in range(affected_start[chosen], affected_start[chosen + 1]):
             j = affected[i]
