@@ -24,7 +24,7 @@ _MOST_ROUNDS = 6
 _WORTH = 0.05  # share of the states that must be superfluous before they are dropped
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectedDistribution:
     """The law of a network at several times, each on the states that it needs.
 
@@ -57,6 +57,14 @@ class ProjectedDistribution:
     def __post_init__(self):
         """Make the arrays read-only."""
         freeze_fields(self)
+
+    def __repr__(self):
+        """Return the times, the states at most, the means at the end and the bound of the error."""
+        means = ", ".join(f"{name} {self.laws[-1].mean(name):.4g}" for name in self.laws[-1].space.species)
+        return (
+            f"ProjectedDistribution at {len(self.times)} times on up to {self.most_states:,} states: mean {means} at "
+            f"t = {self.times[-1]:g}, error at most {self.error_bound[-1]:.1e}"
+        )
 
     def mean(self, name):
         """Return the mean count of a species, shape (n_times,)."""

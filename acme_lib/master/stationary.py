@@ -38,7 +38,7 @@ _INSTEAD = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StationaryDistribution(StateDistribution):
     """The stationary law on a state space, with its evidence.
 
