@@ -1,4 +1,4 @@
-"""The errors that acme raises; each says what was expected, what came and how to mend it."""
+"""The errors that acme raises; each says what was expected, what was found and how to fix it."""
 
 
 class AcmeError(ValueError):

@@ -12,14 +12,14 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import special_propensity
+from acme_lib.network.rates import mass_action, special_propensity
 from acme_lib.network.reaction_network import ReactionNetwork
+from acme_lib.network.status import BAD_PROPENSITY, DONE, NEGATIVE_COUNT
 
 BOUNDARIES = ("absorbing", "reflecting")
 
 # What the kernel reports, and where a reaction leads from a state.
-DONE, BAD_PROPENSITY, SHORTAGE = range(3)
-INSIDE, BEYOND, BELOW_ZERO = range(3)
+INSIDE, BEYOND, BELOW = range(3)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,7 +152,7 @@ def build_generator(network, space, *, boundary, t=None):
         )
     if status == BAD_PROPENSITY:
         raise network.propensity_error(reaction, value, space.states[state])
-    if status == SHORTAGE:
+    if status == NEGATIVE_COUNT:
         raise network.shortage_error(reaction, space.states[state])
     n_entries = starts[-1]
     matrix = sparse.csc_array((data[:n_entries], rows[:n_entries], starts), shape=(n_states, n_states))
@@ -180,7 +180,7 @@ def _fill_generator(
     outflow,
 ):
     """Fill the columns of the generator; return (status, state, reaction, propensity)."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
+    special = table.special
     n_species = len(shape)
     n_directions = len(offsets)
     is_box = len(keys) == 0
@@ -204,7 +204,7 @@ def _fill_generator(
             for i in range(n_species):
                 n = counts[i] + changes[d, i]
                 if n < 0:
-                    leads[d] = BELOW_ZERO
+                    leads[d] = BELOW
                     break
                 if n >= shape[i]:
                     leads[d] = BEYOND
@@ -217,15 +217,12 @@ def _fill_generator(
                     if places[d] == n_states or keys[places[d]] != key + offsets[d]:
                         leads[d] = BEYOND
         for j in range(len(direction_of)):
-            if special[j]:
-                a = special_propensity(j, x, t, table, stack)
-            else:
-                a = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+            a = special_propensity(j, x, t, table, stack) if special[j] else mass_action(j, x, table)
             if not (a >= 0.0 and a < np.inf):
                 return BAD_PROPENSITY, s, j, a
             if a > 0.0:
-                if leads[direction_of[j]] == BELOW_ZERO:
-                    return SHORTAGE, s, j, a
+                if leads[direction_of[j]] == BELOW:
+                    return NEGATIVE_COUNT, s, j, a
                 rates[direction_of[j]] += a
         leaving = 0.0
         for d in range(n_directions):

@@ -7,11 +7,9 @@ from acme_lib.arrays import sort_once
 from acme_lib.errors import StateSpaceError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity
+from acme_lib.network.status import BAD_PROPENSITY, DONE, FULL, NEGATIVE_COUNT
 
 MAX_KEY = 2**62  # positions in the box around a set of states are 64-bit numbers
-
-# What the search reports.
-DONE, FULL, BAD_PROPENSITY, SHORTAGE = range(4)
 
 
 def count_limits(network, starts, largest):
@@ -57,7 +55,7 @@ def find_reachable(network, starts, limits, free, max_states):
         state = np.array(np.unravel_index(keys[n_done], radix)) if status != DONE else None
         if status == BAD_PROPENSITY:
             raise network.propensity_error(reaction, value, state)
-        if status == SHORTAGE:
+        if status == NEGATIVE_COUNT:
             raise network.shortage_error(reaction, state)
         unbounded = [name for name, is_free in zip(network.species, free, strict=True) if is_free]
         fix = (
@@ -83,7 +81,7 @@ def _explore(keys, n_found, n_done, limits, strides, stoichiometry, in_time, tab
     stack = np.empty(MAX_STACK)
     x = np.ones(n_species + 1)
     counts = np.empty(n_species, dtype=np.int64)
-    r_start, r_species, r_count = table[5], table[6], table[7]
+    r_start, r_species, r_count = table.reactant_start, table.reactant_species, table.reactant_count
     while n_done < n_found:
         if n_found + n_reactions > len(keys):
             return FULL, n_found, n_done, 0, 0.0
@@ -110,7 +108,7 @@ def _explore(keys, n_found, n_done, limits, strides, stoichiometry, in_time, tab
             if a == 0.0 or beyond:
                 continue
             if below:
-                return SHORTAGE, n_found, n_done, j, a
+                return NEGATIVE_COUNT, n_found, n_done, j, a
             key = keys[n_done]
             for i in range(n_species):
                 key += stoichiometry[j, i] * strides[i]

@@ -57,7 +57,7 @@ class ReactionNetwork:
     Attributes
     ----------
     species : tuple of str
-        In order of first appearance; the order of every state vector.
+        In order of first appearance, unless the text has a line of species; the order of every state vector.
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
@@ -109,6 +109,7 @@ class ReactionNetwork:
         ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5,
                                       and ``at 0 : P = 9`` at the start
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
+        ``species: M, P``             the order of the species; by default they come in order of first appearance
         ``# words``                   a comment
         ============================  ==================================================================================
 
@@ -149,8 +150,8 @@ class ReactionNetwork:
         """
         functions = {name: value for name, value in parameters.items() if callable(value)}
         parameters = {name: value for name, value in parameters.items() if name not in functions}
-        lines, definitions, events = read_lines(text, functions)
-        species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
+        lines, definitions, events, species = read_lines(text, functions)
+        species = tuple(species)
         reactions = tuple(
             Reaction(
                 MappingProxyType(line.reactants),
@@ -588,10 +589,16 @@ class ReactionNetwork:
             raise located(error, event.line, event.text)
 
     def __str__(self):
-        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment."""
+        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment.
+
+        Where the species stand in another order than that of first appearance, a line of its own keeps it.
+        """
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
         lines += map(str, self.events)
+        appearing = dict.fromkeys(name for r in self.reactions for name in [*r.reactants, *r.products])
+        if tuple(appearing) != self.species:
+            lines.insert(0, f"species: {', '.join(self.species)}")
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):

@@ -18,8 +18,7 @@ from acme_lib.augmented import (
 from acme_lib.augmented.first_passage import solve_augmented_first_passage
 from acme_lib.cases.self_regulation import BOUNDARY, burst_process, burst_space
 from acme_lib.errors import ParameterError, StateSpaceError
-
-FALSE_POSITIVE = 1e-6
+from tests.statistics import FALSE_POSITIVE
 
 
 def passage(side, dx=0.0125, **options):
@@ -84,7 +83,7 @@ def test_moments_and_quantiles_are_those_of_the_survival():
 
 
 def test_a_finite_absorption_tends_to_it():
-    """The paper's construction: an absorbing state, entered at the rate 1000 beyond the boundary."""
+    """The construction of Lunz et al.: an absorbing state, entered at the rate 1000 beyond the boundary."""
     burst, rates = burst_process()
     network = acme.ReactionNetwork.parse("P -> 0 : 1")
     axis = Continuum(upper=8.25, cells=330, system_size=200)

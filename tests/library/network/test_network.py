@@ -141,10 +141,33 @@ def test_errors_show_the_line_and_how_to_mend_it(text, error, words):
 
 
 def test_read_lines_keeps_numbers_of_lines():
-    reactions, definitions, events = read_lines("\nK = 2\n\nA <-> B : K, K\n\nat 5 : A = 0")
+    reactions, definitions, events, species = read_lines("\nK = 2\n\nA <-> B : K, K\n\nat 5 : A = 0")
     assert [line.number for line in reactions] == [4, 4]
     assert [line.number for line in definitions] == [2]
     assert [event.line for event in events] == [6]
+    assert species == ["A", "B"]
+
+
+def test_a_line_of_species_gives_their_order():
+    network = parse("species: P, X, M\n0 -> M : k\nM -> M + P : 2\nX -> Q : 1", k=1.0)
+    assert network.species == ("P", "X", "M", "Q")
+    assert str(network).startswith("0 -> M") is False
+    assert parse(str(network), k=1.0).species == network.species
+    assert "species" not in str(two_stage())  # they stand in order of first appearance
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("species: M, M", "line 1, 'species: M, M': M is listed twice"),
+        ("species: M\nspecies: M", "line 2.*M is listed twice"),
+        ("species: M P", "'M P' cannot name a species"),
+        ("species:", "'' cannot name a species"),
+    ],
+)
+def test_lines_of_species_are_checked(line, message):
+    with pytest.raises(NetworkSyntaxError, match=message):
+        parse(f"{line}\n0 -> M : 1")
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------
