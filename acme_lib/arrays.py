@@ -17,3 +17,12 @@ def freeze(*values):
 def freeze_fields(facts):
     """Make all arrays of a dataclass read-only; for its ``__post_init__``."""
     freeze(*vars(facts).values())
+
+
+def sort_once(values):
+    """Return the values of a one-dimensional array in increasing order, each once.
+
+    NumPy's ``unique`` hashes whole numbers since 2.3, which takes minutes for a million in a row.
+    """
+    values = np.sort(values)
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values

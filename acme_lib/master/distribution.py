@@ -12,7 +12,7 @@ from acme_lib.errors import StateSpaceError
 from acme_lib.master.state_space import StateSpace
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateDistribution:
     """Probabilities over the states of a `StateSpace`, one row or one for each time.
 
@@ -33,6 +33,13 @@ class StateDistribution:
     def __post_init__(self):
         """Make the arrays read-only."""
         freeze_fields(self)
+
+    def __repr__(self):
+        """Return the kind, the states and the means, at the last time where there are several."""
+        times = getattr(self, "times", None)
+        at = "" if times is None else f" at t = {', '.join(f'{t:g}' for t in times[:3])}{', …' * (len(times) > 3)}"
+        means = ", ".join(f"{name} {np.ravel(self.mean(name))[-1]:.4g}" for name in self.space.species)
+        return f"{type(self).__name__}{at} on {len(self.space):,} states ({self.space}): mean {means}"
 
     def marginal(self, *names):
         """Return the (joint) probabilities of the counts of some species.

@@ -18,7 +18,7 @@ from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.progress import ProgressBar
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FirstPassageMoments:
     """Mean and variance of the time until a target is first reached, from every state.
 
@@ -39,6 +39,10 @@ class FirstPassageMoments:
         """Make the arrays read-only."""
         freeze_fields(self)
 
+    def __repr__(self):
+        """Return the states and the size of the target."""
+        return f"FirstPassageMoments to {self.target.sum():,} of {len(self.space):,} states ({self.space})"
+
     def from_start(self, p0):
         """Return mean and variance from a start (counts by name, or a probability vector)."""
         p0 = check_start(self.space, p0)
@@ -50,7 +54,7 @@ class FirstPassageMoments:
         return mean, second - mean**2 if held.sum() > 1 else float(self.variance[held][0])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FirstPassageLaw:
     """The law of the time until a target is first reached.
 
@@ -78,6 +82,11 @@ class FirstPassageLaw:
     def __post_init__(self):
         """Make the arrays read-only."""
         freeze_fields(self)
+
+    def __repr__(self):
+        """Return the states, the size of the target and how much has arrived."""
+        arrived = f"; {self.cdf[-1]:.4g} arrived by t = {self.times[-1]:g}" if self.cdf.ndim == 1 else ""
+        return f"FirstPassageLaw to {self.target.sum():,} of {len(self.space):,} states ({self.space}){arrived}"
 
 
 def find_first_passage_moments(generator, target, *, progress=None):

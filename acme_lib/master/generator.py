@@ -22,7 +22,7 @@ BOUNDARIES = ("absorbing", "reflecting")
 INSIDE, BEYOND, BELOW = range(3)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Generator:
     """The matrix A of dp/dt = A p, and what it leaves out.
 
@@ -47,6 +47,10 @@ class Generator:
     outflow: np.ndarray
     network: ReactionNetwork | None = None
     t: float | None = None
+
+    def __repr__(self):
+        """Return the states, the entries and the boundary."""
+        return f"Generator of {self.matrix.nnz:,} entries on {len(self.space):,} states ({self.space}), {self.boundary}"
 
     def refuse_time(self, what):
         """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""

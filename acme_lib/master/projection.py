@@ -8,6 +8,7 @@ from acme_lib.arrays import freeze_fields
 from acme_lib.checks import check_number, check_times, check_whole, expected
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.distribution import StateDistribution
+from acme_lib.master.foresight import ARRIVED, BEYOND, GROWS, follow_mean
 from acme_lib.master.generator import build_generator
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.uniformisation import Operator, propagate
@@ -23,7 +24,7 @@ _MOST_ROUNDS = 6
 _WORTH = 0.05  # share of the states that must be superfluous before they are dropped
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProjectedDistribution:
     """The law of a network at several times, each on the states that it needs.
 
@@ -56,6 +57,14 @@ class ProjectedDistribution:
     def __post_init__(self):
         """Make the arrays read-only."""
         freeze_fields(self)
+
+    def __repr__(self):
+        """Return the times, the states at most, the means at the end and the bound of the error."""
+        means = ", ".join(f"{name} {self.laws[-1].mean(name):.4g}" for name in self.laws[-1].space.species)
+        return (
+            f"ProjectedDistribution at {len(self.times)} times on up to {self.most_states:,} states: mean {means} at "
+            f"t = {self.times[-1]:g}, error at most {self.error_bound[-1]:.1e}"
+        )
 
     def mean(self, name):
         """Return the mean count of a species, shape (n_times,)."""
@@ -138,6 +147,7 @@ def solve_finite_state_projection(network, x0, t, *, tolerance=1e-6, max_states=
     network.refuse_events("solve_finite_state_projection")
     check_whole("max_states", max_states, 1)
     last = float(times[-1]) or 1.0
+    _refuse_too_many(follow_mean(network, network.state(x0), times[-1]), network, last, max_states)
     walk = _Walk(network, network.state(x0), last, tolerance, max_states)
     laws, bounds = [], []
     with ProgressBar(progress, None, unit="product") as bar:
@@ -147,6 +157,22 @@ def solve_finite_state_projection(network, x0, t, *, tolerance=1e-6, max_states=
             bounds.append(min(walk.error, 1.0))
     n_states = np.array([len(law.space) for law in laws])
     return ProjectedDistribution(times, tuple(laws), np.array(bounds), n_states, walk.most, walk.steps, walk.spaces)
+
+
+def _refuse_too_many(seen, network, last, max_states):
+    """Refuse at once what grows beyond all bounds, or spreads over far more counts than may be kept."""
+    if seen.verdict == GROWS:
+        raise StateSpaceError(
+            f"the counts grow beyond {BEYOND:.0e} at about t={seen.time:.3g}, before t={last:g}: no state space holds "
+            "them; ask for earlier times"
+        )
+    widest = int(np.argmax(seen.spread))
+    if seen.verdict == ARRIVED and seen.spread[widest] > max_states:
+        raise StateSpaceError(
+            f"at t={last:g} the count of {network.species[widest]} is about {seen.counts[widest]:.3g} ± "
+            f"{seen.spread[widest]:.3g}, and the law has far more than max_states={max_states} states; ask for earlier "
+            "times, or simulate"
+        )
 
 
 class _Walk:

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import sort_once
 from acme_lib.errors import StateSpaceError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity
@@ -36,7 +37,7 @@ def find_reachable(network, starts, limits, free, max_states):
     table = network.rate_table
     in_time = np.array([reaction.rate.uses_time for reaction in network.reactions])
     strides = np.cumprod([1, *radix[:0:-1]], dtype=np.int64)[::-1]
-    found = np.unique(starts @ strides)
+    found = sort_once(starts @ strides)
     n_done = 0
     while True:
         capacity = min(max(4096, 4 * len(found)), max(max_states, len(found)) + len(network.reactions) + 1)

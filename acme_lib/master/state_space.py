@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from acme_lib.arrays import freeze
+from acme_lib.arrays import freeze, sort_once
 from acme_lib.checks import check_whole, expected, shorten
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.reachable import MAX_KEY, count_limits, find_reachable
@@ -200,7 +200,7 @@ class StateSpace:
         shape = tuple(int(n) + 1 for n in table.max(axis=0))
         if int(np.prod(shape, dtype=object)) > MAX_KEY:
             return cls(species, shape, np.zeros(0, dtype=np.int64))  # which says why not
-        keys = np.unique(np.ravel_multi_index(tuple(table.T), shape))
+        keys = sort_once(np.ravel_multi_index(tuple(table.T), shape))
         return cls(species, shape, None if len(keys) == int(np.prod(shape, dtype=object)) else keys)
 
     def restrict(self, mask):

@@ -1,5 +1,6 @@
 """The stationary law of a master equation."""
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,15 +9,17 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
+from acme_lib.arrays import sort_once
 from acme_lib.checks import check_choice, check_number
-from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.errors import ParameterError, PropensityError, StateSpaceError
 from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.elimination import band_order, eliminate
+from acme_lib.master.foresight import GROWS, SETTLED, follow_mean
 from acme_lib.master.generator import Generator, build_generator, check_generator
 from acme_lib.master.interrupt import in_background
 from acme_lib.master.relaxation import find_relaxation
-from acme_lib.master.state_space import StateSpace
+from acme_lib.master.state_space import MAX_STATES, StateSpace
 from acme_lib.network.reaction_network import ReactionNetwork
 from acme_lib.progress import ProgressBar
 
@@ -28,9 +31,14 @@ _TOLERATED_RESIDUAL = 1e-8
 _SMALL_CHAIN = 200  # states up to which the whole matrix is a small one
 _ENOUGH = 1e-14  # residual at which the iteration ends
 _RESTART, _MAX_RESTARTS = 50, 60
+_MANY = 100_000  # states from which a box is not searched state by state
+_MOST_ENLARGEMENTS = 16  # by a factor of about 2,000 in all
+_INSTEAD = (
+    "solve in time with solve_finite_state_projection, approximate with solve_stationary_linear_noise, or simulate"
+)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StationaryDistribution(StateDistribution):
     """The stationary law on a state space, with its evidence.
 
@@ -177,7 +185,7 @@ def _imbalance(matrix, states, p):
         change = counts[entries.row] - counts[entries.col]
         n = int(counts.max()) + 1
         across = np.zeros((2, n))  # up and down, between each count and the next; sums of positive terms
-        for jump in np.unique(change):
+        for jump in sort_once(change):
             here = change == jump
             low = np.minimum(counts[entries.row[here]], counts[entries.col[here]])
             for step in range(abs(int(jump))):
@@ -322,27 +330,66 @@ def _by_iteration(matrix, progress):
 def _on_states_found(network, x0, method, tolerance, progress):
     """Solve on larger and larger counts until almost nothing lies at the largest ones, then on no more than needed."""
     check_number("tolerance", tolerance, above=0, below=1)
+    network.refuse_time("and a stationary law takes rates as constant in time")
     start = network.state({} if x0 is None else x0)
     bounded = np.zeros(len(network.species), dtype=bool)
     for law in network.conservation_laws:
         if (law >= 0).all():
             bounded |= law > 0
     free = np.flatnonzero(~bounded)
-    largest = {network.species[i]: int(max(15, 2 * start[i])) for i in free}
-    while True:
+    ahead = _foresee(network, start, free)
+    largest = {network.species[i]: int(max(15, 2 * start[i], ahead[i])) for i in free}
+    for _ in range(_MOST_ENLARGEMENTS):
         law = _on_largest(network, start, largest, method, progress)
         needed = {network.species[i]: _needed(law.marginal(network.species[i]), tolerance / len(free)) for i in free}
         grown = {name: int(1.6 * n) + 8 for name, n in largest.items() if needed[name] > 0.9 * n}
         if not grown:
             break
         largest |= grown
+    else:
+        edge = ", ".join(f"{name}={largest[name]}" for name in grown)
+        raise StateSpaceError(
+            f"no stationary law was found: it reaches to the largest counts, however large they are ({edge} at last). "
+            f"It may not exist, or have a tail too long for a state space; {_INSTEAD}"
+        )
     trimmed = {name: max(needed[name], int(start[network.species.index(name)])) for name in largest}
     return law if trimmed == largest else _on_largest(network, start, trimmed, method, progress)
 
 
+def _foresee(network, start, free):
+    """Return up to where the law will reach at least, by the drift; refuse what only grows."""
+    for i in free:
+        changes = network.stoichiometry[:, i]
+        if changes.min() >= 0 and np.any(network.propensities(start)[changes > 0] > 0):
+            raise StateSpaceError(
+                f"there is no stationary law: {network.species[i]} is made and no reaction takes it away; {_INSTEAD}"
+            )
+    seen = follow_mean(network, start)
+    if seen.verdict == GROWS:
+        at = ", ".join(f"{name}={n:.3g}" for name, n in zip(network.species, seen.counts, strict=True))
+        raise StateSpaceError(
+            f"no stationary law is reached from this start: counts grow without bound on average ({at} at "
+            f"t={seen.time:.3g}), even where some runs die out; {_INSTEAD}"
+        )
+    return (
+        np.ceil(1.15 * (seen.counts + 8.0 * np.sqrt(seen.counts))) if seen.verdict == SETTLED else np.zeros(len(start))
+    )
+
+
 def _on_largest(network, start, largest, method, progress):
-    space = StateSpace.reachable(network, start, max_states=2**25, **largest)
-    generator = build_generator(network, space, boundary="reflecting")
+    box = np.prod([n + 1.0 for n in largest.values()])
+    if box > MAX_STATES:
+        counts = ", ".join(f"{name} to {n}" for name, n in largest.items())
+        raise StateSpaceError(
+            f"the stationary law needs {counts}, {box:.3g} states and more than the {MAX_STATES} that fit; {_INSTEAD}"
+        )
+    generator = None
+    if box > _MANY and len(largest) == len(network.species):  # nothing is conserved: no need to search
+        with contextlib.suppress(PropensityError):  # a rate that turns negative ends the range: see what is reached
+            generator = build_generator(network, StateSpace.box(network, **largest), boundary="reflecting")
+    if generator is None:
+        space = StateSpace.reachable(network, start, max_states=MAX_STATES, **largest)
+        generator = build_generator(network, space, boundary="reflecting")
     return solve_stationary(generator, x0=start, method=method, progress=progress)
 
 

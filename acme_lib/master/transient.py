@@ -22,7 +22,7 @@ _KRYLOV_SOLVES = 60  # of one step, each about a tenth of the time of the factor
 _PRODUCT_SECONDS = 4e-10  # an entry of the matrix, in the stencil
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransientDistribution(StateDistribution):
     """Probabilities over a state space at several times, with their error.
 

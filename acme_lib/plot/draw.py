@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from acme_lib.checks import check_choice, expected
 from acme_lib.errors import ParameterError
+from acme_lib.master.distribution import StateDistribution
 from acme_lib.plot.display import style
 
 FILL = "#BBCCDD"  # light grey blue for measured frequencies: what was sampled is filled, what was computed is a line
@@ -125,15 +126,18 @@ def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
     return line
 
 
-def draw_joint_distribution(axes, p, *, labels, floor=1e-6):
+def draw_joint_distribution(axes, law, *, names=None, labels=None, floor=1e-6):
     """Draw a law of two counts as a heat map on a logarithmic scale, with its colour bar.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    p : array_like, shape (first, second)
-    labels : (str, str)
-        What the first count (horizontal) and the second (vertical) are.
+    law : StateDistribution, or array_like, shape (first, second)
+        Of a law in time, one that was solved for one time.
+    names : (str, str), optional
+        Of a `StateDistribution`, the species: the first horizontal, the second vertical. Default: its only two.
+    labels : (str, str), optional
+        What the two counts are; needed for an array. Default: the names of the species.
     floor : float
         Probabilities below are left white.
 
@@ -141,7 +145,19 @@ def draw_joint_distribution(axes, p, *, labels, floor=1e-6):
     -------
     matplotlib.collections.QuadMesh
     """
-    p = np.asarray(p, dtype=float)
+    if isinstance(law, StateDistribution):
+        names = tuple(law.space.species if names is None else names)
+        if len(names) != 2:
+            raise expected("names", f"two of the species {', '.join(law.space.species)}", names)
+        labels, p = labels or names, law.marginal(*names)
+        if p.ndim == 3:
+            if len(p) > 1:
+                raise ParameterError(f"a picture shows one time, and this law has {len(p)}: solve for one time")
+            p = p[0]
+    else:
+        p = np.asarray(law, dtype=float)
+        if p.ndim != 2 or labels is None:
+            raise expected("law", "a law of a state space, or probabilities of shape (first, second) with labels", law)
     edges = [np.arange(n + 1) - 0.5 for n in p.shape]
     visible = np.ma.masked_less(p.T, floor)
     mesh = axes.pcolormesh(*edges, visible, norm=LogNorm(floor, p.max()), cmap="cividis", rasterized=True)

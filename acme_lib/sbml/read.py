@@ -51,7 +51,8 @@ def read_sbml(path):
     true, and is written as count over compartment size, where the compartment is a parameter. Amounts without a
     declared unit are molecules; other units, such as mole, are refused.
 
-    - A constant species, or a boundary species that no rule or event changes, becomes a parameter (its amount).
+    - A constant species, or a boundary species that no rule or event changes, becomes a parameter (its amount) where a
+      formula uses it; where none does, such as a source or a sink, it is a species whose count stays.
     - The variable of an assignment rule becomes a definition of the network: an observable if its value changes. For a
       species it is its amount.
     - Initial assignments are evaluated once, at t = 0.
@@ -97,8 +98,18 @@ def _read_model(model):
     defined = {d.name for d in definitions}
     used = dict.fromkeys(n for e in expressions for n in e.names if n not in species and n not in defined)
     parameters = {n: values[n] for n in used}
-    network = ReactionNetwork.build(species, tuple(reactions), definitions, parameters, events)
-    return network, {n: _whole(n, values[n]) for n in species}
+    still = {n for n in _constant_species(model, symbols) if n not in used and values.is_count(n)}
+    recorded = tuple(symbols.names[s.getId()] for s in _items(model.getListOfSpecies()))
+    recorded = tuple(n for n in recorded if n in species or n in still)
+    network = ReactionNetwork.build(recorded, tuple(reactions), definitions, parameters, events)
+    return network, {n: _whole(n, values[n]) for n in recorded}
+
+
+def _constant_species(model, symbols):
+    """Return the names of the species that nothing changes: no reaction, no event and no rule."""
+    ruled = {rule.getVariable() for rule in _items(model.getListOfRules())}
+    found = (s.getId() for s in _items(model.getListOfSpecies()))
+    return [symbols.names[s] for s in found if s not in symbols.counted and s not in ruled]
 
 
 @dataclass(frozen=True)
@@ -337,6 +348,12 @@ class _Values:
         elif kind == "species" and item.isSetInitialConcentration():
             volume = name(symbols.names[item.getCompartment()])
             self.formulas[key] = to_expression(binary(constant(item.getInitialConcentration()), ast.Mult, volume))
+
+    def is_count(self, key):
+        """Whether a species has a value at the start, and it is a whole number of molecules."""
+        if key not in self.formulas and key not in self.values:
+            return False
+        return 0 <= self[key] <= MAX_COUNT and self[key] == round(self[key])
 
     def __getitem__(self, key):
         if key not in self.formulas:

@@ -99,3 +99,23 @@ def test_species_named_twice_are_refused():
 def test_models_refuse_what_means_nothing(ask, words):
     with pytest.raises(ParameterError, match=words):
         ask()
+
+
+def test_results_are_short_in_print():
+    network = models.two_stage()
+    space = acme.StateSpace.box(network, M=30, P=150)
+    closed = acme.build_generator(network, space, boundary="reflecting")
+    opened = acme.build_generator(network, space, boundary="absorbing")
+    shown = {
+        repr(closed): "states (M=0..30, P=0..150), reflecting",
+        repr(
+            acme.solve_stationary(closed)
+        ): "StationaryDistribution on 4,681 states (M=0..30, P=0..150): mean M ",
+        repr(acme.solve_transient(opened, {}, [1.0, 2.0])): "TransientDistribution at t = 1, 2 on 4,681 states",
+        repr(acme.solve_finite_state_projection(network, {}, 1.0)): "ProjectedDistribution at 1 times on up to ",
+        repr(acme.find_first_passage_moments(closed, "M >= 20")): "to 1,661 of 4,681 states",
+        repr(acme.solve_first_passage(closed, "M >= 20", {}, 1.0)): "arrived by t = 1",
+    }
+    for text, part in shown.items():
+        assert part in text
+        assert len(text) < 160

@@ -268,3 +268,28 @@ def test_picture_is_not_larger_than_the_page():
     figure, _ = acme.plot.subplots(size=(5.0, 2.0))
     stream = io.BytesIO(acme.plot.png(figure))
     assert stream.getbuffer().nbytes > 0
+
+
+def test_a_joint_law_is_drawn_as_it_is_held():
+    """A law of a state space, its species by name, gives the picture of its probabilities."""
+    network = acme.models.two_stage(k_m=2, k_p=1)
+    space = acme.StateSpace.box(network, M=12, P=15)
+    generator = acme.build_generator(network, space, boundary="absorbing")
+    law = acme.solve_transient(generator, {}, 1.5)
+    for names in (None, ("P", "M")):
+        figure, axes = acme.plot.subplots()
+        mesh = acme.plot.draw_joint_distribution(axes, law, names=names)
+        shown = np.ma.filled(mesh.get_array(), 0.0).reshape(
+            law.marginal("P", "M").shape[1:][:: 1 if names is None else -1]
+        )
+        expected = law.marginal(*(names or ("M", "P")))[0].T
+        np.testing.assert_allclose(shown, np.where(expected < 1e-6, 0.0, expected))
+        assert (axes.get_xlabel(), axes.get_ylabel()) == (names or ("M", "P"))
+        acme.plot.display.close(figure)
+    figure, axes = acme.plot.subplots()
+    with pytest.raises(ParameterError, match="a picture shows one time, and this law has 2"):
+        acme.plot.draw_joint_distribution(axes, acme.solve_transient(generator, {}, [1.0, 2.0]))
+    with pytest.raises(ParameterError, match="names must be two of the species M, P"):
+        acme.plot.draw_joint_distribution(axes, law, names=("M",))
+    with pytest.raises(ParameterError, match="with labels"):
+        acme.plot.draw_joint_distribution(axes, np.ones((2, 2)) / 4)

@@ -951,3 +951,25 @@ def test_numbers_have_all_their_digits(tmp_path):
     numbers = [e.text for e in ElementTree.parse(tmp_path / "m.xml").iter() if e.tag.endswith("cn")]
     assert list(map(float, numbers)) == [0.30000000000000004, 1.2345678901234567e-7, 3e-30]
     assert not any("e" in number for number in numbers)
+
+
+def test_sources_and_sinks_are_recorded_like_the_others(read):
+    """Suites report the species that nothing changes too: a count that stays, in the order of the file."""
+    network, x0 = read(
+        species=species("Source", 7, boundary=True)
+        + species("X", 5)
+        + species("Sink", 0, boundary=True, constant=True)
+        + species("Half", 2.5, boundary=True)  # no count, and nothing uses it
+        + species("Unknown", start="", boundary=True)
+        + species("Used", 3, boundary=True),
+        parameters=parameter("k", 0.5),
+        reactions=reaction("birth", {"Source": 1}, {"X": 1}, "k*Used", modifiers=["Used"])
+        + reaction("death", {"X": 1}, {"Sink": 1}, "k*X"),
+    )
+    assert network.species == ("Source", "X", "Sink")
+    assert x0 == {"Source": 7, "X": 5, "Sink": 0}
+    assert network.stoichiometry.tolist() == [[0, 1, 0], [0, -1, 0]]
+    assert network.parameters["Used"] == 3.0
+    ensemble = acme.simulate_ssa(network, x0, [0.0, 9.0], size=20, rng=np.random.default_rng(3))
+    assert np.all(ensemble["Source"] == 7) and np.all(ensemble["Sink"] == 0)
+    assert ensemble["X"][:, 1].std() > 0
