@@ -2,8 +2,8 @@
 
 ``python -m tests.mutation --seed 1 --count 20`` prints one line a mutant, and ends with 0 if each was caught. Each is
 one operator, comparison, number or truth value of one line, in one module. It is made in a copy of the repository: this
-one is never touched. The tests of the module's room run first, and, if they all pass, all other tests. What fails must
-pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
+one is never touched. The tests of the module's room run first, and, if they all pass, those of other rooms. What fails
+must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
 
 A mutant that survives is a line without a test, or a line that means the same (a first guess, the size of a buffer):
 look at each.
@@ -16,6 +16,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,16 +119,30 @@ def draw(seed, count, files):
 
 
 def find_tests(path):
-    """Return what pytest is to run for a module of the library: its room's tests, and its examples."""
+    """Return what pytest is to run for a module: first its room's tests and its examples, then those of other rooms.
+
+    Files that name the module come first.
+    """
     room = path.parts[1].removesuffix(".py")
-    here = [ROOT / "tests/library" / room, ROOT / f"tests/library/test_{room}.py"]
-    places = PLACES.get(room) or [str(place.relative_to(ROOT)) for place in here if place.exists()] or ["tests/library"]
+    here = [ROOT / place for place in PLACES.get(room, [f"tests/library/{room}", f"tests/library/test_{room}.py"])]
+    here = {file for place in here for file in ([place] if place.suffix else place.rglob("test_*.py")) if file.exists()}
+    if any(file.is_relative_to(ROOT / "tests/library") for file in here) or not here:
+        others = set((ROOT / "tests/library").rglob("test_*.py")) - here
+    else:
+        others = set((ROOT / "tests").rglob("test_*.py")) - here
     name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    return [*places, f"tests/house/test_examples.py::test_docstring_examples[{name}]"]
+    examples = [f"tests/house/test_examples.py::test_docstring_examples[{name}]"] if path.stem != "__main__" else []
+    return [*examples, *_first_named(here, path.stem)], _first_named(others, path.stem)
+
+
+def _first_named(files, stem):
+    """Sort files of tests: those with the name of a module in them come first."""
+    ordered = sorted(files, key=lambda file: (not re.search(rf"\b{stem}\b", file.read_text(encoding="utf-8")), file))
+    return [str(file.relative_to(ROOT)) for file in ordered]
 
 
 def run_tests(folder, arguments, seconds):
-    """Run pytest in the copy; return whether all passed, and one line about it."""
+    """Run pytest in the copy; return whether all passed (5: there is none), and one line about it."""
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", *arguments]
     process = subprocess.Popen(
@@ -136,19 +151,19 @@ def run_tests(folder, arguments, seconds):
     try:
         said = process.communicate(timeout=seconds)[0].decode(errors="replace")
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
         return False, f"no end after {seconds:g} s"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     failed = re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", said, re.MULTILINE)
-    none = process.returncode == 5 or "no match in any of" in said  # no test was selected
-    return process.returncode == 0 or none, failed[0] if failed else said.strip().splitlines()[-1]
+    return process.returncode in (0, 5), failed[0] if failed else said.strip().splitlines()[-1]
 
 
 def try_mutant(mutant, folder, seconds):
     """Return how a mutant ends, ``caught`` or ``survived``, and by what."""
     kernels = "numba" in (folder / mutant.path).read_text(encoding="utf-8")
-    rooms = find_tests(mutant.path)
-    for tests in (rooms, ["tests", *(f"--ignore={place}" for place in rooms if "::" not in place)]):
+    for tests in find_tests(mutant.path):
         shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
         _forget(folder, kernels)
         mutant.apply(folder)
@@ -181,6 +196,7 @@ def main(arguments=None):
     parser.add_argument("--under", default="acme_lib", help="a folder or file of the library to draw from")
     parser.add_argument("--list", action="store_true", help="only show what would be changed")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends, and the copy goes
     place = ROOT / options.under
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     mutants = draw(options.seed, options.count, files)

@@ -193,7 +193,7 @@ def _solve(method, q):
         return simulate_ssa(q.network, q.state, [0.0, q.horizon], size=q.size, rng=q.rng, progress=False)
     if method == "Langevin":
         times = [0.0, q.horizon]
-        return simulate_langevin(q.network, q.state, times, at_zero="reflect", size=q.size, rng=q.rng, progress=False)
+        return simulate_langevin(q.network, q.state, times, boundary="reflect", size=q.size, rng=q.rng, progress=False)
     if method == "rate equations":
         return solve_rate_equations(q.network, q.state, [0.0, q.horizon])
     if method == "linear noise":

@@ -1,14 +1,15 @@
 """The batch: all submissions of an assignment, each graded or with a stated reason.
 
 The plan says what has to be graded: everything whose submission, source or limits have changed since its audit record
-was written, or that has none. A batch that is killed is therefore continued by starting it again; its run seed is kept
-until it is finished, so that what comes out does not depend on how often it was killed, nor on the number of cores.
+was written, or that has none. A batch that was interrupted resumes when it is started again; its run seed is kept until
+it is finished, so that grades depend neither on how often it was interrupted nor on the number of cores.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections import Counter
@@ -54,12 +55,15 @@ class Summary:
     seconds : float
     seed : int
         Of the run.
+    notes : tuple of str
+        What a person has to look at: times that cannot be read, files that lie where nothing is graded.
     """
 
     lines: tuple
     unchanged: int
     seconds: float
     seed: int = field(repr=False)
+    notes: tuple = ()
 
     @property
     def failed(self):
@@ -87,6 +91,8 @@ class Summary:
             text.append("limits hit:")
             text += [f"  {line.student}/{line.notebook}: {', '.join(sorted(set(line.limits)))}" for line in limits[:20]]
             text += [f"  … and {len(limits) - 20} more"] if len(limits) > 20 else []
+        if self.notes:
+            text += ["to be looked at:", *(f"  {note}" for note in self.notes)]
         slowest = sorted(self.lines, key=lambda line: -line.seconds)[:3]
         if slowest and slowest[0].seconds > 1:
             text.append("slowest: " + ", ".join(f"{line.student} {line.seconds:.1f} s" for line in slowest))
@@ -151,11 +157,17 @@ def grade_assignment(
     with _alone(audit), Book(coursedir, config, assignment, masters) as book:
         run = _Run(audit, seed)
         log = _Log(audit / "grade.log")
-        found = _find_submissions(coursedir, assignment)
+        found, notes = _find_submissions(coursedir, assignment)
         unknown = set(students or ()) - set(found)
         if unknown:
             raise GradingError(f"no submission of {', '.join(sorted(unknown))} to {assignment}")
         chosen = [student for student in found if not students or student in students]
+        times = {student: read_timestamp(found[student]) for student in chosen}
+        notes += [
+            f"{student}: {problem}; say by hand whether this is late"
+            for student, (_, problem) in times.items()
+            if problem
+        ]
         template = Task(
             student="",
             assignment=assignment,
@@ -174,6 +186,8 @@ def grade_assignment(
         log.write(f"start: {len(chosen)} submissions, {len(sources)} notebooks each, seed {run.seed}")
         todo = plan.choose(chosen)
         unchanged = len(chosen) * len(sources) - len(todo)
+        for student in set(chosen) - {student for student, _ in todo}:
+            book.correct_time(student, times[student][0])
         jobs = jobs or os.cpu_count() or 1
         tasks = (plan.task(*item) for item in todo)
         if scheduler:
@@ -190,7 +204,7 @@ def grade_assignment(
                     graded.record["key"] = plan.key(graded.notebook)
                     if only:
                         graded.record["only"] = sorted(only)
-                    book.write(graded, read_timestamp(found[graded.student]))
+                    book.write(graded, times[graded.student][0])
                 line = _line_of(graded)
                 lines.append(line)
                 log.write(
@@ -200,7 +214,7 @@ def grade_assignment(
                 bar.step(line)
         run.finish()
         lines.sort(key=lambda line: (line.student, line.notebook))
-        summary = Summary(tuple(lines), unchanged, time.monotonic() - start, run.seed)
+        summary = Summary(tuple(lines), unchanged, time.monotonic() - start, run.seed, tuple(notes))
         log.write(f"end: {str(summary).splitlines()[0]}")
     return summary
 
@@ -237,10 +251,26 @@ def _find_tests(masters, questions):
     return frozenset(tests)
 
 
+# nbgrader looks for folders by patterns: what is a pattern, or no name on one line, it does not find again.
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f*?\[\]]")
+
+
 def _find_submissions(coursedir, assignment):
-    """Return the students with a folder for this assignment, and the folders."""
-    pattern = Path(coursedir.format_path(coursedir.submitted_directory, "*", assignment))
-    return {path.parent.name: path for path in sorted(pattern.parent.parent.glob(f"*/{assignment}"))}
+    """Return the students with a folder for this assignment, and the folders; and what lies there but is not graded."""
+    top = Path(coursedir.format_path(coursedir.submitted_directory, "*", assignment)).parent.parent
+    found, notes = {}, []
+    for path in sorted(top.glob("*/")):
+        if path.name.startswith("."):
+            continue
+        if _UNUSABLE.search(path.name):
+            notes.append(f"{path.name!a}: nbgrader cannot work with a folder of this name; rename it")
+            continue
+        loose = sorted(file.name for file in path.glob("*.ipynb"))
+        if loose:
+            notes.append(f"{path.name}: {', '.join(map(ascii, loose))} lies outside the folder of any assignment")
+        if (path / assignment).is_dir() or (path / assignment).is_symlink():
+            found[path.name] = path / assignment
+    return found, notes
 
 
 class _Plan:
@@ -269,7 +299,7 @@ class _Plan:
             return False
         if record.get("key") != self.key(notebook):
             return False
-        if self.force:  # again, but only once in a run that was killed
+        if self.force:  # again, but only once in a run that was interrupted
             last = record.get("regraded", [{}])[-1].get("seed") if self.only else record.get("seed")
             done_in_this_run = record.get("run_seed") == self.run.seed and last == self._seed(student, notebook)
             return done_in_this_run and self.run.continued

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties, SaveCells
+from nbgrader.utils import compute_checksum, parse_utc
 
 from acme_lib.errors import GradingError
 from acme_lib.files import write_whole
@@ -101,8 +102,6 @@ class Book:
         return nbformat.writes(new), record
 
     def _write_grades(self, graded, notebook, timestamp, same_answers):
-        from nbgrader.utils import compute_checksum, parse_utc
-
         book, student = self.gradebook, graded.student
         options = {"timestamp": parse_utc(timestamp)} if timestamp else {}
         submission = self._admit(student, **options)
@@ -124,16 +123,32 @@ class Book:
         for comment in found.comments:
             comment.auto_comment = "No response." if untouched.get(comment.name) else None
         book.db.flush()
-        found.late_submission_penalty = None
-        late = submission.total_seconds_late
-        book.db.refresh(found)
-        if late > 0:
-            self._late.notebook_id, self._late.student_id = graded.notebook, student
-            penalty = self._late.plugin_inst.late_submission_penalty(student, found.score, late)
-            if penalty is not None:
-                found.late_submission_penalty = self._late._check_late_penalty(found, penalty)
+        self._assign_penalty(submission, found)
         book.db.commit()
         book.db.expunge_all()
+
+    def _assign_penalty(self, submission, notebook):
+        notebook.late_submission_penalty = None
+        late, student = submission.total_seconds_late, submission.student.id
+        self.gradebook.db.refresh(notebook)
+        if late > 0:
+            self._late.notebook_id, self._late.student_id = notebook.name, student
+            penalty = self._late.plugin_inst.late_submission_penalty(student, notebook.score, late)
+            if penalty is not None:
+                notebook.late_submission_penalty = self._late._check_late_penalty(notebook, penalty)
+
+    def correct_time(self, student, timestamp):
+        """Take over a time stamp that was corrected after the submission was graded; its grades stay."""
+        submission = self.gradebook.find_submission(self.assignment, student)
+        moment = parse_utc(timestamp) if timestamp else None
+        if submission.timestamp == moment:
+            return
+        submission.timestamp = moment
+        self.gradebook.db.flush()
+        for notebook in submission.notebooks:
+            self._assign_penalty(submission, notebook)
+        self.gradebook.db.commit()
+        self.gradebook.db.expunge_all()
 
     def _admit(self, student, **options):
         from sqlalchemy.exc import SAWarning

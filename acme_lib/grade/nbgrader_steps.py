@@ -69,7 +69,9 @@ def take_no_strange_files(converter):
             coursedir.ignore = ignore
 
     def get_existing_timestamp(folder):
-        text = read_timestamp(folder)
+        text, problem = read_timestamp(folder)
+        if problem:
+            converter.log.warning("%s: %s; a person has to say whether this is late", folder, problem)
         return parse_utc(text) if text else None
 
     converter.init_assignment = init_assignment

@@ -7,7 +7,7 @@ from numba import njit
 from scipy import sparse
 
 from acme_lib.arrays import freeze
-from acme_lib.checks import check_choice
+from acme_lib.checks import check_choice, expected
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
@@ -56,6 +56,13 @@ class Generator:
             )
 
 
+def check_generator(generator):
+    """Return a `Generator`, and nothing else that could be solved."""
+    if not isinstance(generator, Generator):
+        raise expected("generator", "a Generator", generator, "see build_generator(network, space, boundary=…)")
+    return generator
+
+
 def build_generator(network, space, *, boundary, t=None):
     r"""Assemble the generator of the chemical master equation on a state space.
 
@@ -92,6 +99,10 @@ def build_generator(network, space, *, boundary, t=None):
     ----------
     .. [1] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
     """
+    if not isinstance(network, ReactionNetwork):
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
+    if not isinstance(space, StateSpace):
+        raise expected("space", "a StateSpace", space, "see StateSpace.box(network, …)")
     check_choice("boundary", boundary, BOUNDARIES)
     if space.species != network.species:
         raise StateSpaceError(

@@ -58,6 +58,10 @@ class StateSpace:
                 f"the box around the states has {volume:.3g} states, more than 64-bit numbers can count"
             )
         if self.keys is not None:
+            keys = np.asarray(self.keys)
+            if keys.ndim != 1 or len(keys) and (keys[0] < 0 or keys[-1] >= volume or np.any(np.diff(keys) <= 0)):
+                what = f"increasing positions in the box, from 0 to {volume - 1}"
+                raise expected("keys", what, self.keys, error=StateSpaceError)
             object.__setattr__(self, "keys", freeze(np.ascontiguousarray(self.keys, dtype=np.int64)))
 
     def __eq__(self, other):
@@ -298,6 +302,14 @@ class StateSpace:
             If the condition cannot be read, or names what is no species.
         """
         if isinstance(condition, str):
+            if not Expression.parse(condition).is_condition:
+                raise expected(
+                    "a condition",
+                    "true or false",
+                    condition,
+                    "compare, as in 'M >= 100' or 'M == 0'",
+                    error=StateSpaceError,
+                )
             return self.evaluate(condition, "condition") != 0
         mask = np.asarray(condition)
         if mask.dtype != bool or mask.shape != (len(self),):

@@ -175,14 +175,17 @@ def bundle_feedback(options, config, gradebook):
 def show_statistics(options, config, gradebook):
     """Write the page."""
     from acme_lib.files import write_whole
-    from acme_lib.report.marks import find_order, read_marks
+    from acme_lib.report.marks import read_marks
     from acme_lib.report.misconceptions import find_misconceptions
+    from acme_lib.report.questions import find_outline, unite_cells
     from acme_lib.report.statistics import find_statistics, write_statistics
 
     course = config.CourseDirectory
-    order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
-    marks = read_marks(gradebook, options.assignment, order=order)
-    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
+    source = course.get("source_directory", "source")
+    outline = find_outline(options.root, options.assignment, source=source)
+    order = [(notebook, cell) for notebook, cell, _ in outline]
+    marks, groups = unite_cells(read_marks(gradebook, options.assignment, order=order), outline)
+    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config, groups)))
     print(write_whole(_output(options, f"statistics-{options.assignment}.html"), page))
     return 0
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from acme_lib.arrays import freeze
+from acme_lib.checks import expected
 from acme_lib.errors import NetworkSyntaxError, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
@@ -83,7 +84,7 @@ def parse_stop(network, stop):
         except NetworkSyntaxError as error:
             raise NetworkSyntaxError(f"stop={stop!r}: {error}") from None
     if not isinstance(stop, Expression):
-        raise ParameterError(f"stop is a condition, such as 'P >= 100'; {stop!r} came")
+        raise expected("stop", "a condition, such as 'P >= 100'", stop)
     known = [*network.species, *network.parameters, *network.observables]
     for name in stop.names:
         if name not in known:

@@ -3,13 +3,14 @@
 import numpy as np
 from numba import njit
 
+from acme_lib.checks import check_whole
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import fill_propensities, fire_reaction, is_rate, record_before
-from acme_lib.simulate.task import Part, check_whole, make_task, refuse_time
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 
@@ -107,7 +108,7 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
             rates = with_row(table, scale_rows[row], value_rows[row])
-        now = times[0]
+        now = 0.0
         bad = fill_propensities(a, x, now, rates, stack)
         if bad >= 0:
             return BAD_PROPENSITY, trajectory, bad, a[bad], x

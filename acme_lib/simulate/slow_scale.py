@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from acme_lib.checks import check_whole, expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
@@ -13,7 +14,7 @@ from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import choose_share, is_rate
-from acme_lib.simulate.task import Part, check_whole, make_task, refuse_time
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 
@@ -55,7 +56,7 @@ def simulate_slow_scale(
     Parameters
     ----------
     network, x0, t, size, rng, parameters, keep, threads, client, progress
-        As in `simulate_ssa`. The counts at ``t[0]`` are `x0` itself.
+        As in `simulate_ssa`. The counts at time 0 are `x0` itself.
     fast : sequence of str
         The fast species. A reaction that changes fast species only is a fast reaction,
     slow : sequence of str
@@ -151,12 +152,12 @@ def split_scales(network, fast, slow):
                 f"fast lists some of {', '.join(network.species)}"
             )
     if not names or len(set(names)) < len(names):
-        raise ParameterError(f"fast lists one species or more, each once; {fast!r} came")
+        raise expected("fast", "one species or more, each once", fast)
     equations = [reaction.equation for reaction in network.reactions]
     kept_slow = {_normal(text) for text in ((slow,) if isinstance(slow, str) else slow)}
     unknown = kept_slow - {_normal(equation) for equation in equations}
     if unknown:
-        raise ParameterError(f"slow lists equations of reactions; {sorted(unknown)} came, known are {equations}")
+        raise expected("slow", f"equations of reactions, such as {equations}", sorted(unknown))
     position = {network.species.index(name): f for f, name in enumerate(names)}
     changes = network.stoichiometry
     of_fast = np.array(list(position))
@@ -326,10 +327,11 @@ def _slow_scale(
         kept[:] = 0.0
         for i in range(n_species):
             x[i] = starts[row, i]
-            counts[row, 0, i] = starts[row, i]
+            if times[0] == 0.0:
+                counts[row, 0, i] = starts[row, i]
         for f in range(n_fast):
             kept[component[f]] += x[fast[f]]
-        now = times[0]
+        now = 0.0
         new_law = True
         fired = 0
         recorded = 0
@@ -354,7 +356,7 @@ def _slow_scale(
                 total += a[s]
                 if concerns[s]:
                     concerned += a[s]
-            if recorded == 0:
+            if recorded == 0 and times[0] == 0.0:
                 activity[row, 0] = concerned
                 recorded = 1
             waiting, stream = next_exponential(stream)

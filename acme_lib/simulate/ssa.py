@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import check_whole, expected
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, special_propensity, with_row
@@ -13,7 +13,7 @@ from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range
 from acme_lib.simulate.steps import add_up, choose_reaction, fill_propensities, fire_reaction, is_rate, record_before
-from acme_lib.simulate.task import Part, check_whole, make_task
+from acme_lib.simulate.task import Part, make_task
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 _TREE_FROM = 128  # reactions: below, adding up all propensities is faster than keeping a tree of partial sums
@@ -53,8 +53,8 @@ def simulate_ssa(
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Start counts; species left out of a mapping start at 0. One row a trajectory is allowed.
     t : array_like, shape (time,)
-        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two
-        times 0 and t.
+        Times at which the counts are recorded, increasing; a number is one time. The simulation starts at time 0, and
+        the start is recorded where 0 is among the times.
     size : int
         Number of trajectories.
     rng : numpy.random.Generator
@@ -68,7 +68,7 @@ def simulate_ssa(
         trajectories never met it.
     keep : {"counts", "summary", "events"}
         Return all counts; or moments and histograms only (`EnsembleSummary`), so that memory does not grow with `size`;
-        or every single event between the first time and the last (`EventRecord`), for waiting times.
+        or every single event from time 0 to the last time (`EventRecord`), for waiting times.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -113,7 +113,7 @@ def simulate_ssa(
     (3, 11, 1)
     """
     if compile not in (None, True, False):
-        raise ParameterError(f"compile is True, False or None; {compile!r} came")
+        raise expected("compile", "True, False or None", compile)
     options = {"max_events": check_whole("max_events", max_events, 1)}
     run_range = _run_range
     if isinstance(network, ReactionNetwork) and needs_general_method(network, stop, keep):
@@ -170,7 +170,7 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
             rates = with_row(table, scale_rows[row], value_rows[row])
-        now = times[0]
+        now = 0.0
         bad = fill_propensities(a, x, now, rates, stack)
         if bad >= 0:
             return BAD_PROPENSITY, trajectory, bad, a[bad], x

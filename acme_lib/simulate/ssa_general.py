@@ -71,13 +71,17 @@ def general_options(network, stop, keep):
 def run_general_range(task, low, high, stop):
     """Simulate a range of trajectories; see `Task.run_range`.
 
-    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own; they may repeat at the
-    end.
+    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own, of which the first is its
+    start; they may repeat at the end.
     """
     rows, options = high - low, task.options
     conditions = options["conditions"]
-    time_rows = options.get("time_rows")
-    time_rows = task.times[None, :].copy() if time_rows is None else time_rows[low:high].copy()
+    time_rows, begins = options.get("time_rows"), np.zeros(1)
+    if time_rows is None:
+        time_rows = task.times[None, :].copy()
+    else:
+        time_rows = time_rows[low:high].copy()
+        begins = time_rows[:, 0].copy()
     counts = np.empty((rows, time_rows.shape[1], len(task.network.species)), dtype=np.int64)
     fired = np.zeros(rows, dtype=np.int64)
     stop_times = np.full(rows, np.nan)
@@ -91,6 +95,7 @@ def run_general_range(task, low, high, stop):
         *outcome, now = _general_method(
             low,
             starts,
+            begins,
             time_rows,
             table,
             scale,
@@ -163,6 +168,7 @@ def _check(task, outcome, now):
 def _general_method(
     low,
     starts,
+    begins,
     time_rows,
     table,
     scale_rows,
@@ -237,7 +243,7 @@ def _general_method(
             parameters = value_rows[row]
             rates = with_row(table, scale_rows[row], parameters)
         times = time_rows[row if time_rows.shape[0] > 1 else 0]
-        now = times[0]
+        now = begins[row if begins.shape[0] > 1 else 0]
         end = times[n_times - 1]
         recorded = 0
         fired[row] = 0  # a trajectory may be run again, with more room for its record

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.checks import check_number, check_whole
+from acme_lib.errors import PropensityError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import MAX_COUNT
@@ -19,7 +20,7 @@ from acme_lib.simulate.steps import (
     fire_reaction,
     is_rate,
 )
-from acme_lib.simulate.task import Part, check_whole, make_task, refuse_time
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CRITICAL = 10  # a reaction that could fire fewer times than this before a species runs out is critical
 _LEAST_EVENTS = 10.0  # that a leap must be expected to hold; else exact steps are cheaper
@@ -106,9 +107,8 @@ def simulate_tau_leap(
     True
     """
     max_steps = check_whole("max_steps", max_steps, 1)
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number) or not 0.0 < epsilon < 1.0:
-        raise ParameterError(f"epsilon is a number between 0 and 1, such as 0.03; {epsilon!r} came")
-    options = {"epsilon": float(epsilon), "max_steps": max_steps}
+    epsilon = check_number("epsilon", epsilon, above=0, below=1)
+    options = {"epsilon": epsilon, "max_steps": max_steps}
     task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, **options)
     refuse_time(network, "tau-leaping")
     return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
@@ -207,7 +207,7 @@ def _tau_leap(
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
             rates = with_row(table, scale_rows[row], value_rows[row])
-        now = times[0]
+        now = 0.0
         bad = fill_propensities(a, x, now, rates, stack)
         if bad >= 0:
             return BAD_PROPENSITY, trajectory, bad, a[bad], x

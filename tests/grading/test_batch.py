@@ -18,6 +18,7 @@ from nbgrader.api import Gradebook
 from acme_lib.cli import main
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
+from acme_lib.grade.submission import read_timestamp
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
 
 pytestmark = [
@@ -433,3 +434,64 @@ def test_a_grade_by_hand_over_a_score_that_changes_is_looked_at_again(course):
     change_points(course, "double_test", 5)
     grade(course, jobs=1)
     assert "double_test" in by_hand(course, "right")
+
+
+STAMPS = {
+    "2027-03-28 07:30:00 UTC": "2027-03-28 07:30",
+    "2027-03-28 07:30:00": "2027-03-28 07:30",
+    "2027-03-28T07:30:00.25Z": "2027-03-28 07:30",
+    "2027-03-28 07:30:00 -0500": "2027-03-28 12:30",
+    "2027-03-28 07:30:00 +05:30": "2027-03-28 02:00",
+    "2027-03-28 07:30:00 America/New_York": "2027-03-28 11:30",
+    "\ufeff2027-03-28 07:30:00 UTC": "2027-03-28 07:30",
+}
+
+
+@pytest.mark.parametrize(("text", "utc"), STAMPS.items())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_time_stamp_is_read_as_it_says(tmp_path, text, utc, encoding):
+    (tmp_path / "timestamp.txt").write_bytes(text.encode(encoding))
+    time, problem = read_timestamp(tmp_path)
+    assert problem == "" and time.startswith(utc) and time.endswith(" UTC")
+
+
+@pytest.mark.parametrize("zone", ["PST", "CEST", "EST", "Mars/Phobos", "../etc/passwd", "America/", "+5", "UTC UTC"])
+def test_a_time_stamp_with_an_unclear_zone_is_flagged(tmp_path, zone):
+    (tmp_path / "timestamp.txt").write_text(f"2027-03-28 07:30:00 {zone}")
+    time, problem = read_timestamp(tmp_path)
+    assert time is None and "timestamp.txt cannot be read" in problem
+
+
+def test_times_that_cannot_be_read_are_named_and_corrected_ones_taken_over(course):
+    config = (course / "nbgrader_config.py").read_text()
+    (course / "nbgrader_config.py").write_text(config + "c.LatePolicy.rate = 25\n")
+    with Gradebook(url(course)) as book:
+        book.update_or_create_assignment(ASSIGNMENT, duedate="2030-01-10 12:00:00 UTC")
+    stamp = submit(course, "ada", hand_in()).with_name("timestamp.txt")
+    stamp.write_text("2030-01-11 11:00:00 CEST")
+    assert "ada: timestamp.txt cannot be read: 'CEST'" in str(grade(course, jobs=1))
+    seed = record(course, "ada")["seed"]
+
+    def lost():
+        with Gradebook(url(course)) as book:
+            return book.find_submission_notebook(NOTEBOOK, ASSIGNMENT, "ada").late_submission_penalty or 0
+
+    assert lost() == 0
+    for zone, points in {"+0200": 2.5, "-0500": 5.0, "": 2.5}.items():  # 09:00, and 16:00 the day before or after
+        stamp.write_text(f"2030-01-{'12' if zone == '-0500' else '11'} 11:00:00 {zone}")
+        summary = grade(course, jobs=1)
+        assert (summary.unchanged, summary.notes, lost()) == (1, (), points), zone
+    assert record(course, "ada")["seed"] == seed, "the answers are not graded again"
+
+
+def test_what_lies_where_nothing_is_graded_is_named(course):
+    submit(course, "ada", hand_in())
+    for name in ("new\nline", "x[1]"):
+        submit(course, name, hand_in())
+    (course / "submitted" / "ned").mkdir()
+    (course / "submitted" / "ned" / "p.ipynb").write_text(nbformat.writes(hand_in()))
+    summary = grade(course, jobs=1)
+    assert [line.student for line in summary.lines] == ["ada"]
+    text = str(summary)
+    assert r"'new\nline': nbgrader cannot work with a folder of this name" in text and "'x[1]'" in text
+    assert "ned: 'p.ipynb' lies outside the folder of any assignment" in text

@@ -347,7 +347,7 @@ def test_a_process_and_a_burst_size_of_ones_own_touch_nothing_else():
     assert matrix[0, :, 0].sum(axis=0) == pytest.approx(np.zeros(800), abs=1e-12)
     assert not matrix[1].any() and not matrix[:, :, 1].any()
     assert (space["x"].centres @ matrix[0, :, 0])[200] == pytest.approx(0.5 - 2.0, abs=1e-11)  # from 2.005 to 1.005
-    alone = AugmentedSpace(x=Continuum(8.0, 800))
+    alone = AugmentedSpace(x=Continuum(20.0, 2000))
     law = solve_augmented_stationary(build_augmented(alone, Halving("x", "2"), Burst("x", "1", TriangularJump(1.5))))
     assert law.mean("x") == pytest.approx(0.5, abs=0.01)
     assert build_augmented(alone, Burst("x", "t", TriangularJump("1 + t"))).uses_time

@@ -1,6 +1,7 @@
 """Ensembles: parameters by trajectory, summaries that stream, files, tables, clusters."""
 
 import dataclasses
+import itertools
 import json
 import pickle
 import sys
@@ -13,17 +14,9 @@ from scipy import stats
 import acme_lib as acme
 from acme_lib.simulate import run as run_module
 from acme_lib.simulate import summary as summary_module
-
-FALSE_POSITIVE = 1e-6
-
-
-def birth_death(k=10.0, g=1.0):
-    return acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
-
-
-def two_stage():
-    text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
-    return acme.ReactionNetwork.parse(text, k_m=5.0, k_p=3.0, g_m=1.0, g_p=0.5)
+from acme_lib.simulate.summary import EnsembleSummary
+from tests.networks import birth_death, two_stage
+from tests.statistics import FALSE_POSITIVE, p_value_of_law
 
 
 def simulate(network, size, *, seed=1, t=(0.0, 0.5, 2.0), **options):
@@ -49,8 +42,8 @@ def test_each_trajectory_has_its_own_parameters(scaled):
 
 def test_equal_parameters_give_the_same_counts_as_none():
     size = 40
-    plain = simulate(two_stage(), size)
-    rows = simulate(two_stage(), size, parameters={"k_p": np.full(size, 3.0)})
+    plain = simulate(two_stage(k_p=3.0, k_m=5.0), size)
+    rows = simulate(two_stage(k_p=3.0, k_m=5.0), size, parameters={"k_p": np.full(size, 3.0)})
     np.testing.assert_array_equal(rows.counts, plain.counts)
 
 
@@ -78,10 +71,7 @@ def test_a_sampler_gives_extrinsic_noise(scaled):
 
     counts = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
     law = stats.nbinom(4, 1 / (1 + 2.5))
-    edges = law.ppf([0.2, 0.4, 0.6, 0.8]).astype(int)
-    cells = np.searchsorted(edges, counts, side="left")
-    expected = np.diff(np.concatenate([[0], law.cdf(edges), [1]])) * size
-    assert stats.chisquare(np.bincount(cells, minlength=5), expected).pvalue > FALSE_POSITIVE
+    assert p_value_of_law(counts, law) > FALSE_POSITIVE
     again = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
     np.testing.assert_array_equal(again, counts)
 
@@ -90,10 +80,10 @@ def test_a_sampler_gives_extrinsic_noise(scaled):
     ("parameters", "error", "message"),
     [
         ({"kk": np.ones(3)}, acme.ParameterError, r"'kk' is not a parameter of the network.*it has k, g"),
-        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\); an array of shape \(2,\) came"),
+        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\), got shape \(2,\)"),
         ({"k": np.array([1, np.nan, 2])}, acme.ParameterError, "not finite"),
         ({"k": np.array([1.0, -1.0, 2.0])}, acme.PropensityError, r"line 1.*the rate is negative \(-1\)"),
-        ([1, 2, 3], acme.ParameterError, "parameters maps names to one number a trajectory"),
+        ([1, 2, 3], acme.ParameterError, "parameters must be a mapping of names to one number a trajectory"),
     ],
 )
 def test_bad_parameters(parameters, error, message):
@@ -112,8 +102,8 @@ def test_an_error_names_the_values_of_its_trajectory():
 
 def test_a_summary_equals_the_counts_it_replaces(monkeypatch):
     monkeypatch.setattr(run_module, "_MOST_PER_RANGE", 17)  # many parts, the last one shorter
-    ensemble = simulate(two_stage(), 211)
-    summary = simulate(two_stage(), 211, keep="summary")
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 211)
+    summary = simulate(two_stage(k_p=3.0, k_m=5.0), 211, keep="summary")
     m, p = ensemble["M"].astype(float), ensemble["P"].astype(float)
     np.testing.assert_allclose(summary.mean("P"), p.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(summary.variance("P"), p.var(axis=0, ddof=1), rtol=1e-12, atol=1e-14)
@@ -156,14 +146,14 @@ def test_wide_counts_are_binned_in_powers_of_two(monkeypatch):
 
 def test_summaries_do_not_depend_on_threads(scaled):
     size = scaled(5_000, 60)
-    one = simulate(two_stage(), size, keep="summary", threads=1)
-    many = simulate(two_stage(), size, keep="summary", threads=5)
+    one = simulate(two_stage(k_p=3.0, k_m=5.0), size, keep="summary", threads=1)
+    many = simulate(two_stage(k_p=3.0, k_m=5.0), size, keep="summary", threads=5)
     for name in ("means", "covariances", "third_moments", "fourth_moments", "counts_of_bins"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
 
 
 def test_keep_is_checked():
-    with pytest.raises(acme.ParameterError, match='keep is "counts", "summary" or "events"; \'all\' came'):
+    with pytest.raises(acme.ParameterError, match="keep must be 'counts', 'summary' or 'events', got 'all'"):
         simulate(birth_death(), 2, keep="all")
 
 
@@ -243,11 +233,106 @@ def test_every_result_comes_back_from_its_file(tmp_path, index):
     assert_same_fields(type(result).load(tmp_path / "result.npz"), result)
 
 
+def permuted_network(rng):
+    """Return a random network, with events, whose species stand in any order but that of first appearance."""
+    n = int(rng.integers(2, 6))
+    names = [f"S{i}" for i in rng.permutation(n)]
+    lines = [f"0 -> {name} : {rng.integers(1, 20)}" for name in names]
+    lines += [f"{name} -> 0 : {rng.uniform(0.5, 2):.3f}" for name in names]
+    lines += [f"{a} -> {b} : k" for a, b in itertools.pairwise(names)]
+    lines += [f"when t >= 0.5 : {names[0]} = 40, {names[-1]} = {names[-1]} + 7", f"at 0 : {names[1]} = 30"]
+    network = acme.ReactionNetwork.parse("\n".join(lines), k=0.3)
+    while (order := tuple(rng.permutation(names).tolist())) == network.species:
+        pass
+    events = network.events[:1] + (dataclasses.replace(network.events[1], initially=False),)
+    return dataclasses.replace(network, species=order, events=events)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_species_stay_with_their_columns(tmp_path, seed):
+    """A network's text, its file and its columns agree, in whatever order the species stand."""
+    rng = np.random.default_rng(seed)
+    network = permuted_network(rng)
+    again = acme.ReactionNetwork.parse(str(network), k=0.3)
+    assert again.species == network.species
+    state = rng.integers(0, 9, len(network.species))
+    np.testing.assert_array_equal(again.propensities(state), network.propensities(state))
+    start = {name: i for i, name in enumerate(network.species)}
+    quiet = dataclasses.replace(network, events=())
+    results = [
+        acme.simulate_ssa(network, start, [0, 1], size=3, rng=rng),
+        acme.simulate_ssa(network, start, [0, 1], size=3, rng=rng, keep="summary"),
+        acme.simulate_ssa(network, start, 1.0, size=3, rng=rng, keep="events"),
+        acme.solve_rate_equations(quiet, start, [0, 1]),
+        acme.simulate_lineage(quiet, start, [0, 1], division=acme.Adder(1.0), growth_rate=0.7, size=3, rng=rng),
+    ]
+    for k, result in enumerate(results):
+        result.save(tmp_path / f"{k}.npz")
+        back = type(result).load(tmp_path / f"{k}.npz")
+        assert_same_fields(back, result)
+        for name in network.species:
+            if isinstance(result, acme.EventRecord):
+                i = network.species.index(name)
+                np.testing.assert_array_equal(back.state_at(1.0)[:, i], result.state_at(1.0)[:, i])
+                np.testing.assert_array_equal(back.to_pandas()[name], result.to_pandas()[name])
+                assert back.state_at(0.0)[:, i].min() >= 0 and back.states_of(0).min() >= 0
+            elif isinstance(result, EnsembleSummary):
+                np.testing.assert_array_equal(back.mean(name), result.mean(name))
+                assert back.mean(name)[0] == (30 if name in network.events[1].assignments else start[name])
+            else:
+                np.testing.assert_array_equal(back[name], result[name])
+        if hasattr(result, "to_xarray"):
+            text = result.to_xarray().attrs["network"]
+            assert acme.ReactionNetwork.parse(text, k=0.3).species == network.species
+
+
+def test_a_dual_reporter_comes_back_with_its_columns(tmp_path):
+    network = acme.dual_reporter(acme.models.two_stage())
+    ensemble = acme.simulate_ssa(network, {}, [60.0], size=20, rng=np.random.default_rng(1))
+    ensemble.save(tmp_path / "dual.npz")
+    back = acme.Ensemble.load(tmp_path / "dual.npz")
+    for name in network.species:
+        assert back[name].mean() == ensemble[name].mean()
+
+
+def as_old_file(path):
+    """Make a file what the old version would have written: without the order of the species."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(str(arrays.pop("about")))
+    about["format"] = "acme-result-1"
+    kept = about["fields"]["network"]
+    kept["text"] = "\n".join(line for line in kept["text"].split("\n") if not line.startswith("species:"))
+    del kept["initially"]
+    np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
+
+
+def test_old_files_are_read_right_or_refused(tmp_path):
+    path = tmp_path / "old.npz"
+    simulate(birth_death(), 5, seed=1).save(path)
+    as_old_file(path)
+    np.testing.assert_array_equal(acme.Ensemble.load(path).counts, simulate(birth_death(), 5, seed=1).counts)
+    network = dataclasses.replace(acme.models.two_stage(), species=("P", "M"))
+    ensemble = acme.simulate_ssa(network, {}, [3.0], size=5, rng=np.random.default_rng(1))
+    ensemble.save(path)
+    with pytest.raises(acme.ParameterError, match="says which species its columns are; leave species out"):
+        acme.Ensemble.load(path, species=["P", "M"])
+    as_old_file(path)
+    with pytest.raises(acme.ParameterError, match=r"did not keep the order of the species.*species=\['M', 'P'\] where"):
+        acme.Ensemble.load(path)
+    with pytest.raises(acme.ParameterError, match="species must be the names M, P in the order of the columns, got"):
+        acme.Ensemble.load(path, species=["P", "Q"])
+    np.testing.assert_array_equal(acme.Ensemble.load(path, species=["P", "M"])["P"], ensemble["P"])
+
+
 def assert_same_fields(back, result):
     for field in dataclasses.fields(result):
         mine, theirs = getattr(result, field.name), getattr(back, field.name)
         if isinstance(mine, acme.ReactionNetwork):
             assert str(theirs) == str(mine) and dict(theirs.parameters) == dict(mine.parameters)
+            assert theirs.species == mine.species
+            assert [event.initially for event in theirs.events] == [event.initially for event in mine.events]
+            np.testing.assert_array_equal(theirs.stoichiometry, mine.stoichiometry)
         elif dataclasses.is_dataclass(mine):
             assert_same_fields(theirs, mine)
         elif isinstance(mine, Mapping):
@@ -309,7 +394,7 @@ def test_functions_are_not_stored(tmp_path):
 
 
 def test_tables():
-    ensemble = simulate(two_stage(), 4, parameters={"k_m": np.arange(1.0, 5.0)})
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 4, parameters={"k_m": np.arange(1.0, 5.0)})
     frame = ensemble.to_pandas()
     assert list(frame.columns) == ["M", "P"] and frame.index.names == ["trajectory", "time"]
     assert frame.loc[(2, 0.5), "P"] == ensemble["P"][2, 1]
@@ -362,7 +447,7 @@ def test_a_missing_table_library_says_how_to_get_it(monkeypatch, name, method):
 
 
 def test_an_ensemble_can_be_sent_to_another_process():
-    ensemble = simulate(two_stage(), 3)
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 3)
     back = pickle.loads(pickle.dumps(ensemble))
     np.testing.assert_array_equal(back.counts, ensemble.counts)
     assert back.species == ensemble.species

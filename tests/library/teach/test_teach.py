@@ -14,7 +14,8 @@ import acme_lib as acme
 from acme_lib.errors import ParameterError
 from acme_lib.teach import check_installation, explore, my_predictions, predict, slider
 from acme_lib.teach import selfcheck as check_module
-from acme_lib.teach.prediction import Prediction, _parse, read_questions
+from acme_lib.teach.prediction import Prediction
+from acme_lib.teach.questions import parse_question, read_questions
 from acme_lib.teach.widgets import live_figures
 
 PREDICTIONS = list((Path(acme.__file__).parent / "teach" / "predictions").glob("*.md"))
@@ -387,7 +388,7 @@ def test_a_question_that_does_not_exist_is_refused_with_those_that_do():
 
 def test_a_question_with_two_answers_is_refused():
     with pytest.raises(ParameterError, match=r"marks one option with \[x\], got 2"):
-        _parse("Which?\n\n- [x] a\n  first\n- [x] b\n  second\n")
+        parse_question("Which?\n\n- [x] a\n  first\n- [x] b\n  second\n")
 
 
 # The check of the installation
