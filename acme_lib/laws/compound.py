@@ -10,7 +10,7 @@ from scipy import special
 from acme_lib.checks import check_not_negative, check_positive, check_whole, expected
 from acme_lib.laws.count_law import CountLaw, check_top, state_cost, tabulated
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, add_survivors
-from acme_lib.laws.poisson import NegativeBinomial
+from acme_lib.laws.poisson import NegativeBinomial, check_moments
 
 
 def compound_log_table(rises, mean, std, last):
@@ -318,7 +318,7 @@ def bursty_birth_death(k, burst, g=1.0):
     check_positive(g=g)
     burst = _as_burst(burst)
     r, _ = _in_lifetimes(k, g, 0.0)
-    return NegativeBinomial(r, burst.b) if isinstance(burst, Burst) else BurstyBirthDeath(r, burst)
+    return check_moments(NegativeBinomial(r, burst.b) if isinstance(burst, Burst) else BurstyBirthDeath(r, burst))
 
 
 def bursty_birth_death_transient(k, burst, g, n0, t):
@@ -360,7 +360,7 @@ def bursty_birth_death_transient(k, burst, g, n0, t):
     check_not_negative(k=k, t=t)
     check_positive(g=g)
     r, age = _in_lifetimes(k, g, t)
-    return BurstyTransient(check_whole("n0", n0), BurstyBirthDeath(r, _as_burst(burst), age))
+    return check_moments(BurstyTransient(check_whole("n0", n0), BurstyBirthDeath(r, _as_burst(burst), age)))
 
 
 def _in_lifetimes(k, g, t):

@@ -38,6 +38,7 @@ def birth_death(k, gamma):
     """
     check_not_negative(k=k)
     check_positive(gamma=gamma)
+    check_not_negative(**{"k/gamma": k / gamma})
     return Poisson(float(k / gamma))
 
 
@@ -94,7 +95,10 @@ class BirthDeathTransient(CountLaw):
 
 def add_survivors(newcomers, n0, age):
     """Return the probabilities of Binomial(n0, e^-age) plus a count with the probabilities `newcomers`."""
-    survivors = _survivors(n0, np.exp(-age), -np.expm1(-age)) if n0 and age else np.append(np.zeros(n0), 1.0)
+    if n0 == 0 or age == 0 or np.exp(-age) < 1e-307:  # none leaves, or none stays
+        survivors = np.eye(1, n0 + 1, n0 if age == 0 else 0)[0]
+    else:
+        survivors = _survivors(n0, np.exp(-age), -np.expm1(-age))
     # Numbers below the normal range would slow the sum down a hundredfold, and no others have a part in it.
     (first, survivors), (second, added) = _within(survivors), _within(newcomers)
     out = np.zeros(n0 + len(newcomers))

@@ -123,11 +123,12 @@ class PhaseType:
     def skewness(self):
         """Return the third central moment over the cube of the standard deviation."""
         second, third = self._of_mean
-        return float((third - 3.0 * second + 2.0) / self.squared_cv() ** 1.5)
+        spread = self.squared_cv()
+        return self._finite((third - 3.0 * second + 2.0) / spread / np.sqrt(spread), "the skewness")
 
     def squared_cv(self):
         """Return variance over squared mean: 1 for one step, below for a chain of steps, above for a choice of ways."""
-        return float(self._of_mean[0] - 1.0)
+        return self._finite(self._of_mean[0] - 1.0, "the squared CV")
 
     def ppf(self, q):
         """Return the quantile at each probability in `q`; relative errors are those of `cdf` and `sf` in both tails."""

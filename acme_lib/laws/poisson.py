@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special, stats
 
 from acme_lib.checks import check_not_negative
+from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import CountLaw, check_top
 
 
@@ -97,6 +98,13 @@ def poisson(mu):
     """
     check_not_negative(mu=mu)
     return Poisson(float(mu))
+
+
+def check_moments(law):
+    """Return a law whose variance a number holds; `ParameterError` for another."""
+    if not np.isfinite(law.var()):
+        raise ParameterError(f"the variance of {law} is above 1.8e308: no number holds it")
+    return law
 
 
 @dataclass(frozen=True)
@@ -211,7 +219,7 @@ def negative_binomial(r, b):
     (10.0, 6.0)
     """
     check_not_negative(r=r, b=b)
-    return NegativeBinomial(float(r), float(b))
+    return check_moments(NegativeBinomial(float(r), float(b)))
 
 
 def _over_counts(n, log_of):

@@ -181,7 +181,10 @@ def promoter(rates, s, g=1.0):
         raise expected("s", f"one number for each of the {len(states)} states", s.tolist())
     if not np.all(np.isfinite(s)) or np.any(s < 0):
         raise expected("s", "finite and at least 0 in each state", s.tolist())
-    switching, s = switching / g, s / g
+    with np.errstate(over="ignore"):
+        switching, s = switching / g, s / g
+    if not (np.all(np.isfinite(switching.sum(axis=1))) and np.all(s <= 1e150)):  # squares of s are numbers
+        raise expected("rates over g", "numbers, and s/g at most 1e150", {"switching": switching.max(), "s": s.max()})
     stationary_occupancy(switching)  # refuses a promoter without one law
     return Promoter(freeze(switching), freeze(s), states)
 
@@ -259,6 +262,8 @@ def stationary_occupancy(switching):
     kept = np.array(classes.pop())
     out = np.zeros(size)
     weights = _null_vector(np.ascontiguousarray(switching[np.ix_(kept, kept)].T))
+    if not np.isfinite(weights.sum()):
+        raise expected("rates of switching", "within 1e300 of each other", switching[switching > 0].tolist())
     out[kept] = weights / weights.sum()
     return out
 
@@ -318,7 +323,8 @@ def _solve_dominant(flows, sums, x):
     """Overwrite `x` with the solution; `flows` and `sums` are used up. What no number holds becomes infinite or NaN."""
     size = len(sums)
     flat, pivots = flows.reshape(-1), np.empty(size)
-    eliminate_places(flat, size, 0, size, pivots, sums, 0, size - 1)
+    if eliminate_places(flat, size, 0, size, pivots, sums, 0, size - 1) > 0:
+        pivots[:] = 0.0  # a rate that no number holds any more: the solution is infinite
     for case in range(x.shape[1]):
         solve_forward(flat, size, 0, size, pivots, x[:, case])
 

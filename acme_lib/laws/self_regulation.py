@@ -7,7 +7,7 @@ from math import exp, log, log1p
 import numpy as np
 from scipy.special import logsumexp
 
-from acme_lib.checks import check_not_negative, check_positive, expected
+from acme_lib.checks import check_not_negative, check_number, check_positive, expected
 from acme_lib.errors import ParameterError
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)  # of a panel
@@ -65,6 +65,8 @@ def self_regulation(r0=2.0, r1=10.0, n=4.0, b=0.2, decay=1.0):
     """
     check_positive(r0=r0, n=n, b=b, decay=decay)
     check_not_negative(r1=r1)
+    check_number("b", b, least=1e-300, most=1e300)
+    check_number("(r0 + r1)/decay", (r0 + r1) / decay, most=1e100)
     return SelfRegulation(float(r0), float(r1), float(n), float(b), float(decay))
 
 

@@ -132,7 +132,8 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
         table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
         _fill_telegraph(k_on, k_off, s, table, unit)
         # Below s = 1 the table holds P(n)/s^n: its steps stay within what a number can hold.
-        logs = np.log(table) + (600.0 * np.log(2.0)) * unit + min(np.log(s), 0.0) * np.arange(top + 1.0)
+        with np.errstate(divide="ignore"):
+            logs = np.log(table) + (600.0 * np.log(2.0)) * unit + min(np.log(s), 0.0) * np.arange(top + 1.0)
     largest = logs.max()
     logs -= largest + np.log(np.exp(logs - largest).sum())
     return logs[: kept if whole else last + 1]

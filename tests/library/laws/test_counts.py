@@ -726,3 +726,30 @@ def test_the_cost_of_large_clusters_is_said_before_it_begins(monkeypatch):
         laws.two_stage(10, 1e5, 1, 1).pmf(0)
     with pytest.raises(ParameterError, match="do not fit"):
         laws.two_stage(10, 1e9, 1, 1).pmf(0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: laws.negative_binomial(1.0, 1e300),
+        lambda: laws.birth_death(1e300, 1e-300),
+        lambda: laws.bursty_birth_death(1.0, 1e16, 1e-300),
+        lambda: laws.promoter([[0, 1e300], [1e-16, 0]], [0.0, 1.0]),
+        lambda: laws.refractory(1e300, 1.0, 1.0, 1e16, 1e-300),
+        lambda: laws.birth_interval([[0, 1e300], [1e-16, 0]], [0, 1.0]),
+        lambda: laws.birth_interval([[0, 1e-300], [1e-300, 0]], [0, 1.0]).skewness(),
+        lambda: laws.self_regulation(r0=1e300),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_no_number_holds_is_refused(make):
+    """In the library's own words, before a NaN comes out of it."""
+    with pytest.raises(ParameterError, match="1.8e308|must be|within 1e300"):
+        make()
+
+
+@pytest.mark.filterwarnings("error")
+def test_all_are_gone_after_a_long_time():
+    law = laws.birth_death_transient(1e-300, 1.0, 5, 1e16)
+    assert (law.pmf(0), law.pmf(1)) == (1.0, pytest.approx(0.0, abs=1e-299))
+    assert laws.bursty_birth_death_transient(1e-300, 1e-16, 1e300, 2, 1.0).pmf(0) == 1.0
