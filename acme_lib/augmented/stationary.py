@@ -1,6 +1,6 @@
 """Stationary profiles and dominant growth modes, found directly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csgraph
@@ -138,7 +138,7 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     Notes
     -----
     Inverse iteration with shifts from above: the resolvent of a system of rates at a shift above λ has no negative
-    entry, so that the iterates tend to the one positive mode; a shift that came to lie below shows by its signs.
+    entry, so that the iterates tend to the one positive mode; a shift that lies below shows by its signs.
     """
     terms = _linear_terms(system, t)
     if np.any(terms.source):
@@ -202,8 +202,6 @@ def _linear_terms(system, t):
 
 def _awake_terms(terms, awake):
     """Return the terms without what happens to frozen states."""
-    from dataclasses import replace
-
     asleep = ~np.append(awake, np.ones(terms.n_unknowns - terms.n_cells, dtype=bool))
     keep = ~(asleep[terms.rows] | asleep[terms.columns])
     # A frozen cell empties at a rate of its own, so that no mode lives there.

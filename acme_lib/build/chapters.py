@@ -1,11 +1,12 @@
 """Build the chapters: a text source (``course/NN_name.md``, MyST) is executed and becomes the notebook beside it.
 
-The same source gives the same notebook: what differs from run to run (versions, times, the random names of widgets) is
-not stored, and the ids of cells follow from what the cells hold.
+The same source gives the same notebook: what differs from run to run (times, widgets) is not stored, and the ids of
+cells follow from what the cells hold. A notebook is stored byte by byte as JupyterLab would write it, so that opening
+and closing it changes nothing. (The version of Python is the reader's: `acme_lib.teach.saving` puts it in.)
 """
 
 import hashlib
-import json
+import os
 import re
 
 import jupytext
@@ -14,14 +15,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_LANGUAGE = {
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "name": "python",
-    "nbconvert_exporter": "python",
-    "pygments_lexer": "ipython3",
-}
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
+_CURTAIN = "The stored result; run the cell for your own:"
 
 
 def read_source(source):
@@ -29,9 +25,11 @@ def read_source(source):
     notebook = jupytext.read(source)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     # A notebook that still names its text source would overwrite it when a learner saves.
-    notebook.metadata = {"kernelspec": dict(_KERNEL), "language_info": dict(_LANGUAGE)}
+    notebook.metadata = {"kernelspec": dict(_KERNEL), "language_info": language_info()}
     seen = {}
     for cell in notebook.cells:
+        if RESULT in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "outputs_hidden": True}
         key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         seen[key] = seen.get(key, 0) + 1
         cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
@@ -53,12 +51,13 @@ def build_chapter(source, timeout=300):
         kernel_name=_KERNEL["name"],
         record_timing=False,
         coalesce_streams=True,
-        store_widget_state=True,
+        store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(source.resolve().parent)}},
     )
     try:
-        client.execute()
+        # What the author predicted is no part of the chapter.
+        client.execute(env={**os.environ, "ACME_RECORD": ""})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
     notebook = _settle(notebook)
@@ -67,20 +66,31 @@ def build_chapter(source, timeout=300):
     return []
 
 
+def language_info():
+    """Return what the kernel says about its language, which JupyterLab writes into each notebook that it opens."""
+    return {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": "3",
+    }
+
+
 def _settle(notebook):
-    """Return the notebook without what differs from run to run: versions and the random names of widgets."""
-    notebook.metadata["language_info"] = dict(_LANGUAGE)
-    notebook.metadata["kernelspec"] = dict(_KERNEL)
-    models = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
-    text = json.dumps(notebook, ensure_ascii=False)
-    # In the order in which the outputs and, inside them, the parents mention them.
-    for number, name in enumerate(sorted(models, key=lambda name: text.find(name))):
-        text = text.replace(name, hashlib.sha256(f"widget {number}".encode()).hexdigest()[:32])
-    settled = nbformat.from_dict(json.loads(text))
-    if models:
-        state = settled.metadata["widgets"][_WIDGETS]["state"]
-        settled.metadata["widgets"][_WIDGETS]["state"] = dict(sorted(state.items()))
-    return settled
+    """Leave out the widgets, which do not outlive their kernel; the still of each stays (`acme_lib.teach.still`).
+
+    A folded output shows its first line, if that is text or HTML: before a result stands something that is neither.
+    """
+    notebook.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": language_info()})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
+            if RESULT in cell.metadata.get("tags", []):
+                cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/latex": _CURTAIN}))
+    return notebook
 
 
 def compare_chapter(source):

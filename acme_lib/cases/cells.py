@@ -1,4 +1,4 @@
-"""Beyond the paper: genes inside cells that grow, divide and are selected; sizes that meet."""
+"""Beyond the figures of Lunz et al. (2021): genes inside cells that grow, divide and are selected; sizes that meet."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from acme_lib.augmented import (
     Discrete,
     Fragmentation,
     GrowthMode,
-    SelfSimilarKernel,
     build_augmented,
     solve_growth_mode,
 )
 from acme_lib.augmented.coagulation import CoagulationSolution, geometric_sizes, solve_coagulation
 from acme_lib.laws import balanced_coagulation_density, coagulation_density
 from acme_lib.network import ReactionNetwork
-from acme_lib.simulate import Hazard, Population, simulate_population
+from acme_lib.processes import BetaFraction, Hazard
+from acme_lib.simulate import Population, simulate_population
 
 _SHAPE = 3.0  # of the symmetric beta law of a daughter's share
 
@@ -52,7 +52,7 @@ class CellPopulation:
     toxicity: float
 
 
-def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, islands=8, end=8.0, *, rng):
+def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, replicates=8, end=8.0, *, rng):
     r"""Compare cells that express, grow, divide and are selected, by their equation and by agents.
 
     The volume grows as :math:`\dot V = V`; transcription is proportional to it; a cell divides at the rate
@@ -64,7 +64,7 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, island
     toxicity : float
     cells, most : int
         Cells of the grid of volumes, largest count of messengers.
-    size, islands : int
+    size, replicates : int
         Agents, and the independent populations that they make up.
     end : float
         Time up to which agents are followed; the first half settles.
@@ -76,9 +76,8 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, island
     """
     network = cell_network()
     space = AugmentedSpace(network, M=Discrete(most), V=Continuum(upper=3.6, cells=cells))
-    kernel = SelfSimilarKernel("60*u^2*(1 - u)^2")
-    division = Fragmentation("V", "2*V^2", kernel, partition={"M": "binomial"})
-    processes = [division, *([Death("mu*M")] if toxicity > 0 else [])]
+    rate, share = "2*V^2", BetaFraction(_SHAPE, _SHAPE)
+    processes = [Fragmentation("V", rate, share), *([Death("mu*M")] if toxicity > 0 else [])]
     rates = {"mu": toxicity} if toxicity > 0 else {}
     mode = solve_growth_mode(build_augmented(space, *processes, diffusion=False, **rates))
     agents = simulate_population(
@@ -86,10 +85,10 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, island
         {"V": 1.0, "M": 5},
         np.linspace(0.0, end, 9),
         continuous=["V"],
-        division=Hazard("2*V^2", share=("beta", _SHAPE, _SHAPE)),
+        division=Hazard(rate, share),
         death=f"{toxicity!r}*M" if toxicity > 0 else None,
         size=size,
-        islands=islands,
+        replicates=replicates,
         rng=rng,
         progress=False,
     )

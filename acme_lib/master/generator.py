@@ -6,18 +6,20 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_choice
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import special_propensity
+from acme_lib.network.rates import mass_action, special_propensity
 from acme_lib.network.reaction_network import ReactionNetwork
+from acme_lib.network.status import BAD_PROPENSITY, DONE, NEGATIVE_COUNT
 
 BOUNDARIES = ("absorbing", "reflecting")
 
 # What the kernel reports, and where a reaction leads from a state.
-DONE, BAD_PROPENSITY, SHORTAGE = range(3)
-INSIDE, BEYOND, BELOW_ZERO = range(3)
+INSIDE, BEYOND, BELOW = range(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,13 @@ class Generator:
     outflow: np.ndarray
     network: ReactionNetwork | None = None
     t: float | None = None
+
+    def refuse_time(self, what):
+        """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
+        if self.network is not None:
+            self.network.refuse_time(
+                f"and {what} takes rates as constant in time; solve_transient and solve_finite_state_projection take it"
+            )
 
 
 def build_generator(network, space, *, boundary, t=None):
@@ -83,8 +92,7 @@ def build_generator(network, space, *, boundary, t=None):
     ----------
     .. [1] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
     """
-    if boundary not in BOUNDARIES:
-        raise ParameterError(f"boundary is 'absorbing' or 'reflecting'; {boundary!r} came")
+    check_choice("boundary", boundary, BOUNDARIES)
     if space.species != network.species:
         raise StateSpaceError(
             f"the state space has the species {', '.join(space.species)} and the network has "
@@ -121,7 +129,7 @@ def build_generator(network, space, *, boundary, t=None):
             n_below,
             boundary == "absorbing",
             0.0 if t is None else float(t),
-            network.rate_table.arrays,
+            network.rate_table,
             data,
             rows,
             starts,
@@ -129,23 +137,13 @@ def build_generator(network, space, *, boundary, t=None):
         )
     if status == BAD_PROPENSITY:
         raise network.propensity_error(reaction, value, space.states[state])
-    if status == SHORTAGE:
+    if status == NEGATIVE_COUNT:
         raise network.shortage_error(reaction, space.states[state])
     n_entries = starts[-1]
     matrix = sparse.csc_array((data[:n_entries], rows[:n_entries], starts), shape=(n_states, n_states))
     matrix.has_canonical_format = True
-    matrix.data.flags.writeable = False
-    outflow.flags.writeable = False
+    freeze(matrix.data, outflow)
     return Generator(matrix, space, boundary, outflow, network, t if network.uses_time else None)
-
-
-def refuse_time(generator, what):
-    """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
-    if generator.network is not None and generator.network.uses_time:
-        raise ParameterError(
-            f"{what} needs rates that are constant in time, and a rate of this network depends on t; "
-            "solve_transient and solve_finite_state_projection take such rates"
-        )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -167,7 +165,7 @@ def _fill_generator(
     outflow,
 ):
     """Fill the columns of the generator; return (status, state, reaction, propensity)."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
+    special = table.special
     n_species = len(shape)
     n_directions = len(offsets)
     is_box = len(keys) == 0
@@ -191,7 +189,7 @@ def _fill_generator(
             for i in range(n_species):
                 n = counts[i] + changes[d, i]
                 if n < 0:
-                    leads[d] = BELOW_ZERO
+                    leads[d] = BELOW
                     break
                 if n >= shape[i]:
                     leads[d] = BEYOND
@@ -204,15 +202,12 @@ def _fill_generator(
                     if places[d] == n_states or keys[places[d]] != key + offsets[d]:
                         leads[d] = BEYOND
         for j in range(len(direction_of)):
-            if special[j]:
-                a = special_propensity(j, x, t, table, stack)
-            else:
-                a = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+            a = special_propensity(j, x, t, table, stack) if special[j] else mass_action(j, x, table)
             if not (a >= 0.0 and a < np.inf):
                 return BAD_PROPENSITY, s, j, a
             if a > 0.0:
-                if leads[direction_of[j]] == BELOW_ZERO:
-                    return SHORTAGE, s, j, a
+                if leads[direction_of[j]] == BELOW:
+                    return NEGATIVE_COUNT, s, j, a
                 rates[direction_of[j]] += a
         leaving = 0.0
         for d in range(n_directions):

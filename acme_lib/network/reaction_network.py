@@ -1,7 +1,6 @@
 """Reaction networks: species, reactions, parameters, and the propensities they define."""
 
 import copyreg
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -9,6 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.checks import (
     check_constant,
@@ -23,6 +24,7 @@ from acme_lib.network.checks import (
 from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
 from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, normal_name, suggest
+from acme_lib.network.network_table import network_table
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.reaction import Reaction
 from acme_lib.network.text import located, read_lines
@@ -53,7 +55,7 @@ class ReactionNetwork:
     Attributes
     ----------
     species : tuple of str
-        In order of first appearance; the order of every state vector.
+        In order of first appearance, unless the text has a line of species; the order of every state vector.
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
@@ -104,6 +106,7 @@ class ReactionNetwork:
         ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
         ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
+        ``species: M, P``             the order of the species; by default they come in order of first appearance
         ``# words``                   a comment
         ============================  ==================================================================================
 
@@ -129,7 +132,7 @@ class ReactionNetwork:
         Raises
         ------
         NetworkSyntaxError, ParameterError, PropensityError
-            Each shows the line and says how to mend it.
+            Each shows the line and says how to fix it.
 
         Examples
         --------
@@ -139,8 +142,8 @@ class ReactionNetwork:
         """
         functions = {name: value for name, value in parameters.items() if callable(value)}
         parameters = {name: value for name, value in parameters.items() if name not in functions}
-        lines, definitions, events = read_lines(text, functions)
-        species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
+        lines, definitions, events, species = read_lines(text, functions)
+        species = tuple(species)
         reactions = tuple(
             Reaction(
                 MappingProxyType(line.reactants),
@@ -257,8 +260,7 @@ class ReactionNetwork:
     def _matrix(self, side, minus=0):
         counts = np.array([[side(r).get(name, 0) for name in self.species] for r in self.reactions], dtype=np.int64)
         counts -= minus
-        counts.flags.writeable = False
-        return counts
+        return freeze(counts)
 
     @cached_property
     def conservation_laws(self):
@@ -266,9 +268,7 @@ class ReactionNetwork:
 
         `conservation_law_texts` says them in words.
         """
-        laws = find_conservation_laws(self.stoichiometry)
-        laws.flags.writeable = False
-        return laws
+        return freeze(find_conservation_laws(self.stoichiometry))
 
     @property
     def conservation_law_texts(self):
@@ -360,12 +360,12 @@ class ReactionNetwork:
             values = [named.get(name, 0) for name in self.species]
         else:
             if by_name:
-                raise ParameterError(f"a state came both as a sequence and by name ({', '.join(by_name)}); keep one")
+                raise ParameterError(f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one")
             values = counts
         try:
             vector = np.asarray(values)
         except ValueError:  # rows of unequal length
-            raise ParameterError(f"a state is one count a species; {values!r} came") from None
+            raise expected("a state", "one count a species", values) from None
         if vector.shape != (len(self.species),):
             shape = f"length {vector.size}" if vector.ndim == 1 else f"shape {vector.shape}"
             raise ParameterError(
@@ -402,7 +402,7 @@ class ReactionNetwork:
         table = np.ascontiguousarray(_counts(table, states))
         values = np.empty((len(table), len(self.reactions)))
         with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
-            propensities_of_states(table, float(t), self.rate_table.arrays, values)
+            propensities_of_states(table, float(t), self.rate_table, values)
         bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
         if len(bad):
             s, j = bad[0]
@@ -540,6 +540,12 @@ class ReactionNetwork:
         values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
+    def refuse_time(self, why, error=ParameterError):
+        """Raise the error that shows the first rate that depends on the time `t` and says why none may."""
+        for reaction in self.reactions:
+            if reaction.rate.uses_time:
+                raise located(error(f"this rate depends on the time t, {why}"), reaction.line, reaction.text)
+
     def refuse_events(self, what):
         """Raise the error that `what` does not take events, if the network has one."""
         if self.events:
@@ -551,41 +557,25 @@ class ReactionNetwork:
             raise located(error, event.line, event.text)
 
     def __str__(self):
-        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment."""
+        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment.
+
+        Where the species stand in another order than that of first appearance, a line of its own keeps it.
+        """
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
         lines += map(str, self.events)
+        appearing = dict.fromkeys(name for r in self.reactions for name in [*r.reactants, *r.products])
+        if tuple(appearing) != self.species:
+            lines.insert(0, f"species: {', '.join(self.species)}")
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):
-        rows = []
-        for reaction in self.reactions:
-            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
-            rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        values = [f"{html.escape(name)} = {self.parameters[name]:g}" for name in self.given_parameters]
-        notes = [
-            f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
-            *(
-                f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
-                for d in self.definitions
-                if d.name in self.parameters
-            ),
-            *(
-                f"Observable: ${Expression.parse(name).latex()} = {value.latex()}$."
-                for name, value in self.observables.items()
-            ),
-            *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
-            *(f"Event: {html.escape(str(event))}." for event in self.events),
-        ]
-        if self.functions:
-            notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><p>{'<br>'.join(notes)}</p>"
+        return network_table(self)
 
 
 def _counts(array, came):
     """Return whole, non-negative counts as int64."""
     whole = array.dtype.kind in "iuf" and np.all(np.isfinite(array)) and np.all(array == np.floor(array))
     if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
-        raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
+        raise expected("a state", f"whole, non-negative counts of at most {MAX_COUNT:.0e}", came)
     return array.astype(np.int64)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from acme_lib.checks import expected
 from acme_lib.errors import NetworkSyntaxError
 from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, is_name, normal_name, why_no_name
@@ -11,6 +12,7 @@ _ARROW = re.compile(r"<-->|<->|-->|->|<=>|==>|=>")
 _TERM = re.compile(r"(?:(\d+)\s*\*?\s*)?([^\W\d]\w*)\Z")
 # `at` and `when` may also name a species: what follows them in a reaction or definition is a sign, never an expression.
 _EVENT = re.compile(r"(at|when)\s*(?=\(|(?<=\s)(?:[\w.]|-(?![->])))")
+_SPECIES = re.compile(r"species\s*:")
 _EMPTY = ("0", "∅", "")
 MAX_MOLECULES = 10**6  # of one species in one reaction: far more is a slip, and would overflow
 _USAGE = "write a reaction as 'M -> M + P : k_p', with 0 for nothing"
@@ -49,7 +51,7 @@ def read_lines(text, functions=None):
     Parameters
     ----------
     text : str
-        One reaction, definition or event a line; ``#`` starts a comment.
+        One reaction, definition or event a line; ``#`` starts a comment. A line ``species: M, P`` gives the order.
     functions : mapping of str to callable, optional
         Python functions that the rates may call.
 
@@ -59,21 +61,25 @@ def read_lines(text, functions=None):
         A reversible line gives two.
     definitions : list of DefinitionLine
     events : list of Event
+    species : list of str
+        In the order of the text's line of species, those that it leaves out in the order of first appearance.
 
     Raises
     ------
     NetworkSyntaxError
-        The message shows the line, its number and how to mend it.
+        The message shows the line, its number and how to fix it.
     """
     if not isinstance(text, str):
-        raise NetworkSyntaxError(f"the text of a network is a string with one reaction a line; {text!r} came")
-    reactions, definitions, events = [], [], []
+        raise expected("the text of a network", "a string with one reaction a line", text, error=NetworkSyntaxError)
+    reactions, definitions, events, species = [], [], [], []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#", 1)[0].strip()
         if not line:
             continue
         try:
-            if _EVENT.match(line):
+            if _SPECIES.match(line) and not _ARROW.search(line):
+                species += _read_species(line, species)
+            elif _EVENT.match(line):
                 events.append(_read_event(line, number, f"event_{len(events) + 1}", functions))
             elif _ARROW.search(line.split(":", 1)[0]):
                 reactions += _read_reaction(line, number, functions)
@@ -85,7 +91,18 @@ def read_lines(text, functions=None):
             raise located(error, number, line) from None
     if not reactions:
         raise NetworkSyntaxError(f"the network has no reactions; {_USAGE}")
-    return reactions, definitions, events
+    appearing = [name for line in reactions for name in [*line.reactants, *line.products]]
+    return reactions, definitions, events, list(dict.fromkeys([*species, *appearing]))
+
+
+def _read_species(line, before):
+    names = [normal_name(name.strip()) for name in line.partition(":")[2].split(",")]
+    for name in names:
+        if not is_name(name):
+            raise NetworkSyntaxError(f"{name!r} cannot name a species: it is {why_no_name(name)}")
+        if (names + before).count(name) > 1:
+            raise NetworkSyntaxError(f"{name} is listed twice; keep one")
+    return names
 
 
 def _read_reaction(line, number, functions):
@@ -106,7 +123,8 @@ def _read_reaction(line, number, functions):
         parts = _split_at_commas(rates)
         if len(parts) != 2:
             raise NetworkSyntaxError(
-                f"a reversible reaction takes two rates, forward and backward: 'A <-> B : k_f, k_b'; {len(parts)} came"
+                f"a reversible reaction takes two rates, forward and backward, as in 'A <-> B : k_f, k_b', and has "
+                f"{len(parts)}"
             )
         forward, backward = (Expression.parse(part, functions) for part in parts)
         return [
@@ -141,9 +159,7 @@ def _read_side(text):
         if count == 0:
             raise NetworkSyntaxError(f"the number before {name} is zero; leave the species out")
         if count > MAX_MOLECULES:
-            raise NetworkSyntaxError(
-                f"a reaction takes or gives at most {MAX_MOLECULES} molecules of {name}; {count} came"
-            )
+            raise expected(f"the number before {name}", f"at most {MAX_MOLECULES}", count, error=NetworkSyntaxError)
         side[name] = side.get(name, 0) + count
     return side
 

@@ -15,9 +15,9 @@ def import_libsbml():
     return import_extra("libsbml")
 
 
-def refusal(where, what, mend):
+def refusal(where, what, fix):
     """Return the error that says what the element `where` asks for and how to do without."""
-    return SBMLError(f"{where}: {what}; {mend}")
+    return SBMLError(f"{where}: {what}; {fix}")
 
 
 def load_document(path):

@@ -158,6 +158,7 @@ def graded_so_far(course):
     return len(list((course / "audit" / ASSIGNMENT).glob(f"*/{NOTEBOOK}.json")))
 
 
+@pytest.mark.thorough
 def test_killed_in_a_loop_and_started_again(course):
     for i in range(9):
         submit(
@@ -209,7 +210,11 @@ def processes_below(process):
     return {key for key in found if key[0] in below - {process}}, set(found)
 
 
-@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in-the-background"])
+@pytest.mark.parametrize(
+    "interrupt",
+    [signal.default_int_handler, pytest.param(signal.SIG_IGN, marks=pytest.mark.thorough)],
+    ids=["", "in-the-background"],
+)
 def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for i in range(3):

@@ -28,7 +28,7 @@ def master(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sandbox(master):
-    with Sandbox(forbidden=master.forbidden, limits=Limits(call_seconds=3.0), require="namespaces") as made:
+    with Sandbox(forbidden=master.forbidden, limits=Limits(call_seconds=3.0)) as made:
         yield made
 
 

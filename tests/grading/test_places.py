@@ -19,8 +19,8 @@ from acme_lib.errors import GradingError
 from acme_lib.grade.boundary import bubblewrap, lockdown
 from acme_lib.grade.boundary import sandbox as boundary
 from acme_lib.grade.boundary.stand_in import NoAnswer
-from tests.conftest import in_ci
 from tests.grading.small_course import ASSIGNMENT, hand_in, make_course, submit
+from tests.programs import do_without
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
@@ -120,8 +120,7 @@ def give_to_ordinary(folder):
 def need(*programs):
     for program in programs:
         if shutil.which(program) is None:
-            reason = f"no {program}: install the system package `bubblewrap` or `util-linux`"
-            pytest.fail(reason) if in_ci() else pytest.skip(reason)
+            do_without(f"no {program}: install the system package `bubblewrap` or `util-linux`")
 
 
 def opened(root, *options):
@@ -411,10 +410,7 @@ def test_what_a_killed_process_left_is_removed(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == [young]
 
 
-def test_with_namespaces_nothing_is_written_to_disk(monkeypatch, tmp_path):
-    need("bwrap")
-    if "namespaces" not in boundary.find_guards():
-        pytest.fail("no namespaces") if in_ci() else pytest.skip("no namespaces")
+def test_with_namespaces_nothing_is_written_to_disk(namespaces, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with boundary.Sandbox() as place, place.admit(seed=1) as student:
         student.run_cell("answer", "open('x', 'w').write('y')")

@@ -12,7 +12,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {"network", "processes", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
 # Single files that any room may use: they know nothing of the course.
-TOOLS = {"errors", "checks", "arrays", "files", "progress", "extras"}
+TOOLS = {
+    "errors",
+    "checks",
+    "arrays",
+    "distance",
+    "elimination",
+    "files",
+    "progress",
+    "random_stream",
+    "extras",
+}
 SCIENCE = TOOLS | ROOMS
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
@@ -21,8 +31,11 @@ MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
     "arrays": set(),
+    "distance": set(),
+    "elimination": set(),
     "files": set(),
     "progress": set(),
+    "random_stream": set(),
     "extras": {"errors"},
     "network": TOOLS,
     "processes": TOOLS | {"network"},

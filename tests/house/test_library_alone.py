@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # half a minute: installs and compiles anew
 ROOT = Path(__file__).resolve().parents[2]
 NOT_WANTED = [
     "jupyterlab",
@@ -88,14 +89,12 @@ def alone(tmp_path_factory):
 SHARED = {"jupyter_lab_config.py", "jupyter_lab_overrides.json"}
 
 
-@pytest.mark.slow
 def test_the_library_alone_is_small_and_works(alone, tmp_path):
     done = run(alone, "-c", USE, " ".join(NOT_WANTED), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "used"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
@@ -116,7 +115,6 @@ def test_a_command_says_which_extra_it_needs(alone, tmp_path, command, extra):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_the_check_of_the_installation_names_what_is_missing(alone, tmp_path):
     done = run(alone, "-m", "acme_lib.cli", "check", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr

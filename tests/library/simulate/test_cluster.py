@@ -44,7 +44,7 @@ def test_a_cluster_gives_the_same_bits(client):
 )
 def test_every_method_runs_on_a_cluster(client, method):
     network = acme.ReactionNetwork.parse("Off <-> On : 90, 60\nOn -> On + M : 9\nM -> 0 : 1")
-    options = {"simulate_langevin": {"at_zero": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}
+    options = {"simulate_langevin": {"boundary": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}
 
     def run(**where):
         rng = np.random.default_rng(3)
@@ -67,6 +67,7 @@ def test_lineages_on_a_cluster_are_the_same_cells(client):
     np.testing.assert_array_equal(far.end_times, near.end_times)
 
 
+@pytest.mark.thorough
 @pytest.mark.jit
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a POSIX signal")
 def test_a_worker_that_is_killed_loses_nothing(client):
