@@ -14,16 +14,14 @@ chapter nor its plain export says which answer is right. One question reads::
 """
 
 import html
-import re
-from importlib import resources
 
 import ipywidgets
 
 from acme_lib.errors import ParameterError
+from acme_lib.teach.questions import read_questions
 from acme_lib.teach.record import read_record, remember
 from acme_lib.teach.still import BUTTON, WIDTH, LivingBox
 
-_OPTION = re.compile(r"^- \[([ x])\] (.+)$")
 # In a page made by nbconvert: hide the cells tagged `result` that follow, until the answer is opened.
 _ASKED = ".jp-Cell:has(.acme-answer:not([open]))"
 _BETWEEN = " + .jp-Cell:not(:has(.acme-answer))"
@@ -64,32 +62,6 @@ def predict(chapter, name):
         known = ", ".join(map(repr, questions)) or "none"
         raise ParameterError(f"chapter {chapter} has no prediction {name!r}; it has {known}")
     return Prediction(**questions[name], key=f"{chapter}/{name}")
-
-
-def read_questions(chapter):
-    """Return the predictions of a chapter: for each name its question, options, answer and reasons."""
-    folder = resources.files("acme_lib.teach") / "predictions"
-    texts = [path.read_text("utf-8") for path in folder.iterdir() if re.match(rf"0*{chapter:d}_.*\.md$", path.name)]
-    parts = re.split(r"^## +(.+)$", "\n".join(texts), flags=re.MULTILINE)[1:]
-    return {name.strip(): _parse(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
-
-
-def _parse(text):
-    question, options, answers, because = [], [], [], {}
-    for line in text.splitlines():
-        option = _OPTION.match(line)
-        if option:
-            options.append(option[2].strip())
-            because[options[-1]] = ""
-            if option[1] == "x":
-                answers.append(options[-1])
-        elif options:
-            because[options[-1]] = f"{because[options[-1]]} {line.strip()}".strip()
-        else:
-            question.append(line)
-    if len(answers) != 1:
-        raise ParameterError(f"a prediction marks one option with [x], got {len(answers)}: {text.strip()[:60]!r}")
-    return {"question": "\n".join(question), "options": options, "answer": answers[0], "because": because}
 
 
 class Prediction(LivingBox):

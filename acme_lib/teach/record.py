@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from acme_lib.files import write_whole
+from acme_lib.teach.questions import read_questions
 
 
 def record_path():
@@ -81,8 +82,6 @@ def my_predictions(chapter):
     PredictionCount
         The record stays on this machine, in the file `record_path`; delete it to begin again.
     """
-    from acme_lib.teach.prediction import read_questions
-
     asked, record = read_questions(chapter), read_record()
     made = [record[key] for name in asked if (key := f"{chapter}/{name}") in record]
     return PredictionCount(chapter, len(asked), len(made), sum(bool(entry.get("right")) for entry in made))

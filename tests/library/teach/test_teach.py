@@ -14,7 +14,8 @@ import acme_lib as acme
 from acme_lib.errors import ParameterError
 from acme_lib.teach import check_installation, explore, my_predictions, predict, slider
 from acme_lib.teach import selfcheck as check_module
-from acme_lib.teach.prediction import Prediction, _parse, read_questions
+from acme_lib.teach.prediction import Prediction
+from acme_lib.teach.questions import _parse, read_questions
 from acme_lib.teach.widgets import live_figures
 
 PREDICTIONS = list((Path(acme.__file__).parent / "teach" / "predictions").glob("*.md"))
