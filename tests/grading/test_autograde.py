@@ -133,7 +133,7 @@ def test_a_check_that_breaks_waits_for_a_person(tmp_path, entry):
     submit(course, "wrong", right)
     if entry == "acme grade":
         summary = grade_assignment(course, ASSIGNMENT, jobs=1)
-        assert "(they need to be mended):\n  broken: in 1 submissions" in str(summary)
+        assert "(they have to be fixed):\n  broken: in 1 submissions" in str(summary)
     else:
         autograde(course)
     assert scores(course, "right")[0] == FULL | {"broken": None}

@@ -453,3 +453,27 @@ def test_nothing_is_left_when_the_sandbox_closes():
                 student.run_cell("answer", "x = 1")
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_a_shared_sandbox_is_started_once(monkeypatch):
+    """The same settings give the same sandbox, others another; at most `SHARED` are kept, and all can be ended."""
+    made, ended = [], []
+
+    class Made:
+        def __init__(self, **settings):
+            made.append(settings)
+
+        def close(self):
+            ended.append(self)
+
+    monkeypatch.setattr(boundary, "Sandbox", Made)
+    monkeypatch.setattr(boundary, "_shared", {})
+    first = boundary.shared_sandbox(forbidden=["a"], data=None)
+    assert boundary.shared_sandbox(forbidden=("a",), limits=Limits()) is first and len(made) == 1
+    assert boundary.shared_sandbox(forbidden=("a",), limits=Limits(cpu_seconds=1)) is not first
+    for name in "bcd":
+        boundary.shared_sandbox(forbidden=(name,))
+    assert ended == [first] and len(boundary._shared) == boundary.SHARED
+    monkeypatch.setattr(boundary.os, "getpid", lambda: -1)  # a fork: it ends nothing of its parent's
+    boundary.close_shared_sandboxes()
+    assert ended == [first] and boundary._shared == {}
