@@ -17,8 +17,6 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
-# A widget that was removed: shown as nothing.
-_CURTAIN = {_WIDGET: {"model_id": "", "version_major": 2, "version_minor": 0}}
 
 
 def read_source(source):
@@ -83,14 +81,17 @@ def language_info():
 def _settle(notebook):
     """Leave out the widgets, which do not outlive their kernel; the still of each stays (`acme_lib.teach.still`).
 
-    A folded output shows its first line, if that is text or HTML: before a result stands something that is neither.
+    A folded output shows its first line, so that of a result is left empty.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": language_info()})
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
-            if RESULT in cell.metadata.get("tags", []):
-                cell.outputs.insert(0, nbformat.v4.new_output("display_data", _CURTAIN))
+            if RESULT in cell.metadata.get("tags", []) and cell.outputs:
+                first = cell.outputs[0]
+                texts = first if first.output_type == "stream" else first.get("data", {})
+                for kind in {"text", "text/plain", "text/html"} & set(texts):
+                    texts[kind] = "\n" + texts[kind].lstrip("\n")
     return notebook
 
 

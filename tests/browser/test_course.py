@@ -212,7 +212,7 @@ def test_figures_leave_no_white_box_on_a_dark_page(page):
 
 def test_the_text_of_widgets_grows_with_presentation_mode(page):
     page.open(CHAPTER)
-    label = run_cell(page, cells_that_call(page.notebook(), "explore")[0]).locator(".widget-label").first
+    label = run_cell(page, cells_that_call(page.notebook(), "explore")[0]).locator(".widget-label:visible").first
     label.wait_for(state="visible", timeout=60_000)
     size = "element => parseFloat(getComputedStyle(element).fontSize)"
     before = label.evaluate(size)
