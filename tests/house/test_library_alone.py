@@ -10,7 +10,17 @@ import pytest
 
 pytestmark = pytest.mark.thorough  # half a minute: installs and compiles anew
 ROOT = Path(__file__).resolve().parents[2]
-NOT_WANTED = "jupyterlab nbgrader sqlalchemy ipywidgets IPython jupytext pandas libsbml psycopg".split()
+NOT_WANTED = [
+    "jupyterlab",
+    "nbgrader",
+    "sqlalchemy",
+    "ipywidgets",
+    "IPython",
+    "jupytext",
+    "pandas",
+    "libsbml",
+    "psycopg",
+]
 
 USE = """
 import importlib.util, sys
@@ -34,13 +44,17 @@ from acme_lib.plot import subplots
 figure, axes = subplots()
 axes.hist(counts)
 
-for name, extra in {"predict": "course", "read_sbml": "sbml"}.items():
+for use, extra in {
+    (lambda: acme.teach.predict): "course",
+    (lambda: acme.read_sbml("x.xml")): "sbml",
+    (lambda: acme.simulate_ssa(network, {"M": 0}, 1.0, size=2, rng=rng).to_pandas()): "data",
+}.items():
     try:
-        getattr(acme, name)("x.xml")
+        use()
     except acme.MissingExtraError as error:
         assert f'pip install ".[{extra}]"' in str(error), error
     else:
-        raise AssertionError(f"{name} works without its extra")
+        raise AssertionError(f"this works without its extra {extra}")
 print("used")
 """
 
