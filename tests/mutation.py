@@ -36,7 +36,6 @@ PLACES = {
     "grade": ["tests/grading"],
     "report": ["tests/grading"],
     "build": ["tests/grading", "tests/library/test_cli.py"],
-    "processes": ["tests/library/augmented", "tests/library/simulate"],
     "teach": ["tests/library/teach", "tests/grading/test_exercises.py"],
 }
 

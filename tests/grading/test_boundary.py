@@ -247,12 +247,12 @@ def test_through_the_door_of_the_checks(student):
                 call_through_door(StandIn(name, student.call))
 
 
-def test_a_function_compiled_with_numba_is_warm(student, scaled):
+def test_a_function_compiled_with_numba_is_warm(student):
     code = "import numba, numpy as np\n@numba.njit(cache=True)\ndef total(x):\n    s = 0.0\n    for v in x:\n        s += v\n    return s"
     start = time.monotonic()
     assert student.run_cell("answer", code).error is None
     assert student.call("total", np.arange(5.0)).value == 10.0
-    assert time.monotonic() - start < scaled(3.0, 3.0)
+    assert time.monotonic() - start < 3.0
 
 
 def test_magics_are_left_out(student):

@@ -198,6 +198,7 @@ def test_the_reports_are_the_same_from_postgresql(server, tmp_path, monkeypatch,
     assert "6.5 of 10" in feedback and "2 points were taken off" in feedback and "Быть может." in feedback
 
 
+@pytest.mark.thorough
 def test_on_a_dask_cluster_with_a_worker_killed(tmp_path):
     distributed = pytest.importorskip("distributed")
     course = make_course(tmp_path / "course")

@@ -247,6 +247,7 @@ def test_what_rounding_leaves_is_no_wait_of_length_zero():
     assert LAWS["may not wait"].cdf(0.0) == pytest.approx(0.4, rel=1e-14)
 
 
+@pytest.mark.jit
 def test_thousands_of_steps_in_a_row():
     law, gamma = laws.erlang(3000, 2.0), stats.gamma(3000, scale=0.5)
     assert (law.mean(), law.var()) == pytest.approx((1500.0, 750.0), rel=1e-9)

@@ -194,7 +194,9 @@ def test_no_divisor_does_better_for_the_intrinsic_part():
     assert np.argmin(errors) == 2  # n + 1
 
 
-@pytest.mark.parametrize("shape_and_scale", [(25, 4), (4, 5), (4, 0.5)])
+@pytest.mark.parametrize(
+    "shape_and_scale", [(25, 4), *(pytest.param(p, marks=pytest.mark.thorough) for p in [(4, 5), (4, 0.5)])]
+)
 def test_reporter_intervals_cover_from_20_cells(shape_and_scale, scaled):
     """Fewer covering than the binomial quantile of 94 % at `FALSE_POSITIVE` fails (measured: 94.6 % and more)."""
     n = scaled(200, 60)

@@ -134,6 +134,7 @@ def networks(draw):
     return acme.ReactionNetwork.parse(text, **values)
 
 
+@pytest.mark.thorough
 def test_random_networks_give_the_same_bits(scaled):
     """Each example compiles a kernel; more of them run where the source is plain Python."""
 
