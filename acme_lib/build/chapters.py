@@ -87,7 +87,9 @@ def _settle(notebook):
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": language_info()})
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
+            for output in cell.outputs:
+                output.get("data", {}).pop(_WIDGET, None)
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
             if RESULT in cell.metadata.get("tags", []) and cell.outputs:
                 first = cell.outputs[0]
                 texts = first if first.output_type == "stream" else first.get("data", {})
