@@ -1,5 +1,7 @@
 """Open JupyterLab on the welcome page when it is started, without a target of its own, in the folder of the course.
 
+A learner's folder (one without `solutions`) shows what a learner works with, and none of nbgrader's tools for teachers.
+
 The build copies this file to `etc/jupyter` of the environment (see `shared-data` in pyproject.toml), because Jupyter
 reads no configuration from the working directory.
 """
@@ -20,3 +22,19 @@ if Path(WELCOME).is_file():
     c.ServerApp.allow_root = True
     if not asks_for_another_place:
         c.LabApp.default_url = f"/lab/tree/{WELCOME}"
+    # A notebook that is opened and closed stays as it is, and what is saved holds no widget without its kernel.
+    c.ServerApp.contents_manager_class = "acme_lib.teach.saving.CourseContents"
+    c.FileContentsManager.pre_save_hook = "acme_lib.teach.saving.drop_widgets"
+    # The texts from which the chapters are built would list each chapter twice.
+    hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md"]
+    if not Path("solutions").is_dir():
+        hidden += ["acme_lib", "*.py", "*.toml", "*.lock", "*.yml", "requirements.txt", "jupyter_lab_*", "LICENSE*"]
+        hidden += ["CHANGELOG.md", "CONTRIBUTING.md", "gradebook.db", "images"]
+        tools = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
+
+        def without_tools_for_teachers(handler, page):
+            disabled = [*page.get("disabledExtensions", []), *(f"@jupyter/nbgrader:{tool}" for tool in tools)]
+            return {**page, "disabledExtensions": disabled}
+
+        c.ServerApp.tornado_settings = {"page_config_hook": without_tools_for_teachers}
+    c.ContentsManager.hide_globs = hidden

@@ -48,12 +48,20 @@ _HOMES = {
         "EventRecord",
         "RateEquationSolution",
         "CellTable",
-        "Hazard",
         "Population",
         "LineageEnsemble",
+    ],
+    "acme_lib.processes": [
+        "ExponentialJump",
+        "GammaJump",
+        "FixedJump",
+        "UniformJump",
+        "Hazard",
         "Timer",
         "Sizer",
         "Adder",
+        "FixedFraction",
+        "BetaFraction",
     ],
     "acme_lib.master": [
         "StateSpace",
@@ -121,12 +129,15 @@ __all__ = sorted([*_HOME_OF, *_ROOMS])
 
 
 def __getattr__(name):
-    if name in _HOME_OF:
-        value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    elif name in _ROOMS:
-        value = importlib.import_module(f"acme_lib.{name}")
-    else:
+    if name not in __all__:
         raise AttributeError(f"acme_lib has no name {name!r}; it offers {', '.join(__all__)}")
+    try:
+        if name in _HOME_OF:
+            value = getattr(importlib.import_module(_HOME_OF[name]), name)
+        else:
+            value = importlib.import_module(f"acme_lib.{name}")
+    except ModuleNotFoundError as error:  # the library alone: say which extra brings what is missing
+        raise importlib.import_module(f"{__name__}.extras").explain(error) from None
     globals()[name] = value
     return value
 

@@ -1,6 +1,8 @@
 """Arguments, checked once for all rooms, with one form of message: what was expected, what came."""
 
+import functools
 import operator
+import sys
 
 import numpy as np
 
@@ -37,7 +39,7 @@ def shorten(value, most=80):
     return text if len(text) <= most else f"{text[: most - 20]} … {text[-16:]}"
 
 
-def check_whole(name, value, least=0, most=None):
+def check_whole(name, value, least=0, most=None, *, error=ParameterError):
     """Return a whole number as an int; ``True``, 2.5 and text are none, 2.0 is refused too."""
     ok = not isinstance(value, bool | np.bool_) and hasattr(type(value), "__index__") and np.ndim(value) == 0
     if ok:
@@ -45,7 +47,7 @@ def check_whole(name, value, least=0, most=None):
         if whole >= least and (most is None or whole <= most):
             return whole
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise expected(name, f"a whole number {limits}", value)
+    raise expected(name, f"a whole number {limits}", value, error=error)
 
 
 def is_number(value):
@@ -53,7 +55,7 @@ def is_number(value):
     return (
         isinstance(value, int | float | np.integer | np.floating)
         and not isinstance(value, bool)
-        and bool(np.isfinite(value))
+        and bool(abs(value) <= sys.float_info.max)
     )
 
 
@@ -72,6 +74,18 @@ def check_number(name, value, *, above=None, least=None, below=None, most=None):
         raise expected(name, "a positive number", value)
     words = " and ".join(text.format(bound) for text, bound, _ in bounds)
     raise expected(name, f"a number {words}" if words else "a finite number", value)
+
+
+def check_positive(**values):
+    """Raise `ParameterError` unless every value is one finite number above 0: ``check_positive(k=k, g=g)``."""
+    for name, value in values.items():
+        check_number(name, value, above=0)
+
+
+def check_not_negative(**values):
+    """Raise `ParameterError` unless every value is one finite number of at least 0."""
+    for name, value in values.items():
+        check_number(name, value, least=0)
 
 
 def check_times(t, name="t"):
@@ -102,9 +116,32 @@ def check_rng(rng):
 def check_choice(name, value, choices):
     """Return a value that is one of some words."""
     if not (isinstance(value, str) and value in choices):
-        raise expected(
-            name,
-            " or ".join(map(repr, choices)) if len(choices) < 3 else f"one of {', '.join(map(repr, choices))}",
-            value,
-        )
+        *others, last = map(repr, choices)
+        raise expected(name, f"{', '.join(others)} or {last}" if others else last, value)
     return value
+
+
+def renamed(**names):
+    """Refuse old names of a function's arguments, and say the new ones; a decorator.
+
+    >>> @renamed(rtol="tolerance")
+    ... def solve(*, tolerance=1e-8):
+    ...     return tolerance
+    >>> solve(rtol=1e-6)
+    Traceback (most recent call last):
+    acme_lib.errors.ParameterError: solve takes tolerance in place of rtol: write tolerance=1e-06
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(*arguments, **options):
+            for old in names.keys() & options.keys():
+                raise ParameterError(
+                    f"{function.__name__} takes {names[old]} in place of {old}: "
+                    f"write {names[old]}={shorten(options[old])}"
+                )
+            return function(*arguments, **options)
+
+        return checked
+
+    return decorate

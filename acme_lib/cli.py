@@ -1,22 +1,13 @@
 """The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
 
 import argparse
-import hashlib
-import json
-import re
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-_KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-_LANGUAGE = {
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "name": "python",
-    "nbconvert_exporter": "python",
-    "pygments_lexer": "ipython3",
-}
-_WIDGETS = "application/vnd.jupyter.widget-state+json"
+from acme_lib.errors import MissingExtraError
+from acme_lib.extras import explain, how_to_install, import_extra
 
 
 def main(arguments=None):
@@ -24,71 +15,106 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="acme", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    lab = commands.add_parser("lab", help="open the course in JupyterLab; what follows is passed on to it")
-    lab.set_defaults(run=lambda options: open_lab(options.rest))
+    lab = commands.add_parser("lab", help="open the course in JupyterLab; further arguments are passed on to it")
+    lab.set_defaults(run=open_lab, extra="course")
 
-    check = commands.add_parser("check", help="say whether the installation is sound, and what to do if not")
-    check.set_defaults(run=lambda options: print_check())
+    check = commands.add_parser("check", help="check the installation, and say what to do where something is wrong")
+    check.set_defaults(run=print_check, extra="course")
 
-    build = commands.add_parser("build", help="execute chapters, and release exercises, from their text sources")
-    build.add_argument("sources", nargs="*", type=Path, help="text sources of chapters (.md); default: everything")
-    build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
-    build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
-    build.set_defaults(run=lambda options: build_all(options.sources, options.check, options.timeout))
+    if _has_room("build"):
+        _add_build(commands)
+    if _has_room("grade"):
+        _add_grade(commands)
+    if _has_room("report"):
+        from acme_lib.report.commands import add_commands
 
-    grade = commands.add_parser("grade", help="grade what was handed in, in a sandbox and on all cores")
-    grade.add_argument("assignment", help="its folder in solutions/, such as 01_chemical_master_equation")
-    grade.add_argument("--student", action="append", metavar="ID", help="this one only, changed or not (repeatable)")
-    grade.add_argument("--question", action="append", metavar="CELL", help="the tests of this cell only (repeatable)")
-    grade.add_argument("--all", action="store_true", help="also what has not changed since it was graded")
-    grade.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
-    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
-    grade.add_argument("--seed", type=int, help="of the run (default: fresh)")
-    grade.set_defaults(run=grade_all)
-
-    audit = commands.add_parser("audit", help="make grades again from their audit records, and compare")
-    audit.add_argument("assignment", help="its folder in solutions/")
-    audit.add_argument("--student", action="append", metavar="ID", help="this one only (repeatable)")
-    audit.set_defaults(run=audit_grades)
-
-    release = commands.add_parser("release", help="make the archive that learners get, without any answer")
-    release.add_argument("--output", type=Path, default=Path("acme.zip"), metavar="FILE", help="default: acme.zip")
-    release.set_defaults(run=lambda options: release_course(options.output))
-
-    from acme_lib.report.commands import add_commands
-
-    add_commands(commands, course_folder)
+        add_commands(commands)
 
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
         parser.error(f"{options.command} does not know {' '.join(options.rest)}")
-    return options.run(options)
+    options.root = None
+    if options.command != "check":
+        options.root = find_root()
+        print(f"acme {options.command}: the course in {options.root}", file=sys.stderr)
+    try:
+        return options.run(options)
+    except MissingExtraError as error:
+        raise SystemExit(f"acme {options.command}: {error}") from None
+    except ModuleNotFoundError as error:
+        if explain(error) is error:
+            raise
+        how = how_to_install(options.extra)
+        raise SystemExit(f"acme {options.command}: this needs {error.name}, which is not installed: {how}") from None
 
 
-def course_folder():
-    """Return the folder of the chapters: `course` here or above, else beside the library.
+def _has_room(name):
+    """Whether this copy of the library has a room: that of the learners has neither grader nor solutions."""
+    return importlib.util.find_spec(f"acme_lib.{name}") is not None
+
+
+def _add_build(commands):
+    build = commands.add_parser("build", help="execute the chapters and release the exercises from their text sources")
+    build.add_argument("sources", nargs="*", type=Path, help="text sources of chapters (.md); default: everything")
+    build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
+    build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
+    build.set_defaults(run=build_all, extra="grade")
+
+    release = commands.add_parser("release", help="write the archive for learners, and check that no answer is in it")
+    release.add_argument("--output", type=Path, metavar="FILE", help="default: reports/acme.zip")
+    release.set_defaults(run=release_course, extra="grade")
+
+
+def _add_grade(commands):
+    grade = commands.add_parser("grade", help="grade what was handed in, in a sandbox and on all cores")
+    grade.add_argument("assignment", help="its folder in solutions/, such as 01_chemical_master_equation")
+    grade.add_argument(
+        "--student", action="append", metavar="ID", help="only this student, changed or not (repeatable)"
+    )
+    grade.add_argument("--question", action="append", metavar="CELL", help="only the tests of this cell (repeatable)")
+    grade.add_argument(
+        "--all", action="store_true", help="also submissions that have not changed since the last grading"
+    )
+    grade.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: one per core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask scheduler")
+    grade.add_argument("--seed", type=int, help="seed of the run (default: a fresh one)")
+    grade.set_defaults(run=grade_all, extra="grade")
+
+    audit = commands.add_parser("audit", help="recompute grades from their audit records, and compare")
+    audit.add_argument("assignment", help="its folder in solutions/")
+    audit.add_argument("--student", action="append", metavar="ID", help="only this student (repeatable)")
+    audit.set_defaults(run=audit_grades, extra="grade")
+
+
+def find_root():
+    """Return the folder of the course, for every command by one rule.
+
+    It is the nearest folder, from the working directory upwards, that holds ``nbgrader_config.py`` or a folder
+    ``course``; where there is none, the folder in which this library lies.
 
     Raises
     ------
     SystemExit
-        If there is none.
+        If that holds neither.
     """
     here = Path.cwd()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
-        if (folder / "course").is_dir():
-            return folder / "course"
-    raise SystemExit("acme: no folder `course` here or above; change into the folder of the course and try again")
+        if (folder / "nbgrader_config.py").is_file() or (folder / "course").is_dir():
+            return folder
+    raise SystemExit(
+        "acme: no course here or above (a folder with nbgrader_config.py or course/); change into its folder, try again"
+    )
 
 
 def open_lab(options):
     """Open JupyterLab on the welcome page."""
-    course = course_folder()
-    command = [sys.executable, "-m", "jupyterlab", *(options or ["course/00_welcome.ipynb"])]
-    return subprocess.call(command, cwd=course.parent)
+    import_extra("jupyterlab")
+    command = [sys.executable, "-m", "jupyterlab", *(options.rest or ["course/00_welcome.ipynb"])]
+    return subprocess.call(command, cwd=options.root)
 
 
-def print_check():
-    """Print the check of the installation; 1 when something has to be mended."""
+def print_check(options):
+    """Print the check of the installation; 1 when something is wrong with it."""
     from acme_lib.teach import check_installation
 
     report = check_installation()
@@ -101,10 +127,9 @@ def grade_all(options):
     from acme_lib.errors import GradingError
     from acme_lib.grade.batch import grade_assignment
 
-    root = _course_root()
     try:
         summary = grade_assignment(
-            root,
+            options.root,
             options.assignment,
             students=options.student,
             questions=options.question,
@@ -121,42 +146,46 @@ def grade_all(options):
 
 
 def audit_grades(options):
-    """Print what became of each grade when it was made again; 1 when one differs."""
+    """Recompute each grade and print where it differs; 1 when one does."""
     from acme_lib.errors import GradingError
-    from acme_lib.grade.audit import make_again
+    from acme_lib.grade.audit import recompute
 
     count, differ = 0, 0
     try:
-        for again in make_again(_course_root(), options.assignment, options.student):
-            count, differ = count + 1, differ + bool(again.differences)
-            if again.differences:
-                lines = [*again.differences, *again.remarks]
-                print(f"{again.student}/{again.notebook}: differs", *(f"  {line}" for line in lines), sep="\n")
+        for one in recompute(options.root, options.assignment, options.student):
+            count, differ = count + 1, differ + bool(one.differences)
+            if one.differences:
+                lines = [*one.differences, *one.remarks]
+                print(f"{one.student}/{one.notebook}: differs", *(f"  {line}" for line in lines), sep="\n")
     except GradingError as error:
         raise SystemExit(f"acme audit: {error}") from None
-    print(f"{count - differ} of {count} grades are the same when made again")
+    print(f"{count - differ} of {count} grades are the same when recomputed")
     return 1 if differ else 0
 
 
-def _course_root():
-    return Path.cwd() if Path("nbgrader_config.py").is_file() else course_folder().parent
-
-
-def build_all(sources, check, timeout):
+def build_all(options):
     """Build or compare chapters and, where none is named, the exercises; 1 when one fails or is out of step."""
-    failed = 0 if sources else build_exercises(course_folder().parent, check)
-    sources = sources or sorted(course_folder().glob("[0-9][0-9]_*.md"))
+    from acme_lib.build.chapters import build_chapter, compare_chapter
+
+    course = options.root / "course"
+    for source in options.sources:
+        if source.suffix != ".md" or not source.is_file():
+            raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
+        if (options.root / "solutions").resolve() in source.resolve().parents:
+            raise SystemExit(
+                f"acme build: {source} belongs to an exercise; `acme build` without a name builds them all"
+            )
+    failed = 0 if options.sources else build_exercises(options.root, options.check)
+    sources = options.sources or sorted(course.glob("[0-9][0-9]_*.md"))
     if not sources:
         raise SystemExit("acme build: no text sources; name them, or put NN_name.md into course/")
     for source in sources:
-        if source.suffix != ".md" or not source.is_file():
-            raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
-        problems = compare(source) if check else build(source, timeout)
+        problems = compare_chapter(source) if options.check else build_chapter(source, options.timeout)
         failed += bool(problems)
         for problem in problems:
             print(f"{source.with_suffix('.ipynb').name}: {problem}", file=sys.stderr)
         if not problems:
-            print(f"{source.with_suffix('.ipynb').name}: {'in step with its text' if check else 'built'}")
+            print(f"{source.with_suffix('.ipynb').name}: {'in step with its text' if options.check else 'built'}")
     return 1 if failed else 0
 
 
@@ -180,121 +209,25 @@ def build_exercises(root, check):
     return len(same) - sum(same.values())
 
 
-def release_course(output):
+def release_course(options):
     """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    from acme_lib.build.chapters import compare_chapter
     from acme_lib.build.release import make_release
     from acme_lib.errors import ReleaseError
 
-    course = course_folder()
-    chapters = sorted(course.glob("[0-9][0-9]_*.md"))
-    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare(chapter)]
+    output = options.output or options.root / "reports" / "acme.zip"
+    chapters = sorted((options.root / "course").glob("[0-9][0-9]_*.md"))
+    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare_chapter(chapter)]
     if problems:
         print("acme release: " + "\n".join(problems), file=sys.stderr)
         return 1
     try:
-        release = make_release(course.parent, output)
+        release = make_release(options.root, output)
     except ReleaseError as error:
         print(f"acme release: {error}", file=sys.stderr)
         return 1
     print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
     return 0
-
-
-def read_source(source):
-    """Return the notebook of a text source, not executed, with cell ids that follow from the cells."""
-    import jupytext
-
-    notebook = jupytext.read(source)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    # A notebook that still names its text source would overwrite it when a learner saves.
-    notebook.metadata = {"kernelspec": dict(_KERNEL), "language_info": dict(_LANGUAGE)}
-    seen = {}
-    for cell in notebook.cells:
-        key = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
-        seen[key] = seen.get(key, 0) + 1
-        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
-    return notebook
-
-
-def build(source, timeout=300):
-    """Execute a text source and write its notebook beside it.
-
-    Returns
-    -------
-    list of str
-        What went wrong; empty when the notebook was written.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-    notebook = read_source(source)
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name=_KERNEL["name"],
-        record_timing=False,
-        coalesce_streams=True,
-        store_widget_state=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(source.resolve().parent)}},
-    )
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
-    notebook = _settle(notebook)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, source.with_suffix(".ipynb"))
-    return []
-
-
-def _settle(notebook):
-    """Return the notebook without what differs from run to run: versions and the random names of widgets."""
-    import nbformat
-
-    notebook.metadata["language_info"] = dict(_LANGUAGE)
-    notebook.metadata["kernelspec"] = dict(_KERNEL)
-    models = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
-    text = json.dumps(notebook, ensure_ascii=False)
-    # In the order in which the outputs and, inside them, the parents mention them.
-    for number, name in enumerate(sorted(models, key=lambda name: text.find(name))):
-        text = text.replace(name, hashlib.sha256(f"widget {number}".encode()).hexdigest()[:32])
-    settled = nbformat.from_dict(json.loads(text))
-    if models:
-        state = settled.metadata["widgets"][_WIDGETS]["state"]
-        settled.metadata["widgets"][_WIDGETS]["state"] = dict(sorted(state.items()))
-    return settled
-
-
-def compare(source):
-    """Compare a notebook with its text source.
-
-    Returns
-    -------
-    list of str
-        The differences, in words; empty when the two agree and the notebook is executed.
-    """
-    import nbformat
-
-    path = source.with_suffix(".ipynb")
-    if not path.is_file():
-        return ["missing: run `acme build`"]
-    expected, found = read_source(source), nbformat.read(path, as_version=4)
-    problems = []
-    if len(expected.cells) != len(found.cells):
-        problems.append(f"{len(found.cells)} cells, its text has {len(expected.cells)}: run `acme build`")
-    for number, (text, cell) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
-        same = (text.cell_type, text.source, text.metadata) == (cell.cell_type, cell.source, cell.metadata)
-        if not same:
-            start = (text.source.strip().splitlines() or [""])[0]
-            problems.append(f"cell {number} ({start!r}) differs from its text: run `acme build`")
-            break
-    code = [cell for cell in found.cells if cell.cell_type == "code"]
-    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
-        problems.append("not executed from top to bottom: run `acme build`")
-    errors = [output.ename for cell in code for output in cell.outputs if output.output_type == "error"]
-    return problems + [f"its outputs hold an error: {name}" for name in errors]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ def whole_file(path, mode="wb", **options):
     try:
         with os.fdopen(number, mode, **options) as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # the content before the name: also when the power fails
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(scratch, 0o666 & ~mask)  # as any new file; a scratch file is its owner's alone

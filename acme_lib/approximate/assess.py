@@ -4,7 +4,7 @@ import numpy as np
 
 from acme_lib.approximate.linear_noise import count_stable, follow
 from acme_lib.approximate.trust import find_switches, is_linear, make_trust, measure_gaussian
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 from acme_lib.simulate import Ensemble, RateEquationSolution
 
 
@@ -40,10 +40,7 @@ def assess(result):
         return _assess_langevin(result)
     if hasattr(result, "trust"):
         return result.trust
-    raise ParameterError(
-        "assess takes a solution of the rate equations or an ensemble of simulate_langevin; "
-        f"{type(result).__name__} came"
-    )
+    raise expected("result", "a solution of the rate equations or an ensemble of simulate_langevin", result)
 
 
 def _whole(amounts):
@@ -53,7 +50,7 @@ def _whole(amounts):
 def _assess_rate_equations(solution):
     network, start = solution.network, solution.amounts[0]
     n = len(start)
-    means, covariances, shifts = follow(network, start, solution.times, np.zeros((n, n)), rtol=1e-6, atol=1e-6)
+    means, covariances, shifts = follow(network, start, solution.times, np.zeros((n, n)), tolerance=1e-6)
     n_stable = count_stable(network, _whole(start))
     values = measure_gaussian(
         network, means[-1], covariances[-1], n_stable=n_stable, t=solution.times[-1], x0=start, shift=shifts[-1]

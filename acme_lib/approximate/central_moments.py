@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 import sympy
 
-from acme_lib.errors import EquationError, ParameterError
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_whole, expected
+from acme_lib.errors import EquationError
 from acme_lib.network.symbolic import TIME, Equations, Printer, fresh_name, numeric, propensity_expressions, symbol
 
 CLOSURES = ("normal", "log-normal", "zero-cumulant")
@@ -59,10 +61,9 @@ class CentralMomentEquations(Equations):
     @classmethod
     def of(cls, network, order, closure):
         """Derive the equations of a network."""
-        if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 2:
-            raise ParameterError(f"order is a whole number of at least 2; {order!r} came")
+        order = check_whole("order", order, 2)
         if closure is not None and closure not in CLOSURES:
-            raise ParameterError(f"closure is None, {', '.join(map(repr, CLOSURES))}; {closure!r} came")
+            raise expected("closure", f"None or one of {', '.join(map(repr, CLOSURES))}", closure)
         kept, recover, offset = _eliminate(network)
         n = len(kept)
         count = math.comb(n + order, order)
@@ -215,7 +216,7 @@ def _eliminate(network):
         columns = sympy.Matrix(laws[:, list(gone)].tolist()).inv()
         offset[list(gone)] = np.array(columns.tolist(), dtype=float)
         recover[list(gone)] = -np.array(reduced[:, list(kept)].tolist(), dtype=float)
-    recover.flags.writeable = offset.flags.writeable = False
+    freeze(recover, offset)
     return kept, recover, offset
 
 

@@ -14,9 +14,12 @@ from acme_lib.approximate.fixed_points import find_fixed_points
 from acme_lib.approximate.kramers_moyal import solve_stationary_fokker_planck
 from acme_lib.approximate.linear_noise import solve_linear_noise, solve_stationary_linear_noise
 from acme_lib.approximate.moments import solve_moments, solve_stationary_moments
-from acme_lib.approximate.trust import Trust, badge, is_linear
+from acme_lib.approximate.trust import Trust, badge, find_switches, is_linear
+from acme_lib.arrays import freeze, freeze_fields
+from acme_lib.checks import expected
+from acme_lib.distance import law_distance, law_distance_by_chance
 from acme_lib.errors import AcmeError, EquationError, ParameterError, StateSpaceError
-from acme_lib.master import StateSpace, build_generator, solve_stationary, solve_transient, total_variation
+from acme_lib.master import StateSpace, build_generator, solve_stationary, solve_transient
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.simulate import simulate_langevin, simulate_ssa, solve_rate_equations
@@ -70,8 +73,8 @@ class MethodResult:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for value in (self.means, self.variances, self.skewness, self.stderr, *(p for p in self.laws if p is not None)):
-            value.flags.writeable = False
+        freeze_fields(self)
+        freeze(*self.laws)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,9 +127,7 @@ class MethodComparison:
         p, q = self[method].laws[i], self[self.reference].laws[i]
         if p is None or q is None:
             return math.nan
-        size = max(len(p), len(q))
-        p, q = (np.pad(law, (0, size - len(law))) for law in (p, q))
-        return float(total_variation(p, q) + 0.5 * abs(q.sum() - p.sum()))
+        return float(law_distance(p, q) + 0.5 * abs(q.sum() - p.sum()))
 
     def distance_by_chance(self, method, name):
         """Return the distance that a sample of the reference's own law shows on average; 0 where nothing is sampled."""
@@ -134,9 +135,7 @@ class MethodComparison:
         p = self[self.reference].laws[self.axis(name)] if self.reference else None
         if not sampled or p is None or method == self.reference:
             return 0.0
-        # E|normal| = sqrt(2/π) σ; where counts are few, 2p is the larger bound of the two.
-        spread = np.sqrt(np.maximum(p * (1 - p), 0.0) * len(sampled) / self.samples)
-        return float(0.5 * np.minimum(np.sqrt(2 / np.pi) * spread, 2 * p).sum())
+        return float(law_distance_by_chance(p, [self.samples] * len(sampled)))
 
     def table(self):
         """Return the numbers as a list of dicts, one a method and species."""
@@ -269,10 +268,8 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
     >>> seen.distance("Fokker-Planck", "M") < 0.02 < 0.07 < seen.distance("linear noise", "M")
     True
     """
-    from acme_lib.approximate.trust import find_switches
-
     if not isinstance(network, ReactionNetwork):
-        raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
     network.refuse_events("compare")
     if x0 is None and len(network.conservation_laws):
         raise ParameterError(
@@ -280,7 +277,7 @@ def compare(network, x0=None, t=None, *, species=None, methods=None, size=2000, 
         )
     state = network.state(x0)
     if t is not None and not (isinstance(t, int | float | np.number) and 0 < t < np.inf):
-        raise ParameterError(f"t is a time above 0, or None for the stationary law; {t!r} came")
+        raise expected("t", "a time above 0, or None for the stationary law", t)
     linear = _is_linear(network)
     if methods is None:
         left_out = {"normal closure", "log-normal closure", "zero-cumulant closure"} if linear else {"moments"}

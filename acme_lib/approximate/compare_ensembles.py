@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.distance import law_distance, law_distance_by_chance
 from acme_lib.errors import ParameterError
 from acme_lib.network.expression import suggest
 from acme_lib.simulate.ssa import simulate_ssa
@@ -41,9 +43,7 @@ class EnsembleComparison:
     seconds: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self):
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     def at(self, name, index=-1):
         """Return the numbers of one species at one time (by default the last) as a dict of floats."""
@@ -76,7 +76,7 @@ def compare_ensembles(first, second):
     if first.species != second.species or not np.array_equal(first.times, second.times):
         raise ParameterError(
             "two ensembles compare at the same times, for the same species in the same order; "
-            f"{first!r} and {second!r} came"
+            f"got {first!r} and {second!r}"
         )
     if min(len(first), len(second)) < 2:
         raise ParameterError("a comparison needs two trajectories or more in each ensemble")
@@ -151,6 +151,4 @@ def _distance(a, b):
     p = np.bincount(place[: len(a)], minlength=len(values)) / len(a)
     q = np.bincount(place[len(a) :], minlength=len(values)) / len(b)
     pooled = (p * len(a) + q * len(b)) / (len(a) + len(b))
-    spread = np.sqrt(pooled * (1 - pooled) * (1 / len(a) + 1 / len(b)))
-    # E|normal| = sqrt(2/π) σ; where counts are few, 2p is the larger bound of the two
-    return 0.5 * np.abs(p - q).sum(), 0.5 * np.minimum(np.sqrt(2 / np.pi) * spread, 2 * pooled).sum()
+    return law_distance(p, q), law_distance_by_chance(pooled, [len(a), len(b)])

@@ -3,17 +3,20 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.integrate import solve_ivp
 from scipy.linalg import null_space
 
+from acme_lib.arrays import freeze_fields
 from acme_lib.errors import EquationError
 from acme_lib.network import ReactionNetwork
-from acme_lib.network.rate_equations import refuse_time, start_state
 
 _STARTS = 96
 _DECADES = 3.0  # over which the starts are spread, around the scale of each species
 _ROUNDS = 80
+NO_STEADY_STATE = "so that there is no steady state"
 _MOST = 24  # more points than this are no points but a line of them
 _SAME = 1e-6
+_MOST_DOUBLINGS = 60  # of the time span, on the way to a steady state
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +50,7 @@ class FixedPoints:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.points, self.eigenvalues, self.stable, self.absorbing):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     def __len__(self):
         return len(self.points)
@@ -93,12 +95,9 @@ def find_fixed_points(network, x0=None, *, convention="macroscopic"):
     ([85.5, 247.6, 566.9], [True, False, True])
     """
     network.refuse_events("find_fixed_points")
-    refuse_time(network)
-    rates, start = network.rate_equations(convention), start_state(network, x0)
-    try:
-        reached = rates.fixed_point(x0)
-    except EquationError:
-        reached = None
+    network.refuse_time(NO_STEADY_STATE, EquationError)
+    rates, start = network.rate_equations(convention), start_amounts(network, x0)
+    reached = _follow_to_rest(rates, start)
     found = _search(network, rates, start, reached)
     if reached is not None and not _is_in(reached, found):
         found = np.vstack([found, reached])
@@ -115,6 +114,46 @@ def find_fixed_points(network, x0=None, *, convention="macroscopic"):
     place = None if reached is None else int(np.argmin(np.abs(found - reached).sum(axis=1)))
     absorbing = np.abs(rates.evaluate_fluxes(found)).max(axis=1) <= 1e-12
     return FixedPoints(network, found, eigenvalues, stable, absorbing, place, _STARTS)
+
+
+def start_amounts(network, x0):
+    """Return the start as floats, shape (species,); it may be left out where no conservation law needs it."""
+    if x0 is None:
+        if len(network.conservation_laws):
+            raise EquationError(
+                f"the start decides the conserved sum ({', '.join(network.conservation_law_texts)}): give one, "
+                f"for example x0={{{network.species[int(np.argmax(network.conservation_laws[0]))]!r}: 1}}"
+            )
+        return np.zeros(len(network.species))
+    return network.state(x0).astype(float)
+
+
+def _follow_to_rest(rates, start):
+    """Return the steady state that the rate equations reach from a start, shape (species,); None where they reach none.
+
+    They are integrated over longer and longer times, and Newton's method ends the way; both keep the conserved sums.
+    """
+    f, laws = rates.function(), rates.network.conservation_laws
+
+    def jacobian(_, x):
+        return rates.evaluate_jacobian(x)
+
+    x, span = start, 1.0
+    for _ in range(_MOST_DOUBLINGS):
+        if np.abs(f(0.0, x)).max() <= 1e-6 * np.abs(rates.evaluate_fluxes(x)).sum():
+            break
+        path = solve_ivp(f, (0.0, span), x, method="BDF", jac=jacobian, rtol=1e-8, atol=1e-8)
+        if not path.success or not np.all(np.isfinite(path.y[:, -1])):
+            break
+        x, span = path.y[:, -1], 2 * span
+    for _ in range(50):
+        residual = np.concatenate([f(0.0, x), laws @ (x - start)])
+        step = np.linalg.lstsq(np.vstack([jacobian(0.0, x), laws]), residual)[0]
+        x = x - step
+        if np.abs(step).max() <= 1e-13 * max(1.0, np.abs(x).max()):
+            break
+    rests = np.abs(f(0.0, x)).max() <= 1e-9 * np.abs(rates.evaluate_fluxes(x)).sum()
+    return x if rests else None
 
 
 def free_directions(network):

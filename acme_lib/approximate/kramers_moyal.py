@@ -7,11 +7,12 @@ import numpy as np
 import sympy
 from scipy.interpolate import CubicHermiteSpline
 
-from acme_lib.approximate.fixed_points import find_fixed_points
+from acme_lib.approximate.fixed_points import NO_STEADY_STATE, find_fixed_points
 from acme_lib.approximate.trust import Trust, badge, make_trust
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_whole, renamed
 from acme_lib.errors import EquationError, ParameterError
 from acme_lib.network import ReactionNetwork
-from acme_lib.network.rate_equations import refuse_time
 from acme_lib.network.symbolic import Equations, derive, fresh_name, numeric, propensity_expressions, symbol
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -29,7 +30,7 @@ class KramersMoyalExpansion(Equations):
               \frac{\partial^m}{\partial x^m} \left[\alpha_m(x)\, p\right], \qquad \alpha_m = \sum_j s_j^m\, a_j
 
     Stopped at order 2 it is the Fokker-Planck equation; stopped anywhere beyond, it makes densities negative
-    (Pawula [1]_), so that higher orders measure what is left out rather than mend it.
+    (Pawula [1]_), so that higher orders measure what is left out rather than correct it.
 
     Attributes
     ----------
@@ -53,8 +54,7 @@ class KramersMoyalExpansion(Equations):
     @classmethod
     def of(cls, network, order, convention):
         """Derive the coefficients of a network."""
-        if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
-            raise ParameterError(f"order is a whole number of at least 1; {order!r} came")
+        order = check_whole("order", order, 1)
         if len(network.species) != 1:
             raise EquationError(
                 f"the network has {len(network.species)} species ({', '.join(network.species)}), and this expansion is "
@@ -163,8 +163,7 @@ class FokkerPlanckDensity:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.x, self.density, self.weights):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def species(self):
@@ -238,7 +237,8 @@ class FokkerPlanckDensity:
         )
 
 
-def solve_stationary_fokker_planck(network, *, convention="discrete", start=None):
+@renamed(start="x0")
+def solve_stationary_fokker_planck(network, x0=None, *, convention="discrete"):
     r"""Solve the Fokker-Planck equation of one species for its stationary density.
 
     .. math:: p(x) \propto \frac{1}{B(x)} \exp \int^x \frac{2 A(u)}{B(u)}\,du, \qquad
@@ -255,10 +255,10 @@ def solve_stationary_fokker_planck(network, *, convention="discrete", start=None
     ----------
     network : ReactionNetwork
         Of one species, rates constant in time.
-    convention : {"discrete", "macroscopic"}
-    start : float, optional
+    x0 : float, optional
         A count within the bulk, where there are several stretches between zeros of B. Default: the largest stable fixed
         point of the rate equations, or else the largest.
+    convention : {"discrete", "macroscopic"}
 
     Returns
     -------
@@ -284,13 +284,12 @@ def solve_stationary_fokker_planck(network, *, convention="discrete", start=None
     0.0511
     """
     network.refuse_events("solve_stationary_fokker_planck")
-    refuse_time(network)
+    network.refuse_time(NO_STEADY_STATE, EquationError)
     equation = expand_kramers_moyal(network, 2, convention=convention)
     points = find_fixed_points(network)
-    if start is None:
-        candidates = points.points[points.stable, 0] if points.stable.any() else points.points[:, 0]
-        start = float(candidates.max())
-    low, high, boundary, exponent = _support(equation, float(start))
+    if x0 is None:
+        x0 = (points.points[points.stable] if points.stable.any() else points.points).max()
+    low, high, boundary, exponent = _support(equation, check_number("x0", x0))
     coarse = _quadrature(equation, low, high, exponent, _PANELS)
     fine = _quadrature(equation, low, high, exponent, 2 * _PANELS)
     summaries = np.array([_summary(*part[:3]) for part in (coarse, fine)])

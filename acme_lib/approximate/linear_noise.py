@@ -8,8 +8,8 @@ from scipy.linalg import expm
 from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points, free_directions
 from acme_lib.approximate.result import ApproximateMoments
 from acme_lib.approximate.trust import curved_drift, is_linear, make_trust, measure_gaussian, solve_lyapunov
-from acme_lib.errors import AcmeError, EquationError, ParameterError
-from acme_lib.simulate.task import check_times
+from acme_lib.checks import check_choice, check_number, check_times, expected, renamed
+from acme_lib.errors import AcmeError, EquationError
 
 _MOST_CALLS = 20_000  # of a right-hand side: near a blow-up an integrator would go on in ever smaller steps
 SIDES = {"two": 1.0, "one": 2.0}
@@ -49,7 +49,7 @@ class StationaryLinearNoise(ApproximateMoments):
         """
         lags = np.atleast_1d(np.asarray(lags, dtype=float))
         if lags.ndim != 1 or not np.all(np.isfinite(lags)) or np.any(lags < 0):
-            raise ParameterError(f"lags are finite times of zero or more; {lags!r} came")
+            raise expected("lags", "finite times of at least 0", lags)
         # Conserved directions carry no covariance: what e^{Jτ} does to them is not seen.
         return expm(lags[:, None, None] * self.jacobian) @ self.covariances
 
@@ -79,8 +79,7 @@ class StationaryLinearNoise(ApproximateMoments):
         ndarray, shape (frequency,)
             Molecules squared times time.
         """
-        if sided not in SIDES:
-            raise ParameterError(f"sided is 'two' or 'one'; {sided!r} came")
+        check_choice("sided", sided, tuple(SIDES))
         omega = np.atleast_1d(np.asarray(omega, dtype=float))
         basis, i = free_directions(self.network), self.axis(name)
         j, d = basis.T @ self.jacobian @ basis, basis.T @ self.diffusion @ basis
@@ -169,7 +168,8 @@ def solve_stationary_linear_noise(network, x0=None, *, convention="macroscopic")
     return build(0, tuple(build(i) for i in range(1, len(found))))
 
 
-def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscopic", rtol=1e-8, atol=1e-8):
+@renamed(rtol="tolerance", atol="tolerance")
+def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscopic", tolerance=1e-8):
     r"""Solve the linear noise approximation in time.
 
     .. math:: \dot\phi = f(\phi), \qquad \dot C = J C + C J^T + D
@@ -181,12 +181,12 @@ def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscop
     x0 : mapping or array_like, shape (species,)
         The start, known with certainty unless `covariance` is given.
     t : float or array_like, shape (time,)
-        Times, increasing; the start is at ``t[0]``. A number means the two times 0 and t.
+        One time, or an increasing sequence of times; the start is at time 0.
     covariance : array_like, shape (species, species), optional
         Of the start.
     convention : {"macroscopic", "discrete"}
-    rtol, atol : float
-        Of the integrator.
+    tolerance : float
+        Of the integrator, relative and in molecules.
 
     Returns
     -------
@@ -210,12 +210,13 @@ def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscop
     """
     network.refuse_events("solve_linear_noise")
     times, start = check_times(t), network.state(x0).astype(float)
+    check_number("tolerance", tolerance, above=0, below=1)
     n = len(network.species)
     c0 = np.zeros((n, n)) if covariance is None else np.asarray(covariance, dtype=float)
     if c0.shape != (n, n) or not np.allclose(c0, c0.T) or np.linalg.eigvalsh(c0).min() < -1e-9 * max(1, abs(c0).max()):
-        raise ParameterError(f"covariance is a symmetric matrix of shape ({n}, {n}) without negative eigenvalues")
+        raise expected("covariance", f"a symmetric matrix of shape ({n}, {n}) without negative eigenvalues", covariance)
 
-    means, covariances, shifts = follow(network, start, times, c0, convention, rtol, atol)
+    means, covariances, shifts = follow(network, start, times, c0, convention, tolerance)
     n_stable = count_stable(network, x0)
     values = measure_gaussian(
         network, means[-1], covariances[-1], n_stable=n_stable, t=times[-1], x0=start, shift=shifts[-1]
@@ -224,7 +225,7 @@ def solve_linear_noise(network, x0, t, *, covariance=None, convention="macroscop
     return LinearNoiseInTime(network, times, means, covariances, mean_shifts=shifts, trust=trust)
 
 
-def follow(network, start, times, covariance, convention="macroscopic", rtol=1e-8, atol=1e-8):
+def follow(network, start, times, covariance, convention="macroscopic", tolerance=1e-8):
     """Return means, covariances and the shift of the means to the next order, at all times."""
     noise, n = network.linear_noise(convention), len(start)
 
@@ -235,7 +236,7 @@ def follow(network, start, times, covariance, convention="macroscopic", rtol=1e-
         return np.concatenate([noise.rates.evaluate(mean, now), (j @ c + c @ j.T + d).ravel(), growth])
 
     y = np.concatenate([start, covariance.ravel(), np.zeros(n)])
-    y = integrate(slope, y, times, rtol, atol, "the linear noise approximation")
+    y = integrate(slope, y, times, tolerance, "the linear noise approximation")
     covariances = y[:, n:-n].reshape(-1, n, n)
     return y[:, :n].copy(), (covariances + covariances.swapaxes(1, 2)) / 2, y[:, -n:].copy()
 
@@ -248,13 +249,13 @@ def count_stable(network, x0):
         return 1
 
 
-def integrate(slope, start, times, rtol, atol, what, most=_MOST_CALLS):
-    """Return the solution of an ordinary differential equation at some times, shape (time, n)."""
+def integrate(slope, start, times, tolerance, what, most=_MOST_CALLS):
+    """Return the solution of an ordinary differential equation from time 0 on, at some times, shape (time, n)."""
     from scipy.integrate import solve_ivp
 
-    if len(times) == 1:
+    if times[-1] == 0.0:
         return start[None].copy()
-    calls, last = 0, times[0]
+    calls, last = 0, 0.0
 
     def counted(now, y):
         nonlocal calls, last
@@ -266,7 +267,7 @@ def integrate(slope, start, times, rtol, atol, what, most=_MOST_CALLS):
 
     try:
         with np.errstate(all="ignore"):
-            found = solve_ivp(counted, (times[0], times[-1]), start, "LSODA", times, rtol=rtol, atol=atol)
+            found = solve_ivp(counted, (0.0, times[-1]), start, "LSODA", times, rtol=tolerance, atol=tolerance)
         finished = found.success and np.all(np.isfinite(found.y))
     except _Stopped:
         finished = False

@@ -11,9 +11,9 @@ from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points, fr
 from acme_lib.approximate.linear_noise import count_stable, integrate
 from acme_lib.approximate.result import ApproximateMoments, number
 from acme_lib.approximate.trust import find_switches, make_trust, measure_gaussian, solve_lyapunov
+from acme_lib.checks import check_number, check_times, expected, renamed
 from acme_lib.errors import AcmeError, EquationError, ParameterError
 from acme_lib.network.symbolic import derive
-from acme_lib.simulate.task import check_times
 
 _NEWTON_STEPS = 60
 _MOST_CALLS = 2_000  # of the equations, in one continuation in time
@@ -70,7 +70,7 @@ class Moments(ApproximateMoments):
         for name, power in powers.items():
             alpha[self.axis(name)] = power
         if any(not isinstance(p, int) or p < 0 for p in alpha) or not 1 <= sum(alpha) <= self.order:
-            raise ParameterError(f"powers are whole, together 1 to {self.order}; {powers!r} came")
+            raise expected("powers", f"whole numbers with a sum from 1 to {self.order}", powers)
         place = {e: i for i, e in enumerate(self.equations.exponents)}
         n, total = len(self.equations.kept), 0.0
         # Each factor is a combination of the species kept; expand the product.
@@ -115,7 +115,8 @@ class Moments(ApproximateMoments):
         return number(np.asarray(self.central_moment(**{name: 4})) / np.asarray(self.variance(name)) ** 2)
 
 
-def solve_moments(network, x0, t, order=2, *, closure=None, rtol=1e-9, atol=1e-9):
+@renamed(rtol="tolerance", atol="tolerance")
+def solve_moments(network, x0, t, order=2, *, closure=None, tolerance=1e-9):
     r"""Solve the moment equations in time from a state known with certainty.
 
     Exact where the equations close (linear rates); else closed by `closure` [1]_, which takes for the moments above
@@ -139,12 +140,12 @@ def solve_moments(network, x0, t, order=2, *, closure=None, rtol=1e-9, atol=1e-9
         The start state. A log-normal law and a Taylor polynomial need a mean above zero: they start at 1e-6 molecules
         instead of none.
     t : float or array_like, shape (time,)
-        Times, increasing; the start is at ``t[0]``. A number means the two times 0 and t.
+        One time, or an increasing sequence of times; the start is at time 0.
     order : int
         The highest order of the moments, at least 2.
     closure : {"normal", "log-normal", "zero-cumulant"}, optional
-    rtol, atol : float
-        Of the integrator.
+    tolerance : float
+        Of the integrator, relative and in the units of each moment.
 
     Returns
     -------
@@ -170,13 +171,14 @@ def solve_moments(network, x0, t, order=2, *, closure=None, rtol=1e-9, atol=1e-9
     """
     network.refuse_events("solve_moments")
     times, state = check_times(t), network.state(x0).astype(float)
+    check_number("tolerance", tolerance, above=0, below=1)
     equations = derive(CentralMomentEquations, network, order, closure)
     sums = network.conservation_laws @ state
     start = np.zeros(len(equations.variables))
     start[: len(equations.kept)] = state[list(equations.kept)]
     if equations.closure == "log-normal" or equations.taylor:  # powers of zero have no slopes
         start[: len(equations.kept)] = np.maximum(start[: len(equations.kept)], _TINY)
-    path = integrate(lambda now, z: equations.evaluate(z, sums, now), start, times, rtol, atol, "the moment equations")
+    path = integrate(lambda now, z: equations.evaluate(z, sums, now), start, times, tolerance, "the moment equations")
     means, covariances = _unpack(equations, path, sums)
     problems = _problems(equations, path, means, covariances)
     values = measure_gaussian(
@@ -284,9 +286,8 @@ def _solve_from(network, equations, point, sums):
                 path = integrate(
                     lambda now, z: equations.evaluate(z, sums, now),
                     z,
-                    np.array([0.0, span]),
-                    1e-6,
-                    1e-8,
+                    np.array([span]),
+                    1e-7,
                     "they",
                     _MOST_CALLS,
                 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from acme_lib.approximate.trust import Trust, badge
+from acme_lib.arrays import freeze_fields
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
@@ -35,9 +36,7 @@ class ApproximateMoments:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def species(self):

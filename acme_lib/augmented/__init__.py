@@ -33,28 +33,16 @@ Everything a process says is in molecules (n = Ω x); grids, densities and momen
 quantities that are no species are axes of a space without a network: ``AugmentedSpace(None, x=Continuum(12.0, 2400))``.
 """
 
-from acme_lib.augmented.processes import (
-    ArbitraryJump,
-    ArbitraryKernel,
-    Burst,
-    Death,
-    Diffusion,
-    Drift,
-    ExponentialJump,
-    FixedFraction,
-    FixedJump,
-    Fragmentation,
-    GammaJump,
-    Growth,
-    Influx,
-    PowerLawKernel,
-    SelfSimilarKernel,
-    Transition,
-)
+from acme_lib.augmented.axes import Continuum, Discrete, States
+from acme_lib.augmented.burst import Burst
+from acme_lib.augmented.drift_diffusion import Diffusion, Drift
+from acme_lib.augmented.fragmentation import Fragmentation
+from acme_lib.augmented.growth import Death, Growth
+from acme_lib.augmented.influx import Influx
 from acme_lib.augmented.refinement import GridError, estimate_grid_error
 from acme_lib.augmented.schemes import FluxScheme, LimitedScheme, LinearScheme
 from acme_lib.augmented.solution import AugmentedDensity, AugmentedSolution
-from acme_lib.augmented.space import AugmentedSpace, Continuum, Discrete, States
+from acme_lib.augmented.space import AugmentedSpace
 from acme_lib.augmented.stationary import (
     GrowthMode,
     StationaryDensity,
@@ -63,6 +51,19 @@ from acme_lib.augmented.stationary import (
 )
 from acme_lib.augmented.system import AugmentedSystem, build_augmented
 from acme_lib.augmented.transient import solve_augmented
+from acme_lib.augmented.transition import Transition
+from acme_lib.processes import (
+    ArbitraryJump,
+    ArbitraryKernel,
+    BetaFraction,
+    ExponentialJump,
+    FixedFraction,
+    FixedJump,
+    GammaJump,
+    PowerLawKernel,
+    SelfSimilarKernel,
+    UniformJump,
+)
 
 __all__ = [
     "ArbitraryJump",
@@ -71,6 +72,7 @@ __all__ = [
     "AugmentedSolution",
     "AugmentedSpace",
     "AugmentedSystem",
+    "BetaFraction",
     "Burst",
     "Continuum",
     "Death",
@@ -94,6 +96,7 @@ __all__ = [
     "States",
     "StationaryDensity",
     "Transition",
+    "UniformJump",
     "build_augmented",
     "estimate_grid_error",
     "solve_augmented",

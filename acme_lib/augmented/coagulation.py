@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_choice, check_number, check_times, check_whole, expected, renamed
 from acme_lib.errors import NetworkSyntaxError, ParameterError
 from acme_lib.network.expression import Expression, suggest
 
@@ -47,8 +49,7 @@ class CoagulationSolution:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.times, self.edges, self.mass_density, self.leaked):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def sizes(self):
@@ -85,16 +86,15 @@ def geometric_sizes(smallest, largest, cells):
     >>> geometric_sizes(1.0, 8.0, 4)
     array([0., 1., 2., 4., 8.])
     """
-    if not 0.0 < smallest < largest < np.inf or isinstance(cells, bool) or not isinstance(cells, int) or cells < 3:
-        raise ParameterError(
-            "sizes go from a smallest above 0 to a larger one, in 3 cells or more; "
-            f"{smallest!r}, {largest!r}, {cells!r} came"
-        )
+    check_number("smallest", smallest, above=0)
+    check_number("largest", largest, above=smallest)
+    check_whole("cells", cells, 3)
     return np.concatenate([[0.0], np.geomspace(smallest, largest, cells)])
 
 
+@renamed(start="p0", rtol="tolerance")
 def solve_coagulation(
-    start,
+    p0,
     t,
     *,
     edges,
@@ -102,7 +102,7 @@ def solve_coagulation(
     breakage=None,
     fragments="uniform",
     boundary="reflecting",
-    rtol=1e-7,
+    tolerance=1e-7,
     **parameters,
 ):
     r"""Solve Smoluchowski's equation of coagulation, with fragmentation where it is given.
@@ -127,10 +127,10 @@ def solve_coagulation(
 
     Parameters
     ----------
-    start : callable or array_like, shape (cell,)
+    p0 : callable or array_like, shape (cell,)
         Number density n(x) at the start: a function of an array of sizes, or its averages over cells.
-    t : array_like, shape (time,)
-        Increasing times from 0 on that are returned; a number means the two times 0 and t.
+    t : float or array_like, shape (time,)
+        Increasing times from 0 on; the result holds exactly these.
     edges : array_like, shape (cell + 1,)
         Increasing sizes from 0 on; see `geometric_sizes`.
     kernel : str or callable
@@ -142,8 +142,8 @@ def solve_coagulation(
         Two uniform fragments, m(s) = s²; or m as a function of an array, from m(0) = 0 to m(1) = 1.
     boundary : {"reflecting", "outflow"}
         What would grow beyond the largest size stays below it, and is reported as leaked; or leaves.
-    rtol : float
-        Relative tolerance of the steps in time.
+    tolerance : float
+        Relative error of the steps in time, from 1e-13 to 1e-2.
     **parameters : float
         Values of the names in `kernel` and `breakage`.
 
@@ -165,25 +165,16 @@ def solve_coagulation(
     --------
     >>> import numpy as np
     >>> edges = geometric_sizes(1e-3, 60.0, 200)
-    >>> solution = solve_coagulation(lambda x: np.exp(-x), 2.0, edges=edges, kernel="1")
+    >>> solution = solve_coagulation(lambda x: np.exp(-x), [0.0, 2.0], edges=edges, kernel="1")
     >>> print(f"{solution.moment(0)[-1]:.3f}, {solution.moment(1)[-1] - solution.moment(1)[0]:.0e}")
     0.500, 0e+00
     """
     from scipy.integrate import solve_ivp
 
     edges = _check_edges(edges)
-    times = np.array([0.0, t] if np.ndim(t) == 0 else t, dtype=float)
-    if (
-        times.ndim != 1
-        or len(times) < 2
-        or times[0] < 0
-        or not np.all(np.isfinite(times) & (np.diff(times, prepend=-1) > 0))
-    ):
-        raise ParameterError(f"t is an increasing sequence of two or more times from 0 on; {t!r} came")
-    if boundary not in ("reflecting", "outflow"):
-        raise ParameterError(f'boundary is "reflecting" or "outflow"; {boundary!r} came')
-    if not isinstance(rtol, float) or not 1e-13 <= rtol <= 1e-2:
-        raise ParameterError(f"rtol is a tolerance from 1e-13 to 1e-2; {rtol!r} came")
+    times = check_times(t)
+    check_choice("boundary", boundary, ("reflecting", "outflow"))
+    check_number("tolerance", tolerance, least=1e-13, most=1e-2)
     widths, centres = np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
     used = set()
     rates = _evaluate(kernel, ("x", "y"), parameters, used, "kernel")(centres[:, None], centres[None, :])
@@ -195,7 +186,7 @@ def solve_coagulation(
     for name in parameters:
         if name not in used:
             raise ParameterError(f"the parameter {name} stands in no rate{suggest(name, used)}; remove it or use it")
-    g = _mass_averages(start, edges)
+    g = _mass_averages(p0, edges)
     if breakage is None:
         _refuse_gelation(rates, centres, g @ (widths * centres), times[-1])
     cell, part = _partners(edges, centres)
@@ -212,23 +203,23 @@ def solve_coagulation(
 
     solved = solve_ivp(
         slope,
-        (times[0], times[-1]),
+        (0.0, times[-1]),
         np.append(g, 0.0),
         method="RK45",
         t_eval=times,
-        rtol=rtol,
-        atol=rtol * g.max() * 1e-4,
+        rtol=tolerance,
+        atol=tolerance * g.max() * 1e-4,
     )
     if not solved.success:
         raise ParameterError(f"the steps in time failed ({solved.message}); are the rates bounded on these sizes?")
     density, leaked = solved.y[:-1].T.copy(), solved.y[-1].copy()
-    mass = density @ widths + (leaked if outflow else 0.0)
+    mass, before = density @ widths + (leaked if outflow else 0.0), g @ widths
     return CoagulationSolution(
         times,
         edges,
         density,
         leaked,
-        float(np.abs(mass / mass[0] - 1.0).max()),
+        float(np.abs(mass / before - 1.0).max()),
         int(solved.nfev),
         float(density.min() / density.max()),
     )
@@ -242,7 +233,7 @@ def _check_edges(edges):
         or edges[0] != 0.0
         or not np.all(np.isfinite(edges) & (np.diff(edges, prepend=-1) > 0))
     ):
-        raise ParameterError(f"edges are increasing sizes from 0 on, four or more; {edges!r} came")
+        raise expected("edges", "four or more increasing sizes from 0 on", edges)
     return edges
 
 
@@ -255,7 +246,7 @@ def _evaluate(rate, names, parameters, used, what):
     try:
         expression = Expression.parse(rate)
     except (NetworkSyntaxError, AttributeError) as error:
-        raise ParameterError(f"{what} is text, such as 'x + y', or a function; {rate!r} came ({error})") from None
+        raise expected(what, "text, such as 'x + y', or a function", rate, str(error)) from None
     for name in expression.names:
         if name not in names and name not in parameters:
             raise ParameterError(
@@ -277,9 +268,7 @@ def _below(fragments):
     if isinstance(fragments, str) and fragments == "uniform":
         return np.square
     if not isinstance(fragments, Callable):
-        raise ParameterError(
-            f'fragments is "uniform" or a function m(s), the mass in smaller fragments; {fragments!r} came'
-        )
+        raise expected("fragments", "'uniform' or a function m(s), the mass in smaller fragments", fragments)
     s = np.linspace(0.0, 1.0, 101)
     m = np.asarray(fragments(s), dtype=float)
     if m.shape != s.shape or abs(m[0]) > 1e-9 or abs(m[-1] - 1.0) > 1e-9 or np.any(np.diff(m) < -1e-12):
@@ -307,20 +296,18 @@ def _breakage_fluxes(rate, below, edges):
     return table
 
 
-def _mass_averages(start, edges):
+def _mass_averages(p0, edges):
     low, high = edges[:-1], edges[1:]
-    if callable(start):
+    if callable(p0):
         x = 0.5 * (low + high)[:, None] + 0.5 * (high - low)[:, None] * _NODES
-        g = 0.5 * (np.asarray(start(x), dtype=float) * x) @ _WEIGHTS
+        g = 0.5 * (np.asarray(p0(x), dtype=float) * x) @ _WEIGHTS
     else:
-        g = np.array(start, dtype=float)
+        g = np.array(p0, dtype=float)
         if g.shape != low.shape:
-            raise ParameterError(
-                f"start is a function, or one average for each of {len(low)} cells; shape {g.shape} came"
-            )
+            raise expected("p0", f"a function, or one average for each of {len(low)} cells", g)
         g *= 0.5 * (low + high)
     if not np.all(np.isfinite(g) & (g >= 0)) or not g.any():
-        raise ParameterError("the number density at the start is finite, zero or more, and not zero everywhere")
+        raise expected("p0", "a number density that is finite, zero or more, and not zero everywhere", g)
     return g
 
 
@@ -332,7 +319,7 @@ def _refuse_gelation(rates, centres, second_moment, end):
         if end >= gelation:
             raise ParameterError(
                 f"the multiplicative kernel gels at t={gelation:.6g}: from there on mass is in an infinite cluster, "
-                f"which no size distribution holds; t={end:g} came: end before it"
+                f"which no size distribution holds: end before it, got t={end:g}"
             )
 
 

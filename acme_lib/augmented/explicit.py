@@ -18,6 +18,7 @@ from numba import njit
 from scipy import sparse
 
 from acme_lib.augmented.schemes import LIMITERS, FluxScheme, LimitedScheme, LinearScheme, limited_slope
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 
 _STRONG = re.compile(r"ssprk\s*\(?\s*(\d+)\s*,?\s*(\d)\s*\)?\Z")
@@ -79,9 +80,11 @@ def find_method(name):
         name = "ssprk(1,1)"
     match = _STRONG.match(name)
     if match is None:
-        raise ParameterError(
-            "the method is 'auto', 'implicit', 'adaptive', 'euler', 'ssprk(s,2)' with s stages, s ≥ 2, or 'ssprk(s,3)' "
-            f"with s = 3, 4, 9, 16, …; {name!r} came"
+        raise expected(
+            "method",
+            "'auto', 'implicit', 'adaptive', 'euler', 'ssprk(s,2)' with s stages, s ≥ 2, or 'ssprk(s,3)' with s = 3, "
+            "4, 9, 16, …",
+            name,
         )
     s, order = int(match[1]), int(match[2])
     label = f"ssprk({s},{order})"

@@ -7,10 +7,13 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.augmented.axes import Continuum
 from acme_lib.augmented.rational import Propagator
 from acme_lib.augmented.resolvent import Resolvent
-from acme_lib.augmented.space import AugmentedSpace, Continuum
+from acme_lib.augmented.space import AugmentedSpace
 from acme_lib.augmented.system import AugmentedSystem, build_augmented
+from acme_lib.checks import check_choice, check_number, expected, renamed
 from acme_lib.errors import ParameterError, StateSpaceError
 
 _FIRST_STEPS = 400  # of the time axis, of equal length; then a step is twice as long after each block
@@ -48,9 +51,7 @@ class AugmentedFirstPassage:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def space(self):
@@ -59,8 +60,7 @@ class AugmentedFirstPassage:
 
     def quantile(self, q):
         """Return the time by which a share `q` has crossed, of each start; beyond the last time by the decay rate."""
-        if not 0.0 < q < 1.0:
-            raise ParameterError(f"q is a share between 0 and 1, such as 0.5; {q!r} came")
+        check_number("q", q, above=0, below=1)
         flat = self.survival.reshape(len(self.times), -1)
         found = np.empty(flat.shape[1])
         for i, survival in enumerate(flat.T):
@@ -78,13 +78,14 @@ class AugmentedFirstPassage:
         return self.times[np.argmax(self.density, axis=0)]
 
 
+@renamed(t="end")
 def solve_augmented_first_passage(
     space,
     species,
     threshold,
     *processes,
     side,
-    t=None,
+    end=None,
     diffusion=True,
     scheme="third",
     poles=3,
@@ -114,8 +115,8 @@ def solve_augmented_first_passage(
         As in `build_augmented`.
     side : {"below", "above"}
         Where the starts lie.
-    t : float, optional
-        Last time; by default 12 lifetimes of the slowest decay.
+    end : float, optional
+        Last time of the law; by default 12 lifetimes of the slowest decay.
     poles : int
         Of the rational approximation in time.
 
@@ -163,7 +164,7 @@ def solve_augmented_first_passage(
             "scheme does not resolve it; take more cells or scheme='fitted'"
         )
     decay = _decay_rate(solve, mean)
-    times, steps = _time_axis(_SPAN / decay if t is None else _check_end(t))
+    times, steps = _time_axis(_SPAN / decay if end is None else check_number("end", end, above=0))
     propagator = Propagator(adjoint, np.zeros((0, terms.n_unknowns)), poles)
     survival = np.empty((len(times), n))
     survival[0] = 1.0
@@ -184,21 +185,15 @@ def solve_augmented_first_passage(
 def _one_side(space, species, threshold, side, diffusion):
     """Return the space on one side of the threshold, with an open end there."""
     if not isinstance(space, AugmentedSpace):
-        raise StateSpaceError(f"solve_augmented_first_passage takes an AugmentedSpace first; {space!r} came")
+        raise expected("space", "an AugmentedSpace", space, error=StateSpaceError)
     axis = space[species]
     if not isinstance(axis, Continuum):
-        raise ParameterError(f"{species} is not a continuum axis: the threshold is one of {', '.join(space.continuum)}")
-    if side not in ("below", "above"):
-        raise ParameterError(f'side is "below" or "above", where the starts lie; {side!r} came')
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number):
-        raise ParameterError(f"threshold is a number in units of x; {threshold!r} came")
-    if not axis.lower < threshold < axis.upper:
-        raise ParameterError(
-            f"the threshold lies inside the grid of {species}, {axis.lower:g} to {axis.upper:g}; {threshold!r} came"
-        )
+        raise expected("species", f"a continuum axis ({', '.join(space.continuum)})", species)
+    check_choice("side", side, ("below", "above"))
+    check_number("threshold", threshold, above=axis.lower, below=axis.upper)
     open_end = "absorbing" if diffusion else "outflow"
     low, high = (axis.lower, float(threshold)) if side == "below" else (float(threshold), axis.upper)
-    ends = (axis.boundaries[0], open_end) if side == "below" else (open_end, axis.boundaries[1])
+    ends = (axis.boundary[0], open_end) if side == "below" else (open_end, axis.boundary[1])
     cells = max(4, round((high - low) / axis.dx))
     axes = dict(space.axes)
     axes[species] = Continuum(high, cells, axis.system_size, low, ends)
@@ -227,12 +222,6 @@ def _apply(terms, p):
         sums = splu(sparse.csc_array(sparse.eye_array(terms.n_unknowns - n) - matrix[n:, n:]))
         change += matrix[:n, n:] @ sums.solve(matrix[n:, :n] @ p)
     return change
-
-
-def _check_end(t):
-    if isinstance(t, bool) or not isinstance(t, int | float | np.number) or not 0.0 < t < np.inf:
-        raise ParameterError(f"t is the last time, a positive number; {t!r} came")
-    return float(t)
 
 
 def _time_axis(end):

@@ -116,10 +116,8 @@ def _coarser(solution, factor):
         return solve_augmented_stationary(system, t=solution.time, max_leak=1.0)
     if isinstance(solution, GrowthMode):
         return solve_growth_mode(system, t=solution.time, max_leak=1.0)
-    if not isinstance(solution, AugmentedSolution) or solution.start is None or solution.stopped:
+    if not isinstance(solution, AugmentedSolution) or solution.p0 is None or solution.stopped:
         raise ParameterError(
             "the estimate is made for a solution from its start to its end, a stationary density or a growth mode"
         )
-    return solve_augmented(
-        system, space.coarsen(solution.start, factor), solution.times, max_leak=1.0, **solution.options
-    )
+    return solve_augmented(system, space.coarsen(solution.p0, factor), solution.times, max_leak=1.0, **solution.options)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import check_choice, check_number, expected
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,8 @@ class LimitedScheme:
 
     def __post_init__(self):
         """Check the values."""
-        if self.limiter not in LIMITERS:
-            raise ParameterError(f"the limiter is one of {', '.join(LIMITERS)}; {self.limiter!r} came")
-        if not 1.0 <= self.theta <= 2.0:
-            raise ParameterError(f"theta of minmod lies between 1 and 2; {self.theta!r} came")
+        check_choice("limiter", self.limiter, LIMITERS)
+        check_number("theta", self.theta, least=1, most=2)
 
 
 @dataclass(frozen=True)
@@ -219,10 +217,8 @@ def find_scheme(scheme):
         return SCHEMES[scheme]
     if scheme in LIMITERS:
         return LimitedScheme(scheme)
-    raise ParameterError(
-        f"the scheme is one of {', '.join([*SCHEMES, *LIMITERS])}, or a LinearScheme, LimitedScheme or FluxScheme; "
-        f"{scheme!r} came"
-    )
+    names = ", ".join(map(repr, [*SCHEMES, *LIMITERS]))
+    raise expected("scheme", f"one of {names}, or a LinearScheme, LimitedScheme or FluxScheme", scheme)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

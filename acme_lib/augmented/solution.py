@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from acme_lib.augmented.space import Continuum
+from acme_lib.arrays import freeze_fields
+from acme_lib.augmented.axes import Continuum
 from acme_lib.augmented.system import AugmentedSystem
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 
 
 def _number(array):
@@ -32,9 +33,7 @@ class AugmentedDensity:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def space(self):
@@ -81,7 +80,7 @@ class AugmentedDensity:
         """
         space = self.space
         if not names or len(set(names)) < len(names):
-            raise ParameterError(f"marginal takes each axis once, of {', '.join(space.names)}; {names!r} came")
+            raise expected("axes of marginal", f"some of {', '.join(space.names)}, each once", names)
         axes = [space.axis(name) for name in names]
         summed = tuple(self._lead + i for i in range(len(space.shape)) if i not in axes)
         width = np.prod([space[n].dx for n in space.continuum if n not in names])
@@ -148,7 +147,7 @@ class AugmentedSolution(AugmentedDensity):
         Whether the stop condition was met.
     most_negative : float
         The least value of p over its largest, at saved times.
-    start : ndarray or None
+    p0 : ndarray or None
         The density it started from; None where it was resumed.
     options : dict
         How it was solved.
@@ -167,7 +166,7 @@ class AugmentedSolution(AugmentedDensity):
     limited: float
     stopped: bool
     most_negative: float
-    start: np.ndarray | None = field(default=None, repr=False)
+    p0: np.ndarray | None = field(default=None, repr=False)
     options: dict = field(default_factory=dict, repr=False)
 
     def __len__(self):

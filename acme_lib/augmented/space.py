@@ -1,158 +1,14 @@
 """The space of an augmented master equation: discrete states times continuum species on uniform grids."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from acme_lib.augmented.axes import MAX_UNKNOWNS, Continuum, Discrete, States
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, is_name, suggest, why_no_name
-
-BOUNDARIES = ("reflecting", "absorbing", "outflow")
-MAX_UNKNOWNS = 2**24
-
-
-@dataclass(frozen=True)
-class Continuum:
-    """A species on a uniform grid of the concentration x = n/Ω.
-
-    Attributes
-    ----------
-    upper : float
-        End of the grid, in units of x. Choose it so that nothing to speak of lies beyond; solutions report what
-        reached it (`leaked`).
-    cells : int
-        Number of cells; cell i has its centre at ``lower + (i + 1/2) dx``.
-    system_size : float
-        Ω: molecules for one unit of x. With 1 the grid is in molecules (or is whatever `x` measures: a size, an age).
-    lower : float
-        Start of the grid.
-    boundaries : (str, str)
-        What happens at the lower and the upper end. ``"reflecting"``: no flux; what would have crossed is reported as
-        leaked. ``"absorbing"``: the density is held at zero, what arrives leaves and is counted. ``"outflow"``: what
-        drift and jumps carry across leaves and is counted, diffusion carries nothing.
-
-    Use when: the species occurs in large numbers, or is no number at all.
-    """
-
-    upper: float
-    cells: int
-    system_size: float = 1.0
-    lower: float = 0.0
-    boundaries: tuple[str, str] = ("reflecting", "reflecting")
-
-    def __post_init__(self):
-        """Check the values."""
-        cells = self.cells
-        if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or not 4 <= cells <= MAX_UNKNOWNS:
-            raise ParameterError(f"cells is a whole number from 4; {cells!r} came")
-        for name in ("upper", "lower", "system_size"):
-            if not np.isfinite(getattr(self, name)):
-                raise ParameterError(f"{name} is a finite number; {getattr(self, name)!r} came")
-        if not self.upper > self.lower:
-            raise ParameterError(f"the grid ends at upper={self.upper:g}, which must lie above lower={self.lower:g}")
-        if not self.system_size > 0:
-            raise ParameterError(f"system_size is the number of molecules in one unit of x; {self.system_size!r} came")
-        ends = (self.boundaries,) * 2 if isinstance(self.boundaries, str) else tuple(self.boundaries)
-        if len(ends) != 2 or any(end not in BOUNDARIES for end in ends):
-            raise ParameterError(
-                f"boundaries are two of {', '.join(BOUNDARIES)}, for the lower and the upper end; "
-                f"{self.boundaries!r} came"
-            )
-        object.__setattr__(self, "boundaries", ends)
-
-    @property
-    def dx(self):
-        """Width of a cell, in units of x."""
-        return (self.upper - self.lower) / self.cells
-
-    @property
-    def centres(self):
-        """Centres of the cells, shape (cells,)."""
-        return self.lower + (np.arange(self.cells) + 0.5) * self.dx
-
-    @property
-    def faces(self):
-        """Ends of the cells, shape (cells + 1,)."""
-        return self.lower + np.arange(self.cells + 1) * self.dx
-
-    @property
-    def size(self):
-        """Number of cells."""
-        return self.cells
-
-    def refined(self, factor=2):
-        """Return the same interval with `factor` times as many cells."""
-        return Continuum(self.upper, round(self.cells * factor), self.system_size, self.lower, self.boundaries)
-
-
-@dataclass(frozen=True)
-class Discrete:
-    """A species counted in molecules, from 0 to `largest`.
-
-    Attributes
-    ----------
-    largest : int
-    boundary : {"reflecting", "absorbing"}
-        What becomes of a reaction that would lead beyond `largest`: it does not happen (and is reported as leaked), or
-        its probability leaves and is counted.
-    """
-
-    largest: int
-    boundary: str = "reflecting"
-
-    def __post_init__(self):
-        """Check the values."""
-        n = self.largest
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-            raise ParameterError(f"the largest count is a whole number from 0; {n!r} came")
-        if self.boundary not in ("reflecting", "absorbing"):
-            raise ParameterError(f"the boundary of a count is 'reflecting' or 'absorbing'; {self.boundary!r} came")
-
-    @property
-    def size(self):
-        """Number of counts kept."""
-        return self.largest + 1
-
-
-@dataclass(frozen=True, init=False)
-class States:
-    """Abstract states, such as the phases of a cell cycle, or "waiting" and "switched".
-
-    Attributes
-    ----------
-    names : tuple of str
-    frozen : tuple of str
-        States in which neither the network nor any process acts that does not name them: they only collect what a
-        `Transition` brings. An absorbing state of a first passage and a phantom state are frozen.
-
-    Examples
-    --------
-    >>> States("waiting", frozen="switched").names
-    ('waiting', 'switched')
-    """
-
-    names: tuple[str, ...]
-    frozen: tuple[str, ...]
-
-    def __init__(self, *names, frozen=()):
-        frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
-        names = (*names, *(name for name in frozen if name not in names))
-        if not names or any(not isinstance(name, str) or not is_name(name) for name in names):
-            bad = next((name for name in names if not isinstance(name, str) or not is_name(name)), "nothing")
-            raise ParameterError(f"the names of states are words; {bad!r} came")
-        if len(set(names)) < len(names):
-            raise ParameterError(f"a state came twice: {', '.join(names)}")
-        if len(frozen) == len(names):
-            raise ParameterError("all states are frozen, so that nothing would ever happen; name one that is not")
-        object.__setattr__(self, "names", names)
-        object.__setattr__(self, "frozen", frozen)
-
-    @property
-    def size(self):
-        """Number of states."""
-        return len(self.names)
 
 
 class AugmentedSpace:
@@ -189,13 +45,11 @@ class AugmentedSpace:
 
     def __init__(self, network=None, /, **axes):
         if network is not None and not isinstance(network, ReactionNetwork):
-            raise StateSpaceError(
-                f"the network is a ReactionNetwork, or None where no reaction occurs; {network!r} came"
-            )
+            raise expected("network", "a ReactionNetwork, or None", network, error=StateSpaceError)
         species = network.species if network is not None else ()
         for name, axis in axes.items():
             if not isinstance(axis, Discrete | Continuum | States):
-                raise StateSpaceError(f"{name} is a Discrete, a Continuum or States; {axis!r} came")
+                raise expected(name, "a Discrete, a Continuum or States", axis, error=StateSpaceError)
             if not is_name(name):
                 raise StateSpaceError(f"{name!r} cannot name an axis: it is {why_no_name(name)}")
             if name in species and isinstance(axis, States):
@@ -220,7 +74,7 @@ class AugmentedSpace:
         self.continuum = tuple(name for name, axis in axes.items() if isinstance(axis, Continuum))
         if len(self.continuum) > 3:
             raise StateSpaceError(
-                f"at most three species can be continuum; {', '.join(self.continuum)} came: make some discrete"
+                f"at most three axes can be Continuum, got {', '.join(self.continuum)}: make some discrete"
             )
         self.names = self.discrete + self.continuum
         self.shape = tuple(axes[name].size for name in self.names)

@@ -138,7 +138,7 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     Notes
     -----
     Inverse iteration with shifts from above: the resolvent of a system of rates at a shift above λ has no negative
-    entry, so that the iterates tend to the one positive mode; a shift that came to lie below shows by its signs.
+    entry, so that the iterates tend to the one positive mode; a shift that lies below shows by its signs.
     """
     terms = _linear_terms(system, t)
     if np.any(terms.source):

@@ -1,15 +1,18 @@
 """An augmented master equation: a space, its network, further processes and a scheme."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 from scipy import sparse
 
-from acme_lib.augmented import processes as pr
-from acme_lib.augmented.assembly import Assembly, evaluate_rate, parse_rate
+from acme_lib.augmented.entries import Entries
+from acme_lib.augmented.flux import add_fluxes
+from acme_lib.augmented.process import Process
+from acme_lib.augmented.rates import Rates, evaluate_rate, parse_rate
+from acme_lib.augmented.reactions import Reactions
 from acme_lib.augmented.schemes import LinearScheme, find_scheme
 from acme_lib.augmented.space import AugmentedSpace
+from acme_lib.checks import check_number, expected
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.network.expression import suggest
 
@@ -34,7 +37,6 @@ class AugmentedSystem:
     diffusion: bool
     scheme: object
     parameters: dict
-    _expressions: dict = field(repr=False)
 
     @property
     def is_linear(self):
@@ -42,25 +44,38 @@ class AugmentedSystem:
         return isinstance(self.scheme, LinearScheme)
 
     @cached_property
-    def uses_time(self):
-        """Whether a rate depends on the time `t`."""
+    def _entering(self):
+        """What enters the operator, in order, each with its rates as expressions by name."""
         network = self.space.network
-        mine = any(expression.uses_time for expression in self._expressions.values())
-        return mine or (network is not None and network.uses_time)
+        reactions = () if network is None else (Reactions(network, self.diffusion),)
+        return [(process, process.parse(self.space, self.parameters)) for process in (*reactions, *self.processes)]
 
     @cached_property
     def expressions(self):
         """All rates that the system evaluates."""
-        network = self.space.network
-        return [*self._expressions.values(), *((r.rate for r in network.reactions) if network is not None else ())]
+        return [expression for _, rates in self._entering for expression in rates.values()]
+
+    @cached_property
+    def uses_time(self):
+        """Whether a rate depends on the time `t`."""
+        return any(expression.uses_time for expression in self.expressions)
 
     def terms(self, t=0.0):
         """Return the operator at time `t` as `Terms`; kept where no rate depends on time."""
-        return self._constant_terms if not self.uses_time else Assembly(self, float(t)).terms()
+        return self._collect(float(t)) if self.uses_time else self._constant_terms
 
     @cached_property
     def _constant_terms(self):
-        return Assembly(self, 0.0).terms()
+        return self._collect(0.0)
+
+    def _collect(self, t):
+        entries = Entries(self.space, self.scheme, t)
+        for process, expressions in self._entering:
+            owner = type(process).__name__
+            rates = Rates(expressions, self.space, self.parameters, t, entries.environment, owner, process.states)
+            process.enter(entries, rates)
+        add_fluxes(entries)
+        return entries.terms()
 
     def matrix(self, t=0.0):
         """Return the matrix of dp/dt = A p alone, without auxiliary unknowns (for looking at; it may be full).
@@ -141,7 +156,7 @@ def build_augmented(space, /, *processes, diffusion=True, scheme="third", **para
     0.6
     """
     if not isinstance(space, AugmentedSpace):
-        raise StateSpaceError(f"build_augmented takes an AugmentedSpace first; {space!r} came")
+        raise expected("space", "an AugmentedSpace", space, error=StateSpaceError)
     if not space.continuum:
         raise StateSpaceError(
             "no axis is a Continuum: give one, or use build_generator, which solves discrete master equations"
@@ -154,32 +169,16 @@ def build_augmented(space, /, *processes, diffusion=True, scheme="third", **para
             raise ParameterError(f"{name} is a parameter of the network: change it there, with network.with_parameters")
         if name in space.axes:
             raise ParameterError(f"{name} is an axis of the space and cannot be a parameter too; rename one")
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise ParameterError(f"the parameter {name} is a finite number; {value!r} came")
+        check_number(f"the parameter {name}", value)
     values = {**inherited, **{name: float(value) for name, value in parameters.items()}}
-    expressions, used = {}, set()
-    for number, process in enumerate(processes):
-        if not isinstance(process, pr.PROCESSES):
-            raise ParameterError(f"a process is a Burst, Fragmentation, Transition, …; {process!r} came")
-        for key, text in _texts(process):
-            expression = parse_rate(text, f"{key} of {type(process).__name__}", space, values)
-            expressions[number, key] = expression
-            used.update(expression.names)
+    for process in processes:
+        if not isinstance(process, Process):
+            raise expected("a process", "a Burst, Fragmentation, Transition, …", process)
+    system = AugmentedSystem(space, tuple(processes), bool(diffusion), find_scheme(scheme), values)
+    used = {name for expression in system.expressions for name in expression.names}
     for name in parameters:
         if name not in used:
             raise ParameterError(f"the parameter {name} stands in no process{suggest(name, used)}; remove it or use it")
-    system = AugmentedSystem(space, tuple(processes), bool(diffusion), find_scheme(scheme), values, expressions)
     if not system.uses_time:
         system.terms()  # what is wrong shows here, not at the solution
     return system
-
-
-def _texts(process):
-    """Yield the rates of a process."""
-    for key in ("rate", "coefficient"):
-        if hasattr(process, key):
-            yield key, getattr(process, key)
-    jump = getattr(process, "jump", None)
-    for key in ("mean", "shape", "size"):
-        if hasattr(jump, key):
-            yield key, getattr(jump, key)

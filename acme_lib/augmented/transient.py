@@ -1,16 +1,17 @@
 """The solution of an augmented master equation in time."""
 
-import ast
+import functools
 
 import numpy as np
 
-from acme_lib.augmented.explicit import Operator, find_method, stability_limit
-from acme_lib.augmented.rational import Propagator
+from acme_lib.augmented.breaks import find_breaks
 from acme_lib.augmented.solution import AugmentedDensity, AugmentedSolution
+from acme_lib.augmented.steppers import choose_stepper
+from acme_lib.augmented.stop_condition import StopCondition
 from acme_lib.augmented.system import AugmentedSystem
 from acme_lib.augmented.truncation import judge_leak
-from acme_lib.errors import ParameterError, StabilityError, StateSpaceError
-from acme_lib.network.expression import Expression, suggest
+from acme_lib.checks import check_number, check_times, expected, renamed
+from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.progress import ProgressBar
 
 _LOOK = "{l_bar}{bar}| t: {n:.3g}/{total:.3g} [{elapsed}<{remaining}]"  # of the progress bar
@@ -19,12 +20,28 @@ _LEAST_SHARE = 0.01  # of the tolerance that any step may use
 _ROUNDING = 1e-13  # of the mass: no difference between steps below it means anything
 
 
+def _starts_at_zero(function):
+    """Refuse a start at another time, which was possible before, and say what to write; a decorator."""
+
+    @functools.wraps(function)
+    def checked(*arguments, **options):
+        if "t0" in options:
+            raise ParameterError(
+                f"{function.__name__} starts at time 0 and takes no t0: give the times since the start, and write "
+                f"t + {options['t0']!r} for t in rates that depend on the time"
+            )
+        return function(*arguments, **options)
+
+    return checked
+
+
+@_starts_at_zero
+@renamed(start="p0")
 def solve_augmented(
     system,
-    start,
+    p0,
     t,
     *,
-    t0=0.0,
     method="auto",
     tolerance=1e-6,
     step=None,
@@ -40,12 +57,10 @@ def solve_augmented(
     Parameters
     ----------
     system : AugmentedSystem
-    start : ndarray of the space's shape, or AugmentedSolution
-        A density (``space.density(…)``), or a solution, which is resumed at its last time.
+    p0 : ndarray of the space's shape, or AugmentedSolution
+        A density (``space.density(…)``) at time 0, or a solution, which is resumed at its last time.
     t : float or array_like
-        Times at which the density is saved, increasing.
-    t0 : float
-        Time of `start`.
+        Times from 0 on at which the density is saved, increasing; the result holds exactly these.
     method : str
         ``"implicit"``: rational approximations of the exponential, of high order and stable for any step, with error
         control (rates that vary in time: exponential midpoint with extrapolation, order 4). ``"adaptive"``: explicit,
@@ -99,21 +114,22 @@ def solve_augmented(
     array([1.2131, 0.7358])
     """
     if not isinstance(system, AugmentedSystem):
-        raise ParameterError(f"solve_augmented takes a system from build_augmented; {system!r} came")
-    state = _State.resume(system, start, t0)
-    times = _check_times(t, state.time)
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-6; {tolerance!r} came")
-    stepper = _choose(system, method, step, poles)
-    condition = _Condition.of(system, stop)
-    options = {"t0": t0, "method": method, "tolerance": tolerance, "step": step, "poles": poles}
+        raise expected("system", "an AugmentedSystem from build_augmented", system)
+    times = check_times(t)
+    state = _State.resume(system, p0)
+    if times[0] < state.time:
+        raise expected("t", f"{state.time:g} or later, where the solution that is resumed ends", t)
+    check_number("tolerance", tolerance, above=0, below=1)
+    stepper = choose_stepper(system, method, step, poles)
+    condition = StopCondition.of(system, stop)
+    options = {"method": method, "tolerance": tolerance, "step": step, "poles": poles}
     options |= {"normalise": normalise, "breaks": tuple(breaks)}
-    given = None if isinstance(start, AugmentedSolution) else state.p.reshape(system.space.shape).copy()
-    if normalise and any(type(process).__name__ == "Influx" for process in system.processes):
+    given = None if isinstance(p0, AugmentedSolution) else state.p.reshape(system.space.shape).copy()
+    if normalise and any(process.is_source for process in system.processes):
         raise ParameterError("with an Influx the equation has a scale of its own: leave normalise out")
     before = state.weight(system) * np.exp(min(state.log_scale, 700.0))
     run = _Run(system, stepper, tolerance, times[-1] - state.time, condition, normalise)
-    jumps = _find_breaks(system, state.time, times[-1], breaks)
+    jumps = find_breaks(system, state.time, times[-1], breaks)
     saved = []
     # What overflows is refused in words.
     with (
@@ -148,7 +164,7 @@ def solve_augmented(
         limited=stepper.limited,
         stopped=run.stopped,
         most_negative=float(min(p.min(), 0.0) / max(np.abs(p).max(), 1e-300)),
-        start=given,
+        p0=given,
         options=options,
     )
 
@@ -170,16 +186,16 @@ class _State:
         return float(np.abs(self.p).sum() * system.space.volume)
 
     @classmethod
-    def resume(cls, system, start, t0):
-        if isinstance(start, AugmentedSolution):
-            if start.space.shape != system.space.shape:
+    def resume(cls, system, p0):
+        if isinstance(p0, AugmentedSolution):
+            if p0.space.shape != system.space.shape:
                 raise StateSpaceError(
-                    f"the solution to resume has the shape {start.space.shape} and the space {system.space.shape}"
+                    f"the solution to resume has the shape {p0.space.shape} and the space {system.space.shape}"
                 )
-            s = start
+            s = p0
             last = s.p[-1].ravel().copy(), float(s.times[-1]), float(s.log_scale[-1]), float(s.leaked[-1])
             return cls(*last, float(s.gained[-1]), float(s.time_error[-1]))
-        p = np.array(start.p if isinstance(start, AugmentedDensity) else start, dtype=float)
+        p = np.array(p0.p if isinstance(p0, AugmentedDensity) else p0, dtype=float)
         if p.shape != system.space.shape:
             raise StateSpaceError(
                 f"the density has the shape {p.shape} and the space {system.space.shape} "
@@ -187,133 +203,7 @@ class _State:
             )
         if not np.all(np.isfinite(p)):
             raise StateSpaceError("the density to start from is not finite everywhere")
-        return cls(p.ravel(), float(t0))
-
-
-class _Implicit:
-    """Steps by rational approximations; of a constant operator, or of that at the middle of the step."""
-
-    limited = stable_step = np.nan
-
-    def __init__(self, system, poles, longest):
-        poles = (5 if len(system.space.continuum) == 1 else 3) if poles is None else poles
-        self.system, self.poles = system, poles
-        self.longest = np.inf if longest is None else longest
-        self.name = f"implicit, order {2 * poles - 1}"
-        self.varying = _varies(system)
-        self.order = 2 if self.varying else 2 * poles - 1
-        if self.varying:
-            self.name = "implicit, exponential midpoint extrapolated to order 4"
-        self.constant = None
-        self.made = 0
-
-    @property
-    def factorisations(self):
-        return self.made + (self.constant.factorisations if self.constant else 0)
-
-    def begin(self, low, high):
-        """Take the rates of an interval in which they do not jump."""
-        if not self.varying and (self.constant is None or self.system.uses_time):
-            self.made = self.factorisations
-            self.constant = self._propagator(0.5 * (low + high))
-
-    def _propagator(self, t):
-        terms = self.system.terms(t)
-        n = terms.n_unknowns
-        functionals = np.array([terms.leak, terms.stop, terms.gain]).reshape(3, n)
-        return Propagator(terms, functionals, self.poles)
-
-    def step(self, p, t, h):
-        if not self.varying:
-            source = self.constant.terms.source.sum() * self.constant.terms.volume * h
-            p, integrals = self.constant.step(p, h)
-            return p, integrals + np.array([0.0, 0.0, source])
-        propagator = self._propagator(t + 0.5 * h)
-        self.made += len(propagator.fractions)
-        source = propagator.terms.source.sum() * propagator.terms.volume * h
-        p, integrals = propagator.step(p, h)
-        return p, integrals + np.array([0.0, 0.0, source])
-
-
-class _Explicit:
-    """Runge–Kutta steps of a scheme of any kind."""
-
-    factorisations = 0
-
-    def __init__(self, system, method, longest, controlled):
-        self.system, self.method = system, find_method(method)
-        self.order, self.controlled = self.method.order, controlled
-        self.name = f"adaptive {self.method.name}" if controlled else self.method.name
-        self.given = longest
-        self.constant = None
-        self.evaluations = np.zeros(2)
-        self.stable_step = np.inf
-
-    @property
-    def limited(self):
-        held, slopes = self.evaluations
-        return held / slopes if slopes else np.nan
-
-    def begin(self, low, high):
-        terms = self.system.terms(0.5 * (low + high))
-        stable = stable_step(self.system, self.method, terms)
-        if self.system.uses_time:
-            for t in np.linspace(low, high, 9):
-                stable = min(stable, stable_step(self.system, self.method, self.system.terms(t)))
-        self.stable_step = min(self.stable_step, stable)
-        if stable == 0.0:
-            raise StabilityError(
-                f"{self.method.name} is not stable with the scheme {_name(self.system.scheme)} at any step: take a "
-                "method of order 3, such as 'ssprk(4,3)', the scheme 'upwind', or method='implicit'"
-            )
-        if self.given is not None and self.given > stable * (1 + 1e-9):
-            raise StabilityError(
-                f"the step {self.given:g} is longer than {stable:.6g}, up to which {self.method.name} is stable with "
-                f"the scheme {_name(self.system.scheme)} and these rates; shorten it, leave it out, or take "
-                "method='implicit'"
-            )
-        self.longest = stable if self.given is None else self.given
-        if not _varies(self.system):
-            self.constant = self._operator(0.5 * (low + high), terms)
-
-    def _operator(self, t, terms=None):
-        terms = self.system.terms(t) if terms is None else terms
-        return Operator(self.system, terms, np.array([terms.leak, terms.stop, terms.gain]))
-
-    def step(self, p, t, h):
-        constant = self.constant
-        operator_at = self._operator if constant is None else lambda t: constant
-        p, integrals, counts = self.method.step(operator_at, p, t, h)
-        self.evaluations += counts
-        return p, integrals
-
-
-def stable_step(system, method, terms):
-    """Return the longest step at which a `RungeKutta` is stable (for limited schemes: keeps the density positive)."""
-    return stability_limit(system.scheme, method) / max(terms.stiffness, 1e-300)
-
-
-def _name(scheme):
-    return getattr(scheme, "name", None) or scheme.limiter
-
-
-def _choose(system, method, step, poles):
-    if step is not None and not (isinstance(step, int | float) and step > 0):
-        raise ParameterError(f"step is the longest step in time, positive; {step!r} came")
-    if poles is not None and not (isinstance(poles, int) and 1 <= poles <= 9):
-        raise ParameterError(f"poles is a whole number from 1 to 9; {poles!r} came")
-    if method == "auto":
-        method = "implicit" if system.is_linear else "ssprk(4,3)"
-    if method == "implicit":
-        if not system.is_linear:
-            raise ParameterError(
-                f"implicit steps need a linear scheme; {_name(system.scheme)} is not: take an explicit method, or "
-                "build the system with scheme='third' or 'fitted'"
-            )
-        return _Implicit(system, poles, step)
-    if method == "adaptive":
-        return _Explicit(system, "ssprk(4,3)", step, True)
-    return _Explicit(system, method, step, False)
+        return cls(p.ravel(), 0.0)
 
 
 class _Run:
@@ -445,110 +335,3 @@ class _Run:
                 setattr(state, name, value)
         self.stopped = True
         return True
-
-
-class _Condition:
-    """A stop condition as a function of the state."""
-
-    def __init__(self, system, text, expression, function):
-        self.system, self.text, self.expression, self.function = system, text, expression, function
-
-    @classmethod
-    def of(cls, system, stop):
-        if stop is None:
-            return None
-        if callable(stop):
-            return cls(system, None, None, stop)
-        space = system.space
-        expression = Expression.parse(stop)
-        states = [state for name in space.abstract for state in space[name].names]
-        means = [f"mean_{name}" for name in space.names if name not in space.abstract]
-        known = ["mass", *states, *means, *system.parameters]
-        for name in expression.names:
-            if name not in known:
-                raise ParameterError(
-                    f"stop={stop!r} names {name!r}{suggest(name, known)}; it may name t, {', '.join(known)}"
-                )
-        if not expression.is_condition:
-            raise ParameterError(f"stop={stop!r} is neither true nor false; write a comparison, such as 'mass > 100'")
-        return cls(system, stop, expression, None)
-
-    def __call__(self, state):
-        density = AugmentedDensity(self.system, state.p.reshape(self.system.space.shape).copy())
-        if self.function is not None:
-            return bool(self.function(state.time, density))
-        values = {"t": state.time}
-        scale = np.exp(min(state.log_scale, 700.0))
-        for name in self.expression.names:
-            if name == "mass":
-                values[name] = density.mass() * scale
-            elif name.startswith("mean_") and name[5:] in self.system.space.axes:
-                values[name] = density.mean(name[5:])
-            elif name in self.system.parameters:
-                values[name] = self.system.parameters[name]
-            else:
-                axis = next(a for a in self.system.space.abstract if name in self.system.space[a].names)
-                values[name] = density.mass(**{axis: name}) * scale
-        return bool(self.expression.evaluate(values))
-
-
-def _check_times(t, t0):
-    times = np.atleast_1d(np.array(t, dtype=float))
-    if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)):
-        raise ParameterError(f"t is a finite number, or a sequence of them; {t!r} came")
-    if times[0] < t0 or np.any(np.diff(times) <= 0):
-        raise ParameterError(f"times increase and start at t0={t0:g} or later; {t!r} came")
-    return times
-
-
-def _time_comparisons(expression):
-    """Yield the comparisons of an expression that involve the time."""
-    for node in ast.walk(expression.tree):
-        if isinstance(node, ast.Compare) and any(
-            isinstance(part, ast.Name) and part.id == "t" for part in ast.walk(node)
-        ):
-            yield node
-
-
-def _varies(system):
-    """Whether some rate varies in time otherwise than by jumps at known times."""
-    if not system.uses_time:
-        return False
-    return any(
-        expression.uses_time and not _is_piecewise_constant(expression, system.parameters)
-        for expression in system.expressions
-    )
-
-
-def _is_piecewise_constant(expression, parameters):
-    inside = {id(part) for node in _time_comparisons(expression) for part in ast.walk(node)}
-    outside = any(
-        isinstance(node, ast.Name) and node.id == "t" and id(node) not in inside for node in ast.walk(expression.tree)
-    )
-    return not outside and all(
-        _crossing(node, parameters, expression) is not None for node in _time_comparisons(expression)
-    )
-
-
-def _crossing(node, parameters, expression):
-    """Return when a comparison that is linear in the time changes, or None where that is not known."""
-    tree = ast.BinOp(node.left, ast.Sub(), node.comparators[0])
-    difference = Expression(ast.unparse(tree), tree, expression.functions)
-    if any(name not in parameters for name in difference.names):
-        return None
-    values = {name: parameters[name] for name in difference.names}
-    f0, f1, f3 = (float(difference.evaluate({**values, "t": t})) for t in (0.0, 1.0, 3.0))
-    slope = f1 - f0
-    if slope == 0 or not abs(f3 - f0 - 3 * slope) <= 1e-9 * (abs(f0) + abs(slope)):
-        return None
-    return -f0 / slope
-
-
-def _find_breaks(system, low, high, given):
-    found = [float(b) for b in given]
-    for expression in system.expressions:
-        for node in _time_comparisons(expression):
-            at = _crossing(node, system.parameters, expression)
-            if at is not None:
-                found.append(at)
-    return sorted({b for b in found if low < b < high})

@@ -2,11 +2,9 @@
 
 import hashlib
 import io
-import os
 import re
 import unicodedata
 import zipfile
-from pathlib import Path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows keeps for itself
@@ -39,19 +37,6 @@ def zip_bytes(members):
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, members[name], compresslevel=9)
     return stream.getvalue()
-
-
-def write_file(path, content):
-    """Write a file at once: whoever looks finds the old file or the new one, never half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
-    return path
 
 
 def safe_names(names):

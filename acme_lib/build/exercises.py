@@ -5,15 +5,14 @@ ids that follow from the content's place) and, through nbgrader's own ``generate
 ``exercises/NAME/*.ipynb``. The same source gives the same bytes.
 """
 
-import contextlib
 import logging
-import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
+
+from acme_lib.grade.course import load_config, programs_of_this_python
 
 
 def build_assignments(root, *, out=None):
@@ -86,15 +85,6 @@ def write_source(path):
     return nbformat.writes(notebook) + "\n"
 
 
-def load_config(root, /, **course):
-    """Return the course's nbgrader configuration, with items of ``CourseDirectory`` put in its place."""
-    from traitlets.config import PyFileConfigLoader
-
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
-    config.CourseDirectory.update({name: str(value) for name, value in course.items()})
-    return config
-
-
 def _release(root, source, release):
     """Run nbgrader on one assignment in a directory of its own, so that no gradebook is touched; copy what it makes."""
     from nbgrader.converters import GenerateAssignment
@@ -115,14 +105,3 @@ def _release(root, source, release):
             shutil.rmtree(release)
         shutil.copytree(scratch / coursedir.release_directory / source.name, release)
     return sorted(release.rglob("*.ipynb"))
-
-
-@contextlib.contextmanager
-def programs_of_this_python():
-    """Let nbgrader find the programs it calls by name (alembic) also where the environment is not activated."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import nbformat
 
-from acme_lib.build.archive import write_file, zip_bytes
-from acme_lib.build.exercises import compare_assignments, load_config
+from acme_lib.build.archive import zip_bytes
+from acme_lib.build.exercises import compare_assignments
 from acme_lib.errors import ReleaseError
+from acme_lib.files import write_whole
+from acme_lib.grade.course import load_config
 
 FILES = (
     "CHANGELOG.md",
@@ -99,7 +101,7 @@ def make_release(root, path, *, name="acme"):
         shown = "\n".join(f"  {leak.file}: {leak.text!r} (from {leak.cell})" for leak in leaks[:20])
         more = f"\n  … and {len(leaks) - 20} more" if len(leaks) > 20 else ""
         raise ReleaseError(f"the archive would show {len(leaks)} lines that are secret:\n{shown}{more}")
-    write_file(path, zip_bytes({f"{name}/{file}": content for file, content in members.items()}))
+    write_whole(path, zip_bytes({f"{name}/{file}": content for file, content in members.items()}))
     return Release(Path(path), tuple(sorted(members)), len(secrets))
 
 

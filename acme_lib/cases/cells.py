@@ -19,7 +19,8 @@ from acme_lib.augmented import (
 from acme_lib.augmented.coagulation import CoagulationSolution, geometric_sizes, solve_coagulation
 from acme_lib.laws import balanced_coagulation_density, coagulation_density
 from acme_lib.network import ReactionNetwork
-from acme_lib.simulate import Hazard, Population, simulate_population
+from acme_lib.processes import BetaFraction, Hazard
+from acme_lib.simulate import Population, simulate_population
 
 _SHAPE = 3.0  # of the symmetric beta law of a daughter's share
 
@@ -52,7 +53,7 @@ class CellPopulation:
     toxicity: float
 
 
-def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, islands=8, end=8.0, *, rng):
+def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, replicates=8, end=8.0, *, rng):
     r"""Compare cells that express, grow, divide and are selected, by their equation and by agents.
 
     The volume grows as :math:`\dot V = V`; transcription is proportional to it; a cell divides at the rate
@@ -64,7 +65,7 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, island
     toxicity : float
     cells, most : int
         Cells of the grid of volumes, largest count of messengers.
-    size, islands : int
+    size, replicates : int
         Agents, and the independent populations that they make up.
     end : float
         Time up to which agents are followed; the first half settles.
@@ -86,10 +87,10 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, island
         {"V": 1.0, "M": 5},
         np.linspace(0.0, end, 9),
         continuous=["V"],
-        division=Hazard("2*V^2", share=("beta", _SHAPE, _SHAPE)),
+        division=Hazard("2*V^2", share=BetaFraction(_SHAPE, _SHAPE)),
         death=f"{toxicity!r}*M" if toxicity > 0 else None,
         size=size,
-        islands=islands,
+        replicates=replicates,
         rng=rng,
         progress=False,
     )

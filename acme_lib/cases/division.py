@@ -62,7 +62,7 @@ def follow_fragmentation(power=3, dx=0.005, times=_PURE_TIMES):
     """
     begin, end = _PURE[power]
     space = AugmentedSpace(x=Continuum(upper=end, cells=round(end / dx)))
-    system = build_augmented(space, Fragmentation("x", "a*x^k"), a=RATE, k=float(power))
+    system = build_augmented(space, Fragmentation("x", "a*x^k", kernel="uniform"), a=RATE, k=float(power))
     return _follow(system, begin, times, lambda x, t: fragmentation_density(x, t, a=RATE, k=power), power, None)
 
 
@@ -74,8 +74,10 @@ def follow_growth_and_fragmentation(power=2, dx=0.005, times=None):
     SizeDensities
     """
     begin, end = _GROWING[power]
-    space = AugmentedSpace(x=Continuum(upper=end, cells=round(end / dx), boundaries=("reflecting", "outflow")))
-    system = build_augmented(space, Drift("x", "x"), Death("1"), Fragmentation("x", "a*x^k"), a=RATE, k=float(power))
+    space = AugmentedSpace(x=Continuum(upper=end, cells=round(end / dx), boundary=("reflecting", "outflow")))
+    system = build_augmented(
+        space, Drift("x", "x"), Death("1"), Fragmentation("x", "a*x^k", kernel="uniform"), a=RATE, k=float(power)
+    )
 
     def exact(x, t):
         return growth_fragmentation_density(x, t, a=RATE, k=power)

@@ -261,7 +261,7 @@ def find_switching_times(dx=0.005, end=150.0, boundary=BOUNDARY):
     burst, rates = burst_process()
     space = burst_space(dx)
     sides = [
-        solve_augmented_first_passage(space, "P", boundary, burst, side=side, t=end, diffusion=False, **rates)
+        solve_augmented_first_passage(space, "P", boundary, burst, side=side, end=end, diffusion=False, **rates)
         for side in ("below", "above")
     ]
     x = np.concatenate([side.space["P"].centres for side in sides])

@@ -1,10 +1,10 @@
 """Grading that can be trusted: a student's code and the tests never share a process.
 
-`sandbox` holds the boundary, `judge` runs the test cells on the trusted side, `submission` reads what came in and
-rebuilds the notebook, `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task`
-is one submission, `pool` runs tasks, `book` alone writes to the gradebook. `far_side`, `lockdown` and `wire` are what
-runs inside the sandbox. What reads a finished gradebook stands beside it: `marks`, `exports`, `bundles`, `statistics`,
-`copying`.
+`course` says where the course lies and what it configures, `submission` reads what came in and rebuilds the notebook,
+`judge` runs the test cells on the trusted side, and `nbgrader_steps` puts all of it into nbgrader's own ``autograde``.
+`batch` grades a class: `task` is one submission, `pool` runs tasks, `book` alone writes to the gradebook, and `record`
+keeps what `audit` recomputes. `boundary` stands between student and test. What reads a finished gradebook is
+`acme_lib.report`.
 
 Names are loaded when they are first used.
 """
@@ -14,7 +14,10 @@ import importlib
 _HOMES = {
     "acme_lib.grade.batch": ["Summary", "grade_assignment"],
     "acme_lib.grade.judge": ["Judgement", "judge_notebook"],
-    "acme_lib.grade.boundary.sandbox": ["FarSide", "Limits", "RemoteDoor", "Sandbox", "StandIn", "find_guards"],
+    "acme_lib.grade.boundary.guards": ["Limits", "find_guards"],
+    "acme_lib.grade.boundary.sandbox": ["Sandbox"],
+    "acme_lib.grade.boundary.stand_in": ["RemoteDoor", "StandIn"],
+    "acme_lib.grade.boundary.student": ["FarSide"],
     "acme_lib.grade.submission": ["Master", "Submission", "read_submission", "rebuild"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from acme_lib.errors import GradingError
+from acme_lib.files import write_whole
+from acme_lib.grade.book import Book
+from acme_lib.grade.course import GradingOptions, find_data, load_course, source_folder
 from acme_lib.grade.pool import run_here, run_in_processes, run_on_cluster
 from acme_lib.grade.submission import parse_master, read_bytes, read_timestamp
 from acme_lib.grade.task import Task, seed_of
@@ -89,20 +92,6 @@ class Summary:
         return "\n".join(text)
 
 
-def load_course(root):
-    """Return nbgrader's configuration and course directory for the course in `root`."""
-    from nbgrader.coursedir import CourseDirectory
-
-    from acme_lib.build.exercises import load_config
-
-    root = Path(root).resolve()
-    if not (root / "nbgrader_config.py").is_file():
-        raise GradingError(f"{root} holds no nbgrader_config.py; change into the folder of the course")
-    config = load_config(root)
-    config.CourseDirectory.root = str(root)
-    return config, CourseDirectory(config=config)
-
-
 def grade_assignment(
     root,
     assignment,
@@ -146,12 +135,9 @@ def grade_assignment(
     GradingError
         If nothing can be graded: no source, no gradebook for it, another batch at work.
     """
-    from acme_lib.grade.book import Book
-    from acme_lib.grade.nbgrader_steps import GradingOptions, find_data
-
     config, coursedir = load_course(root)
     root = Path(coursedir.root)
-    source = Path(coursedir.format_path(coursedir.source_directory, ".", assignment))
+    source = source_folder(coursedir, assignment)
     sources = {path.stem: path.read_text("utf-8") for path in sorted(source.glob("*.ipynb"))}
     if not sources:
         raise GradingError(f"{source} holds no notebook: is {assignment!r} the name of an assignment?")
@@ -333,8 +319,6 @@ class _Run:
         self._write(False)
 
     def _write(self, unfinished):
-        from acme_lib.grade.audit import write_whole
-
         write_whole(self.path, json.dumps({"seed": self.seed, "unfinished": unfinished}) + "\n")
 
 

@@ -9,12 +9,13 @@ import warnings
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 
-from acme_lib.build.exercises import programs_of_this_python
-from acme_lib.grade.audit import audit_path, read_record, write_audit, write_whole
-from acme_lib.grade.nbgrader_steps import check_gradebook
+from acme_lib.errors import GradingError
+from acme_lib.files import write_whole
+from acme_lib.grade.course import programs_of_this_python
+from acme_lib.grade.record import audit_path, read_record, write_audit
 from acme_lib.grade.submission import grade_id
 
 
@@ -140,3 +141,24 @@ class Book:
             )  # nbgrader builds its objects in an order that SQLAlchemy dislikes
             self.gradebook.update_or_create_student(student)
             return self.gradebook.update_or_create_submission(self.assignment, student, **options)
+
+
+def check_gradebook(gradebook, master, assignment):
+    """Make sure that the gradebook knows this version of the assignment.
+
+    Raises
+    ------
+    GradingError
+    """
+    try:
+        known = {cell.name: cell.max_score for cell in gradebook.find_notebook(master.name, assignment).grade_cells}
+    except MissingEntry:
+        known = {}
+    points = {
+        name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")
+    }
+    if known != points:
+        raise GradingError(
+            f"the gradebook does not know this version of {assignment}/{master.name}: run "
+            f"`nbgrader generate_assignment {assignment} --force` first"
+        )

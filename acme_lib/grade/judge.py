@@ -25,7 +25,7 @@ import nbformat
 import numpy as np
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.boundary.sandbox import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
+from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
 from acme_lib.grade.submission import grade_id, is_graded, is_solution
 from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
 from acme_lib.teach.check_door import NotPlain, use_door

@@ -5,12 +5,9 @@ through `SubmissionExporter` (reads a file that may be anything), `TakeAnswers` 
 and `JudgeNotebook` (in place of the step that executes). The gradebook, formgrader and feedback are nbgrader's.
 """
 
-import atexit
 import os
 import secrets
-import shutil
 import stat
-import threading
 from pathlib import Path
 
 import nbformat
@@ -18,50 +15,17 @@ from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import parse_utc
-from traitlets import Float, Int, Unicode
-from traitlets.config import LoggingConfigurable
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.audit import audit_record, write_audit
-from acme_lib.grade.boundary.sandbox import Limits, Sandbox
+from acme_lib.grade.book import check_gradebook
+from acme_lib.grade.boundary.sandbox import shared_sandbox
+from acme_lib.grade.course import GradingOptions, find_data, find_master
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import (
-    Submission,
-    is_behind_link,
-    load_master,
-    read_submission,
-    read_timestamp,
-    rebuild,
-)
+from acme_lib.grade.record import audit_record, write_audit
+from acme_lib.grade.submission import is_behind_link, read_submission, read_timestamp, rebuild
 
 MAX_FOLDER_FILES = 1_000
 MAX_FOLDER_BYTES = 200 * 2**20
-
-
-class GradingOptions(LoggingConfigurable):
-    """What the course may set in ``nbgrader_config.py``, as ``c.GradingOptions.call_seconds = 30``."""
-
-    call_seconds = Float(Limits.call_seconds, help="time on the wall for one call of a student's function").tag(
-        config=True
-    )
-    notebook_seconds = Float(Limits.notebook_seconds, help="time on the wall for one notebook").tag(config=True)
-    cpu_seconds = Int(Limits.cpu_seconds, help="processor time of a student's process").tag(config=True)
-    memory_mb = Int(Limits.memory_bytes // 2**20, help="memory of a student's process, beyond the interpreter").tag(
-        config=True
-    )
-    require = Unicode(
-        "limits", help="'namespaces' refuses to grade where students' code cannot be put into a sandbox"
-    ).tag(config=True)
-
-    @property
-    def limits(self):
-        """The options as `Limits`."""
-        return Limits(
-            call_seconds=self.call_seconds,
-            notebook_seconds=self.notebook_seconds,
-            cpu_seconds=self.cpu_seconds,
-            memory_bytes=self.memory_mb * 2**20,
-        )
 
 
 def find_strange_file(folder):
@@ -140,51 +104,6 @@ def _coursedir(step):
     return step.coursedir
 
 
-_masters, _sandboxes = {}, {}
-
-
-def find_master(coursedir, assignment, notebook, config=None):
-    """Return the `Master` of a notebook of the course, read again when its file has changed."""
-    folder = coursedir.format_path(coursedir.source_directory, ".", assignment)
-    path = Path(folder, f"{notebook}.ipynb")
-    if not path.is_file():
-        raise GradingError(f"{path} is missing: the source of the assignment is needed to grade it")
-    found = path.stat()
-    key = (str(path), found.st_mtime_ns, found.st_size)
-    if key not in _masters:
-        _masters[key] = load_master(path, config)
-    return _masters[key], Path(folder)
-
-
-def find_data(folder):
-    """Return the folder of an assignment's data files, or None.
-
-    Notebooks and texts of the source are not among them: they hold the answers.
-    """
-    data = Path(folder) / "data"
-    return data if data.is_dir() else None
-
-
-def find_sandbox(master, folder, options, course):
-    """Return the sandbox for a notebook: started once in this process, warm from then on."""
-    data = find_data(folder)
-    key = (os.getpid(), threading.get_ident(), master.forbidden, str(data), options.limits, options.require)
-    if key not in _sandboxes:
-        while len(_sandboxes) >= 4:
-            _sandboxes.pop(next(iter(_sandboxes))).close()
-        _sandboxes[key] = Sandbox(
-            forbidden=master.forbidden, limits=options.limits, data=data, course=course, require=options.require
-        )
-    return _sandboxes[key]
-
-
-@atexit.register
-def close_sandboxes():
-    """End all sandboxes of this process."""
-    while _sandboxes:
-        _sandboxes.popitem()[1].close()
-
-
 class TakeAnswers(NbGraderPreprocessor):
     """Replace what was submitted by the instructor's notebook with the student's answers in it."""
 
@@ -218,29 +137,6 @@ def remove_foreign_files(destination, source, coursedir):
                 os.remove(path)
 
 
-def check_gradebook(gradebook, master, assignment):
-    """Make sure that the gradebook knows this version of the assignment.
-
-    Raises
-    ------
-    GradingError
-    """
-    from nbgrader.api import MissingEntry
-
-    try:
-        known = {cell.name: cell.max_score for cell in gradebook.find_notebook(master.name, assignment).grade_cells}
-    except MissingEntry:
-        known = {}
-    points = {
-        name: value for name, value in master.points.items() if not master.cells[name].metadata.nbgrader.get("task")
-    }
-    if known != points:
-        raise GradingError(
-            f"the gradebook does not know this version of {assignment}/{master.name}: run "
-            f"`nbgrader generate_assignment {assignment} --force` first"
-        )
-
-
 class JudgeNotebook(NbGraderPreprocessor):
     """Run answers in the sandbox and test cells here, and write what came of it into the outputs."""
 
@@ -249,7 +145,13 @@ class JudgeNotebook(NbGraderPreprocessor):
         coursedir, names = _coursedir(self), resources["nbgrader"]
         master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
         options = GradingOptions(config=self.config)
-        sandbox = find_sandbox(master, folder, options, coursedir.root)
+        sandbox = shared_sandbox(
+            forbidden=master.forbidden,
+            limits=options.limits,
+            data=find_data(folder),
+            course=coursedir.root,
+            require=options.require,
+        )
         judgement = judge_notebook(nb, master, sandbox, seed=secrets.randbits(63))
         record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
         record.update(assignment=names["assignment"], student=names["student"])
@@ -279,22 +181,9 @@ class FlagForPerson(NbGraderPreprocessor):
         return nb, resources
 
 
-def forget(folder):
-    """Remove a folder made by an earlier grading, read-only files included."""
-
-    def allow(function, path, _):
-        os.chmod(path, stat.S_IRWXU)
-        function(path)
-
-    if os.path.isdir(folder):
-        shutil.rmtree(folder, onerror=allow)
-
-
 __all__ = [
     "FlagForPerson",
-    "GradingOptions",
     "JudgeNotebook",
-    "Submission",
     "SubmissionExporter",
     "TakeAnswers",
 ]

@@ -12,7 +12,9 @@ import time
 from multiprocessing.connection import wait
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.task import Graded, close_sandboxes, grade_task
+from acme_lib.extras import import_extra
+from acme_lib.grade.boundary.sandbox import close_shared_sandboxes
+from acme_lib.grade.task import Graded, grade_task
 
 CONNECT_SECONDS = 20  # for a scheduler to answer
 ATTEMPTS = 3  # how often a task is tried whose worker dies
@@ -24,7 +26,7 @@ def run_here(tasks):
         for task in tasks:
             yield grade_task(task)
     finally:
-        close_sandboxes()
+        close_shared_sandboxes()
 
 
 def run_in_processes(tasks, jobs):
@@ -43,20 +45,18 @@ def run_on_cluster(tasks, scheduler):
     ------
     GradingError
         If the cluster cannot be reached.
+    MissingExtraError
+        If `distributed` is not installed.
     """
+    distributed = import_extra("distributed")
     try:
-        from distributed import Client, as_completed
-        from distributed.scheduler import KilledWorker
-    except ImportError:
-        raise GradingError("grading on a cluster needs `distributed`: install acme-course[cluster]") from None
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS)
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
     except OSError as error:
         raise GradingError(f"no scheduler answers at {scheduler}: {error}") from None
     with client:
         waiting = {}
         tasks = iter(tasks)
-        done = as_completed()
+        done = distributed.as_completed()
 
         def submit():
             for task in tasks:
@@ -71,7 +71,7 @@ def run_on_cluster(tasks, scheduler):
             task = waiting.pop(future.key)
             try:
                 yield future.result()
-            except KilledWorker:
+            except distributed.scheduler.KilledWorker:
                 yield Graded(task.student, task.notebook, "failed", "its worker was killed again and again")
             except Exception as error:
                 yield Graded(task.student, task.notebook, "failed", f"{type(error).__name__}: {error}")
@@ -89,7 +89,7 @@ def _work(pipe):
     except (EOFError, OSError, KeyboardInterrupt):
         pass
     finally:
-        close_sandboxes()
+        close_shared_sandboxes()
 
 
 def _end_with_the_writer():

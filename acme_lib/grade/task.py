@@ -14,9 +14,10 @@ from functools import lru_cache
 import nbformat
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.audit import audit_record
-from acme_lib.grade.boundary.sandbox import Limits, Sandbox
+from acme_lib.grade.boundary.guards import Limits
+from acme_lib.grade.boundary.sandbox import shared_sandbox
 from acme_lib.grade.judge import draw, judge_notebook
+from acme_lib.grade.record import audit_record
 from acme_lib.grade.submission import parse_master, parse_submission, rebuild
 
 
@@ -92,34 +93,11 @@ def seed_of(run_seed, student, notebook):
 
 
 _judging = threading.Lock()  # output and warnings are caught for a whole process: one notebook at a time
-_sandboxes = {}
 
 
 @lru_cache(maxsize=8)
 def _master(source, name):
     return parse_master(source, name)
-
-
-def _sandbox(task, master):
-    key = (os.getpid(), master.forbidden, task.data_folder, task.limits, task.require)
-    if key not in _sandboxes:
-        close_sandboxes()
-        _sandboxes[key] = Sandbox(
-            forbidden=master.forbidden,
-            limits=task.limits,
-            data=task.data_folder,
-            course=task.course,
-            require=task.require,
-        )
-    return _sandboxes[key]
-
-
-def close_sandboxes():
-    """End the sandboxes of this process."""
-    while _sandboxes:
-        (owner, *_), sandbox = _sandboxes.popitem()
-        if owner == os.getpid():
-            sandbox.close()
 
 
 def grade_task(task):
@@ -138,7 +116,13 @@ def grade_task(task):
             master = _master(task.source, task.notebook)
             submission = parse_submission(task.data, task.unreadable, master)
             notebook = rebuild(master, submission)
-            sandbox = _sandbox(task, master)
+            sandbox = shared_sandbox(
+                forbidden=master.forbidden,
+                limits=task.limits,
+                data=task.data_folder,
+                course=task.course,
+                require=task.require,
+            )
             judgement = judge_notebook(notebook, master, sandbox, seed=task.seed, only=task.only)
             record = audit_record(judgement, master, sandbox, submission.sha256)
             text = nbformat.writes(judgement.notebook)

@@ -14,6 +14,7 @@ from acme_lib.laws.count_law import CountLaw, Tabulated, measure_distance, tabul
 from acme_lib.laws.limits import Limit, find_limits
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, birth_death, birth_death_transient
 from acme_lib.laws.mixtures import Mixture, mix
+from acme_lib.laws.phases import PhaseType, phase_type
 from acme_lib.laws.poisson import NegativeBinomial, Poisson, negative_binomial, poisson
 from acme_lib.laws.population_balance import (
     balanced_coagulation_density,
@@ -43,14 +44,12 @@ from acme_lib.laws.two_stage import (
     two_stage_transient_means,
 )
 from acme_lib.laws.waiting_times import (
-    PhaseType,
     birth_interval,
     dwell_time,
     erlang,
     exponential,
     first_passage_up,
     hypoexponential,
-    phase_type,
 )
 
 __all__ = [

@@ -7,11 +7,10 @@ import numpy as np
 from numba import njit
 from scipy import special
 
-from acme_lib.errors import ParameterError
-from acme_lib.laws.count_law import CountLaw, check_top, check_whole, tabulated
+from acme_lib.checks import check_not_negative, check_positive, check_whole, expected
+from acme_lib.laws.count_law import CountLaw, check_top, tabulated
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, add_survivors
 from acme_lib.laws.poisson import NegativeBinomial
-from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 def compound_log_table(rises, mean, std, last):
@@ -331,7 +330,7 @@ def bursty_birth_death_transient(k, burst, g, n0, t):
     """
     check_not_negative(k=k, t=t)
     check_positive(g=g)
-    check_whole(n0=n0)
+    check_whole("n0", n0)
     return BurstyTransient(int(n0), BurstyBirthDeath(float(k / g), _as_burst(burst), float(np.exp(-g * t))))
 
 
@@ -341,7 +340,7 @@ def _as_burst(burst):
     if np.ndim(burst) == 1:
         return tabulated(burst)
     if np.ndim(burst) != 0:
-        raise ParameterError(f"burst is a mean, a law of counts or a row of probabilities; {burst!r} came")
+        raise expected("burst", "a mean, a law of counts or a row of probabilities", burst)
     check_not_negative(burst=burst)
     return Burst(float(burst))
 

@@ -5,6 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import expected
+from acme_lib.distance import law_distance
 from acme_lib.errors import ParameterError
 
 MOST_COUNTS = 50_000_000  # the largest table: 0.4 GB
@@ -43,9 +46,7 @@ class CountLaw:
 
     @cached_property
     def _logs(self):
-        table = self.log_table()
-        table.flags.writeable = False
-        return table
+        return freeze(self.log_table())
 
     @cached_property
     def _cumulative(self):
@@ -73,7 +74,7 @@ class CountLaw:
         counts = np.where(valid, n, 0)
         top = counts.max(initial=0)
         if top > MOST_COUNTS:
-            raise ParameterError(f"a count of {top:g} is beyond what a table of this law can hold, {MOST_COUNTS:,}")
+            raise expected("n", f"at most {MOST_COUNTS:,}, what a table of this law can hold", top)
         table = self._logs if top < len(self._logs) else self.log_table(int(top))
         return np.where(valid, table[counts.astype(np.int64)], np.where(np.isnan(n), np.nan, -np.inf))[()]
 
@@ -142,7 +143,7 @@ class CountLaw:
     def skewness(self):
         """Return the third central moment over the cube of the standard deviation; NaN for a fixed count."""
         variance = self.var()
-        return float(self.third_cumulant() / variance**1.5) if variance > 0 else float("nan")
+        return float(self.third_cumulant() / variance / np.sqrt(variance)) if variance > 0 else float("nan")
 
     def fano_factor(self):
         """Return variance over mean; NaN where there is nothing."""
@@ -213,13 +214,14 @@ def tabulated(probabilities):
     >>> law.mean(), float(law.sf(0))
     (0.75, 0.5)
     """
-    p = np.array(probabilities, dtype=float)
+    try:
+        p = np.array(probabilities, dtype=float)
+    except (TypeError, ValueError):
+        p = np.empty(0)
     if p.ndim != 1 or len(p) == 0 or not np.all(np.isfinite(p)) or p.min() < -1e-12 or abs(p.sum() - 1.0) > 1e-6:
-        raise ParameterError("probabilities are one row of numbers of at least 0 with the sum 1")
+        raise expected("probabilities", "one row of numbers of at least 0 with the sum 1", probabilities)
     p = np.maximum(p, 0.0)
-    p /= p.sum()
-    p.flags.writeable = False
-    return Tabulated(p)
+    return Tabulated(freeze(p / p.sum()))
 
 
 def measure_distance(law, other):
@@ -244,22 +246,13 @@ def measure_distance(law, other):
     >>> round(measure_distance(laws.poisson(10), laws.negative_binomial(r=10, b=1)), 4)
     0.1674
     """
-    for one in (law, other):
+    for name, one in (("law", law), ("other", other)):
         if not isinstance(one, CountLaw):
-            raise ParameterError(f"a law of counts of acme_lib.laws is compared; {one!r} came")
-    p, q = law.table(), other.table()
-    common = min(len(p), len(q))
-    return float(min(0.5 * (np.abs(p[:common] - q[:common]).sum() + p[common:].sum() + q[common:].sum()), 1.0))
-
-
-def check_whole(**values):
-    """Raise `ParameterError` unless every value is a whole number of molecules of at least 0."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise ParameterError(f"{name} is a whole number of molecules of at least 0; {value!r} came")
+            raise expected(name, "a law of counts of acme_lib.laws", one)
+    return float(min(law_distance(law.table(), other.table()), 1.0))
 
 
 def check_top(top):
     """Raise `ParameterError` if a table up to `top` does not fit."""
-    if top > MOST_COUNTS:
+    if not top <= MOST_COUNTS:
         raise ParameterError(f"counts up to {top:.3g} do not fit: a table holds {MOST_COUNTS:,}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 from acme_lib.laws.count_law import CountLaw, measure_distance
 from acme_lib.laws.mixtures import mix
 from acme_lib.laws.poisson import NegativeBinomial, Poisson
@@ -88,7 +88,7 @@ def find_limits(law):
             away = (1.0 - law.occupancy[active[0]]) / entries
             limits["burst"] = NegativeBinomial(float(1.0 / away), float(law.s[active[0]] / leaving))
     else:
-        raise ParameterError(f"a telegraph, promoter or two-stage law has limits here; {type(law).__name__} came")
+        raise expected("law", "a telegraph, promoter or two-stage law (no other has limits here)", law)
     found = [Limit(name, limit, measure_distance(law, limit)) for name, limit in limits.items()]
     return tuple(sorted(found, key=lambda limit: limit.distance))
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from acme_lib.laws.count_law import CountLaw, check_top, check_whole
+from acme_lib.checks import check_not_negative, check_positive, check_whole
+from acme_lib.laws.count_law import CountLaw, check_top
 from acme_lib.laws.poisson import Poisson
-from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 def birth_death(k, gamma):
@@ -137,5 +137,5 @@ def birth_death_transient(k, gamma, n0, t):
     """
     check_not_negative(k=k, t=t)
     check_positive(gamma=gamma)
-    check_whole(n0=n0)
+    check_whole("n0", n0)
     return BirthDeathTransient(int(n0), float(np.exp(-gamma * t)), float(-k / gamma * np.expm1(-gamma * t)))

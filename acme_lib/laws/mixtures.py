@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_positive, expected
+from acme_lib.distance import law_distance
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import CountLaw
 from acme_lib.laws.quadrature import refine
-from acme_lib.laws.rates import check_positive
 
 _NEGLIGIBLE = 1e-18  # probability beyond a point of the parameter's law, from where on tables are not added up
 
@@ -122,7 +124,7 @@ def mix(law_of, parameter, *, tolerance=1e-12):
         for x, weight, tail in zip(new_points, new_weights, tails, strict=True):
             part = law_of(float(x))
             if not isinstance(part, CountLaw):
-                raise ParameterError(f"law_of returns a law of counts of acme_lib.laws; {part!r} came")
+                raise expected("what law_of returns", "a law of counts of acme_lib.laws", part)
             parts.append(part)
             if tail > _NEGLIGIBLE:
                 sums = _add(sums, weight * part.table())
@@ -141,9 +143,7 @@ def mix(law_of, parameter, *, tolerance=1e-12):
             "tolerance is possible, or a law with less heavy tails"
         )
     order = np.argsort(points, kind="stable")
-    for array in (shares, now[0]):
-        array.flags.writeable = False
-    return Mixture(shares[order], tuple(parts[i] for i in order), float(error), now[0])
+    return Mixture(freeze(shares[order]), tuple(parts[i] for i in order), float(error), freeze(now[0]))
 
 
 def _add(sums, table):
@@ -154,6 +154,5 @@ def _add(sums, table):
 
 
 def _change(now, before):
-    p, q = now[0], before[0]
     moments = [abs(a - b) / abs(a) for a, b in zip(now[1:], before[1:], strict=True) if a != 0]
-    return max(0.5 * (np.abs(p[: len(q)] - q).sum() + p[len(q) :].sum()), *moments, 0.0)
+    return max(law_distance(now[0], before[0]), *moments, 0.0)

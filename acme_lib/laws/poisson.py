@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
+from acme_lib.checks import check_not_negative
 from acme_lib.laws.count_law import CountLaw, check_top
-from acme_lib.laws.rates import check_not_negative
 
 
 @dataclass(frozen=True)

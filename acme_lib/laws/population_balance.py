@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import gamma, ive
 
+from acme_lib.checks import check_not_negative, check_positive, expected
 from acme_lib.errors import ParameterError
-from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 def fragmentation_density(x, t, *, a, k, c=1.0):
@@ -151,11 +151,12 @@ def coagulation_density(x, t, *, kernel, rate=1.0, number=1.0, size=1.0):
         grown = -np.expm1(-rate * number * size**2 * t)
         return (number * (1.0 - grown) * _bessel(scaled, grown))[()]
     if kernel != "multiplicative":
-        raise ParameterError(f'kernel is "constant", "additive" or "multiplicative"; {kernel!r} came')
+        raise expected("kernel", "one of 'constant', 'additive', 'multiplicative'", kernel)
     grown = rate * number * size**3 * t
     if grown >= 1.0:
         raise ParameterError(
-            f"gelation is at t={t / grown:g}, from where a part of the mass is in one infinite cluster; t={t:g} came"
+            f"t must be before gelation at t={t / grown:g}, from where a part of the mass is in one infinite cluster, "
+            f"got {t:g}"
         )
     if np.any(x == 0.0):
         raise ParameterError("the density of the multiplicative kernel is not bounded at size 0; give sizes above 0")
@@ -219,7 +220,7 @@ def _bessel(x, grown):
 def _sizes(x):
     x = np.asarray(x, dtype=float)
     if not np.all(x >= 0.0):
-        raise ParameterError(f"sizes are numbers of zero or more; {x!r} came")
+        raise expected("x", "sizes of at least 0", x)
     return x
 
 
@@ -227,6 +228,6 @@ def _times(t, *, least, infinite=False):
     t = np.asarray(t, dtype=float)
     fits = t > least if least is not None else t >= 0.0
     if not np.all(fits & (infinite | np.isfinite(t))):
-        what = "above 0" if least is not None else "not negative"
-        raise ParameterError(f"times are {what}{'' if infinite else ' and finite'}; {t!r} came")
+        what = "above 0" if least is not None else "of at least 0"
+        raise expected("t", f"times {what}{'' if infinite else ' and finite'}", t)
     return t

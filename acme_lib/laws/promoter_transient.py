@@ -7,10 +7,10 @@ import numpy as np
 from numba import njit
 from scipy.linalg import expm
 
+from acme_lib.checks import check_not_negative, check_positive, check_whole
 from acme_lib.errors import ParameterError
-from acme_lib.laws.count_law import CountLaw, check_top, check_whole
+from acme_lib.laws.count_law import CountLaw, check_top
 from acme_lib.laws.promoters import Promoter, promoter
-from acme_lib.laws.rates import check_not_negative, check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def promoter_transient(rates, s, g, t, *, start, n0=0):
     (1.182021, 0.684655)
     """
     check_not_negative(t=t)
-    check_whole(n0=n0)
+    check_whole("n0", n0)
     stationary = promoter(rates, s, g)
     states = stationary.states
     if isinstance(start, str):

@@ -1,5 +1,6 @@
 """The law of mRNA from a promoter with any number of states, by elimination in which nothing is subtracted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +9,11 @@ import numpy as np
 from numba import njit
 from scipy.linalg import expm
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_positive, expected
+from acme_lib.elimination import eliminate_places, solve_forward, substitute_stationary
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import MOST_COUNTS, CountLaw, check_top
-from acme_lib.laws.rates import check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class Promoter(CountLaw):
         """
         lag = np.asarray(lag, dtype=float)
         if not np.all(np.isfinite(lag)) or np.any(lag < 0):
-            raise ParameterError("lags are finite and not negative")
+            raise expected("lag", "finite and at least 0", lag)
         size = len(self.s)
         system = np.zeros((size + 1, size + 1))
         system[:size, :size] = self.switching.T - np.diag(self.switching.sum(axis=1))
@@ -171,18 +174,16 @@ def promoter(rates, s, g=1.0):
     if isinstance(s, Mapping):
         unknown = [state for state in s if state not in states]
         if unknown:
-            raise ParameterError(f"{unknown[0]!r} is none of the states {', '.join(states)}")
+            raise expected("a state in s", f"one of {', '.join(states)}", unknown[0])
         s = [s.get(state, 0.0) for state in states]
     s = np.array(s, dtype=float)
     if s.shape != (len(states),):
-        raise ParameterError(f"s is one number for each of the {len(states)} states; shape {s.shape} came")
+        raise expected("s", f"one number for each of the {len(states)} states", s.tolist())
     if not np.all(np.isfinite(s)) or np.any(s < 0):
-        raise ParameterError(f"s is finite and at least 0 in each state; {s.tolist()} came")
+        raise expected("s", "finite and at least 0 in each state", s.tolist())
     switching, s = switching / g, s / g
     stationary_occupancy(switching)  # refuses a promoter without one law
-    for array in (switching, s):
-        array.flags.writeable = False
-    return Promoter(switching, s, states)
+    return Promoter(freeze(switching), freeze(s), states)
 
 
 def refractory(k_off, k_r, k_on, s, g=1.0):
@@ -231,11 +232,11 @@ def as_switching(rates):
     else:
         matrix = np.array(rates, dtype=float)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
-            raise ParameterError(f"rates is a square matrix over the states; shape {matrix.shape} came")
+            raise expected("rates", "a square matrix over the states", matrix.tolist())
         states = tuple(f"G{i}" for i in range(len(matrix)))
     np.fill_diagonal(matrix, 0.0)
     if not np.all(np.isfinite(matrix)) or np.any(matrix < 0):
-        raise ParameterError("rates from one state to another are finite and at least 0")
+        raise expected("rates", "finite and at least 0 from one state to another", rates)
     return matrix, states
 
 
@@ -278,58 +279,33 @@ def solve_dominant(flows, sums, right):
     -------
     ndarray of the shape of `right`
     """
-    a = np.array(flows, dtype=float)
+    a = np.array(flows, dtype=float, order="C")
     x = np.array(right, dtype=float).reshape(len(a), -1)
     _solve_dominant(a, np.array(sums, dtype=float), x)
     return x.reshape(np.shape(right))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve_dominant(flows, sums, x):
-    """Overwrite `x` with the solution; `flows` and `sums` are used up."""
+    """Overwrite `x` with the solution; `flows` and `sums` are used up. What no number holds becomes infinite or NaN."""
     size = len(sums)
-    for k in range(size - 1, -1, -1):
-        diagonal = sums[k]
-        for i in range(k):
-            diagonal += flows[i, k]
-        for i in range(k):
-            share = flows[i, k] / diagonal
-            for j in range(k):
-                flows[i, j] += share * flows[k, j]
-            for j in range(x.shape[1]):
-                x[i, j] += share * x[k, j]
-        for j in range(k):
-            sums[j] += sums[k] * flows[k, j] / diagonal
-        for j in range(k):
-            flows[k, j] /= diagonal
-        for j in range(x.shape[1]):
-            x[k, j] /= diagonal
-    for k in range(1, size):
-        for i in range(k):
-            for j in range(x.shape[1]):
-                x[k, j] += flows[k, i] * x[i, j]
+    flat, pivots = flows.reshape(-1), np.empty(size)
+    eliminate_places(flat, size, 0, size, pivots, sums, 0, size - 1)
+    for case in range(x.shape[1]):
+        solve_forward(flat, size, 0, size, pivots, x[:, case])
 
 
 @njit(cache=True, nogil=True)
 def _null_vector(flows):
     """Return x > 0 with diag(column sums of flows) x = flows x, up to a factor; `flows` is used up."""
     size = len(flows)
-    for k in range(size - 1, 0, -1):
-        diagonal = 0.0
-        for i in range(k):
-            diagonal += flows[i, k]
-        for i in range(k):
-            share = flows[i, k] / diagonal
-            for j in range(k):
-                if i != j:
-                    flows[i, j] += share * flows[k, j]
-        for j in range(k):
-            flows[k, j] /= diagonal
-    x = np.zeros(size)
-    x[0] = 1.0
-    for k in range(1, size):
-        for i in range(k):
-            x[k] += flows[k, i] * x[i]
+    flat, pivots = flows.reshape(-1), np.zeros(size)
+    eliminate_places(flat, size, 0, size, pivots, np.zeros(size), 1, size - 1)
+    x, units = np.empty(size), np.zeros(size, dtype=np.int64)
+    substitute_stationary(flat, size, 0, size, pivots, x, units)
+    top = units.max()
+    for i in range(size):
+        x[i] = math.ldexp(x[i], max(600 * int(units[i] - top), -3000))
     return x
 
 

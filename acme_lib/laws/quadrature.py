@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 from acme_lib.laws.count_law import CountLaw
 
 _FINEST = 8  # step 1/256, some 2,300 points
@@ -67,16 +67,18 @@ def _finite_points(parameter):
         return None
     if isinstance(parameter, tuple):
         if len(parameter) != 2:
-            raise ParameterError(f"a finite law is a pair (values, weights); {len(parameter)} parts came")
+            raise expected("a finite law", "a pair (values, weights)", parameter)
         values, weights = (np.asarray(part, dtype=float) for part in parameter)
     else:
         values = np.asarray(parameter, dtype=float)
         weights = np.ones(values.shape)
     if values.ndim != 1 or values.shape != weights.shape or len(values) == 0:
-        raise ParameterError(
-            "a parameter's law is a frozen distribution of scipy.stats, a law of counts, a pair (values, weights) of "
-            f"rows of equal length, or a row of samples; shapes {values.shape} and {weights.shape} came"
+        raise expected(
+            "a parameter's law",
+            "a frozen distribution of scipy.stats, a law of counts, a pair (values, weights) of rows of equal length, "
+            "or a row of samples",
+            parameter,
         )
     if not np.all(np.isfinite(values)) or not np.all(np.isfinite(weights)) or weights.min() < 0 or weights.sum() == 0:
-        raise ParameterError("values of a parameter are finite, and their weights at least 0 and not all 0")
+        raise expected("a finite law", "of finite values, with weights of at least 0 and not all 0", parameter)
     return values, weights / weights.sum()

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.checks import check_positive, expected
 from acme_lib.errors import ParameterError
 from acme_lib.laws.count_law import CountLaw
 from acme_lib.laws.quadrature import refine
-from acme_lib.laws.rates import check_positive
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def dual_reporter_moments(law_of, factor, second=None, *, tolerance=1e-12):
 def _mean_and_variance(law_of, z):
     law = law_of(z)
     if not isinstance(law, CountLaw):
-        raise ParameterError(f"a reporter's function returns a law of counts of acme_lib.laws; {law!r} came")
+        raise expected("what a reporter's function returns", "a law of counts of acme_lib.laws", law)
     return law.mean(), law.var()
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_positive, check_whole, expected
 from acme_lib.errors import ParameterError
-from acme_lib.laws.rates import check_positive
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class GrowthMode:
     residual: float
 
     def __post_init__(self):
-        for array in (self.profile, self.states):
-            array.flags.writeable = False
+        freeze_fields(self)
 
 
 def birth_death_growth_mode(birth, death, growth, *, first=0):
@@ -71,15 +71,14 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
     >>> print(f"{mode.rate:.7f}")
     0.3331245
     """
+    check_whole("first", first)
     birth, death, growth = (np.array(values, dtype=float) for values in (birth, death, growth))
     if birth.ndim != 1 or len(birth) < 2 or death.shape != birth.shape or growth.shape != birth.shape:
-        raise ParameterError(
-            "birth, death and growth are one rate a state each; "
-            f"shapes {birth.shape}, {death.shape}, {growth.shape} came"
-        )
+        shapes = (birth.shape, death.shape, growth.shape)
+        raise expected("birth, death and growth", "rows of one length, one rate a state", shapes)
     up, down = birth[:-1], death[1:]
     if not (np.all(up > 0) and np.all(down > 0) and np.all(np.isfinite([up, down])) and np.all(np.isfinite(growth))):
-        raise ParameterError("births and deaths between the states are positive and finite, and growth is finite")
+        raise ParameterError("births and deaths between the states must be positive and finite, and growth finite")
     leave = np.append(up, 0.0) + np.append(0.0, down)
     diagonal = growth - leave
     last = len(birth) - 1
@@ -128,9 +127,8 @@ def selected_logistic_mode(birth_factor, growth, omega):
     0.2496233
     """
     _check_logistic(birth_factor, growth)
-    if isinstance(omega, bool) or not isinstance(omega, int | np.integer) or omega < 2:
-        raise ParameterError(f"omega is a whole number of at least 2; {omega!r} came")
-    n = np.arange(1, int(omega) + 1)
+    omega = check_whole("omega", omega, least=2)
+    n = np.arange(1, omega + 1)
     x = n / omega
     return birth_death_growth_mode(omega * birth_factor * x * (1.0 - x), omega * x, growth * x, first=1)
 
@@ -165,6 +163,5 @@ def selected_logistic_limit(birth_factor, growth, omega):
 
 
 def _check_logistic(birth_factor, growth):
-    check_positive(birth_factor=birth_factor, growth=growth)
-    if birth_factor <= 1.0:
-        raise ParameterError(f"birth_factor is above 1, or the molecules die out; {birth_factor!r} came")
+    check_number("birth_factor", birth_factor, above=1)  # or the molecules die out
+    check_positive(growth=growth)

@@ -6,8 +6,8 @@ from functools import cache, cached_property
 import numpy as np
 from scipy.special import roots_jacobi, roots_legendre
 
+from acme_lib.checks import check_not_negative, check_positive
 from acme_lib.errors import ParameterError
-from acme_lib.laws.rates import check_not_negative, check_positive
 
 _NODES = 16  # Gauss nodes of a panel
 _TAIL = 45.0  # how far the exponent falls before an integral is cut: e^-45 of its largest part

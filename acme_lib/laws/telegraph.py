@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from acme_lib.checks import check_not_negative, check_positive
 from acme_lib.laws.count_law import CountLaw, check_top
-from acme_lib.laws.rates import check_not_negative, check_positive
+from acme_lib.laws.poisson import NegativeBinomial
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,19 @@ class Telegraph(CountLaw):
 
     def mean(self):
         """Return the mean, s k_on/(k_on + k_off)."""
-        return self.s * self.k_on / (self.k_on + self.k_off)
+        return self.s * (self.k_on / (self.k_on + self.k_off))
 
     def var(self):
         """Return the variance, mean · (1 + s k_off/((k_on + k_off)(k_on + k_off + 1)))."""
         both = self.k_on + self.k_off
-        return self.mean() * (1.0 + self.s * self.k_off / (both * (both + 1.0)))
+        return self.mean() * (1.0 + self.s / (both + 1.0) * (self.k_off / both))
 
     def third_cumulant(self):
         """Return the third central moment: that of s times a beta number, three times its variance, and the mean."""
         both = self.k_on + self.k_off
-        variance = self.s**2 * self.k_on * self.k_off / (both**2 * (both + 1.0))
-        return 2.0 * self.s * variance * (self.k_off - self.k_on) / (both * (both + 2.0)) + 3.0 * variance + self.mean()
+        variance = self.mean() * (self.s / (both + 1.0)) * (self.k_off / both)
+        skewed = 2.0 * variance * (self.s / (both + 2.0)) * ((self.k_off - self.k_on) / both)
+        return skewed + 3.0 * variance + self.mean()
 
     def rvs(self, size=None, *, rng):
         """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""
@@ -99,7 +101,10 @@ def telegraph(k_on, k_off, s, g=1.0):
     """
     check_positive(k_on=k_on, g=g)
     check_not_negative(k_off=k_off, s=s)
-    return Telegraph(float(k_on / g), float(k_off / g), float(s / g))
+    k_on, k_off, s = k_on / g, k_off / g, s / g
+    check_positive(**{"k_on/g": k_on})
+    check_not_negative(**{"k_off/g": k_off, "s/g": s, "(k_on + k_off)/g": k_on + k_off})
+    return Telegraph(float(k_on), float(k_off), float(s))
 
 
 def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
@@ -121,9 +126,13 @@ def telegraph_logpmf(k_on, k_off, s, last, *, whole=False):
     check_top(top)
     if s == 0:
         return np.append(0.0, np.full(kept - 1 if whole else last, -np.inf))
-    table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
-    _fill_telegraph(k_on, k_off, s, table, unit)
-    logs = np.log(table) + (600.0 * np.log(2.0)) * unit
+    if k_off > _NO_STAY:
+        logs = NegativeBinomial(k_on, s / (k_on + k_off)).log_table(kept)
+    else:
+        table, unit = np.empty(top + 1), np.empty(top + 1, dtype=np.int64)
+        _fill_telegraph(k_on, k_off, s, table, unit)
+        # Below s = 1 the table holds P(n)/s^n: its steps stay within what a number can hold.
+        logs = np.log(table) + (600.0 * np.log(2.0)) * unit + min(np.log(s), 0.0) * np.arange(top + 1.0)
     largest = logs.max()
     logs -= largest + np.log(np.exp(logs - largest).sum())
     return logs[: kept if whole else last + 1]
@@ -136,9 +145,13 @@ def reach_of(k_on, k_off, s):
     s/(k_on + k_off) with Poisson noise on top.
     """
     both = k_on + k_off
-    mean = s * k_on / both
-    variance = mean * (1.0 + s * k_off / (both * (both + 1.0)))
-    return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * np.sqrt(variance) + 40.0 * (1.0 + s / both))) + 60
+    mean = s * (k_on / both)
+    spread = np.sqrt(mean) * np.sqrt(1.0 + s / (both + 1.0) * (k_off / both))
+    with np.errstate(over="ignore"):
+        return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * spread + 40.0 * (1.0 + np.float64(s) / both), 1e300)) + 60
+
+
+_NO_STAY = 1e20  # from this k_off on (over the loss) a stay lasts no time: the burst limit is right to 1e-12
 
 
 @njit(cache=True)
@@ -148,7 +161,9 @@ def _fill_telegraph(k_on, k_off, s, out, unit):
     # off/on where the chain of this and all higher counts repeats itself, as n/s changes little from one to the next:
     # x (k_on + n) = k_off + s x/(1 + x). What is wrong with that shrinks by a factor in each step down.
     rest = k_on + top - k_off - s
-    root = np.sqrt(rest * rest + 4.0 * (k_on + top) * k_off)
+    root = np.hypot(rest, 2.0 * np.sqrt(k_on + top) * np.sqrt(k_off))
+    step = min(s, 1.0)
+    per = step / s
     on = 1.0
     off = 2.0 * k_off / (rest + root) if rest > 0.0 else (root - rest) / (2.0 * (k_on + top))
     units = 0
@@ -166,7 +181,12 @@ def _fill_telegraph(k_on, k_off, s, out, unit):
             units -= 1
         out[n] = total
         unit[n] = units
-        on = n * total / s
-        off = (k_off * on + n * off) / (k_on + n - 1.0)
+        on = n * total * per
+        off = k_off * on + n * step * off
+        while off > 1e100 * (k_on + (n - 1.0)):  # at n = 1, of a gene that hardly ever switches on
+            on *= 2.409919865102884e-181
+            off *= 2.409919865102884e-181
+            units += 1
+        off /= k_on + (n - 1.0)
     out[0] = on + off
     unit[0] = units

@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 from scipy.special import exprel
 
-from acme_lib.errors import ParameterError
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_not_negative, check_positive, expected
 from acme_lib.laws.compound import CompoundLaw
 from acme_lib.laws.poisson import NegativeBinomial
-from acme_lib.laws.rates import check_not_negative, check_positive
 from acme_lib.laws.telegraph import telegraph_logpmf
 
 
@@ -164,6 +164,9 @@ class TwoStageCorrelations:
     mp: np.ndarray
     pm: np.ndarray
 
+    def __post_init__(self):
+        freeze_fields(self)
+
 
 def two_stage_correlations(k_m, k_p, g_m, g_p, lag):
     r"""Return the stationary auto- and cross-covariances of mRNA and protein.
@@ -204,7 +207,7 @@ def two_stage_correlations(k_m, k_p, g_m, g_p, lag):
     (array([20.    , 21.3102]), array([20.    ,  2.7067]))
     """
     moments = two_stage_moments(k_m, k_p, g_m, g_p)
-    lag = _check_times(lag)
+    lag = _check_times(lag).copy()
     m, p, memory = np.exp(-g_m * lag), np.exp(-g_p * lag), _memory(g_m, g_p, lag)
     return TwoStageCorrelations(
         lag,
@@ -306,7 +309,7 @@ def two_stage(k_m, k_p, g_m, g_p):
 def _check_times(t):
     t = np.asarray(t, dtype=float)
     if not np.all(np.isfinite(t)) or np.any(t < 0):
-        raise ParameterError("times are finite and not negative")
+        raise expected("times", "finite and at least 0", t)
     return t
 
 

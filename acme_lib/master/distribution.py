@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_whole
+from acme_lib.distance import law_distance
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.state_space import StateSpace
 
@@ -29,9 +32,7 @@ class StateDistribution:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     def marginal(self, *names):
         """Return the (joint) probabilities of the counts of some species.
@@ -49,7 +50,7 @@ class StateDistribution:
             raise StateSpaceError(f"marginal takes the names of species; the space has {', '.join(self.space.species)}")
         axes = [self.space.axis(name) for name in names]
         if len(set(axes)) < len(axes):
-            raise StateSpaceError(f"a species came twice in marginal({', '.join(map(repr, names))}); name each once")
+            raise StateSpaceError(f"a species stands twice in marginal({', '.join(map(repr, names))}); name each once")
         if not self.space.is_box:
             return self._gathered(axes)
         lead = self.p.ndim - 1
@@ -105,10 +106,10 @@ class StateDistribution:
     def moment(self, **orders):
         """Return a moment, such as the mean of M P² for ``moment(M=1, P=2)``."""
         axes = {self.space.axis(name): order for name, order in orders.items()}
-        if not axes or any(
-            isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in orders.values()
-        ):
-            raise StateSpaceError(f"moment takes whole orders by species, as in moment(M=1, P=2); {orders} came")
+        if not axes:
+            raise StateSpaceError("moment takes orders by species, as in moment(M=1, P=2)")
+        for name, order in orders.items():
+            check_whole(f"the order of {name}", order, error=StateSpaceError)
         values = np.prod([self.space.states[:, axis].astype(float) ** n for axis, n in axes.items()], axis=0)
         return _number(self.p @ values / self.p.sum(axis=-1))
 
@@ -190,6 +191,7 @@ def total_variation(p, q):
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     if p.ndim == 0 or q.ndim == 0 or p.shape[-1] != q.shape[-1]:
         raise StateSpaceError(
-            f"the last axes run over the same states; shapes {p.shape} and {q.shape} came: pad the shorter with zeros"
+            f"the last axes must run over the same states, got shapes {p.shape} and {q.shape}: "
+            "pad the shorter with zeros"
         )
-    return _number(0.5 * np.abs(p - q).sum(axis=-1))
+    return _number(law_distance(p, q))

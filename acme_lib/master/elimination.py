@@ -1,18 +1,7 @@
-r"""Elimination of states without a subtraction, in a band.
+"""Elimination of the states of a master equation, in a band: see `acme_lib.elimination`.
 
-Leaving a state out of a Markov chain and lengthening the jumps across it gives a Markov chain again: with the rates
-:math:`q_{ij}` from j to i among the states that are left, and :math:`s_k = \sum_{i} q_{ik}` (exits included),
-
-.. math:: q_{ij} \leftarrow q_{ij} + q_{ik}\,q_{kj} / s_k .
-
-All terms are positive, so that every number is right to a relative error of rounding, however far the rates lie apart
-[1]_ [2]_: weights of wells that hardly exchange, times that are longer than the age of the universe. A chain whose
-reactions lead at most `width` places up or down stays within that band.
-
-References
-----------
-.. [1] W. K. Grassmann, M. I. Taksar, D. P. Heyman, Oper. Res. 33, 1107 (1985). doi:10.1287/opre.33.5.1107
-.. [2] C. A. O'Cinneide, Numer. Math. 65, 109 (1993). doi:10.1007/BF01385743
+Weights of wells that hardly exchange and times that are longer than the age of the universe are right to all digits. A
+chain whose reactions lead at most `width` places up or down stays within that band.
 """
 
 from dataclasses import dataclass
@@ -24,12 +13,12 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
+from acme_lib.elimination import eliminate_places, solve_backward, solve_forward, substitute_stationary
 from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine
 from acme_lib.master.interrupt import in_background
 from acme_lib.progress import ProgressBar
 
 _SECONDS_A_CALL = 0.1  # between two looks at the keyboard
-_BIG, _SMALL = 2.0**600, 2.0**-600
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +44,27 @@ class Elimination:
         """Places that a reaction leads up or down at most."""
         return self.band.shape[1] // 2
 
+    @property
+    def _rates(self):
+        return self.band.ravel(), 2 * self.width, self.width, self.width, self.pivots
+
     def stationary(self):
         """Return the stationary law (no state has exits), shape (n,), in the order of the matrix."""
         p, units = np.empty(len(self.order)), np.zeros(len(self.order), dtype=np.int64)
-        _substitute_stationary(self.band, self.pivots, p, units)
+        substitute_stationary(*self._rates, p, units)
         p = np.ldexp(p, np.maximum(600 * (units - units.max()), -3000))
         return self._back(p / p.sum())
 
     def solve(self, b):
         """Return y with A y = -b for b of at least 0: the mean time spent in each state, started with weights b."""
         y = b[self.order].astype(float)
-        _solve_forward(self.band, self.pivots, y)
+        solve_forward(*self._rates, y)
         return self._back(y)
 
     def solve_transposed(self, c):
         """Return y with Aᵀ y = -c for c of at least 0: the mean of c, summed over time, from each state."""
         y = c[self.order].astype(float)
-        _solve_backward(self.band, self.pivots, y)
+        solve_backward(*self._rates, y)
         return self._back(y)
 
     def _back(self, y):
@@ -110,7 +103,7 @@ def eliminate(matrix, order, width, exits=None, *, step=None):
     last = n - 1
     while last >= 0:
         first = max(0, last - per_call + 1)
-        stuck = _eliminate(band, pivots, leaving, first, last)
+        stuck = eliminate_places(band.ravel(), 2 * width, width, width, pivots, leaving, first, last)
         if stuck > 0 or (stuck == 0 and exits is not None):
             return None
         if step is not None:
@@ -155,99 +148,6 @@ def _fill_band(starts, rows, data, place, width, band):
             i = place[rows[e]]
             if i != j:
                 band[i, j - i + width] += data[e]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _eliminate(band, pivots, exits, first, last):
-    """Eliminate the places `last` … `first`; return the place that has no way out, or -1."""
-    width = band.shape[1] // 2
-    for k in range(last, first - 1, -1):
-        low = max(0, k - width)
-        total = exits[k]
-        for i in range(low, k):
-            total += band[i, k - i + width]
-        pivots[k] = total
-        if not total > 0.0:
-            if k > 0:
-                return k
-            return 0
-        row = band[k, low - k + width : width]
-        for i in range(low, k):
-            share = band[i, k - i + width] / total
-            if share > 0.0:
-                band[i, k - i + width] = share
-                into = band[i, low - i + width : k - i + width]
-                for j in range(len(row)):
-                    into[j] += share * row[j]
-        share = exits[k] / total
-        if share > 0.0:
-            for j in range(len(row)):
-                exits[low + j] += share * row[j]
-    return -1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _substitute_stationary(band, pivots, p, units):
-    """Fill `p` from the first place on, in units of 2**600 to the power of `units`."""
-    width = band.shape[1] // 2
-    n = len(p)
-    p[0] = 1.0
-    unit = 0
-    window_top = 1.0  # the largest of the last `width` values, or above it
-    for k in range(1, n):
-        low = max(0, k - width)
-        total = 0.0
-        for j in range(low, k):
-            total += band[k, j - k + width] * p[j]
-        p[k] = total / pivots[k]
-        units[k] = unit
-        if k % max(width, 1) == 0 or p[k] > _BIG:
-            low = max(0, k - width + 1)
-            window_top = 0.0
-            for j in range(low, k + 1):
-                window_top = max(window_top, p[j])
-            factor = 1.0
-            if window_top > _BIG:
-                factor = _SMALL
-                unit += 1
-            elif window_top < _SMALL and window_top > 0.0:
-                factor = _BIG
-                unit -= 1
-            if factor != 1.0:
-                for j in range(low, k + 1):
-                    p[j] *= factor
-                    units[j] = unit
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solve_forward(band, pivots, y):
-    width = band.shape[1] // 2
-    n = len(y)
-    for k in range(n - 1, 0, -1):
-        if y[k] != 0.0:
-            for i in range(max(0, k - width), k):
-                y[i] += band[i, k - i + width] * y[k]
-    for k in range(n):
-        total = y[k]
-        for j in range(max(0, k - width), k):
-            total += band[k, j - k + width] * y[j]
-        y[k] = total / pivots[k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solve_backward(band, pivots, y):
-    width = band.shape[1] // 2
-    n = len(y)
-    for k in range(n - 1, -1, -1):
-        y[k] /= pivots[k]
-        if y[k] != 0.0:
-            for j in range(max(0, k - width), k):
-                y[j] += band[k, j - k + width] * y[k]
-    for k in range(n):
-        total = y[k]
-        for i in range(max(0, k - width), k):
-            total += band[i, k - i + width] * y[i]
-        y[k] = total
 
 
 class SparseFactors:

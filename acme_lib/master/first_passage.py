@@ -6,12 +6,13 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_times
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, product_cost
 from acme_lib.master.elimination import factor_chain
-from acme_lib.master.generator import refuse_time
 from acme_lib.master.state_space import StateSpace
-from acme_lib.master.transient import check_start, check_times
+from acme_lib.master.transient import check_start
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.progress import ProgressBar
 
@@ -35,8 +36,7 @@ class FirstPassageMoments:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.target, self.mean, self.variance):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     def from_start(self, p0):
         """Return mean and variance from a start (counts by name, or a probability vector)."""
@@ -76,8 +76,7 @@ class FirstPassageLaw:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.target, self.times, self.cdf, self.density, self.error_bound):
-            array.flags.writeable = False
+        freeze_fields(self)
 
 
 def find_first_passage_moments(generator, target, *, progress=None):
@@ -126,7 +125,7 @@ def find_first_passage_moments(generator, target, *, progress=None):
     >>> times.mean[:5], times.variance[:5]
     (array([2. , 1.5, 1. , 0.5, 0. ]), array([1.  , 0.75, 0.5 , 0.25, 0.  ]))
     """
-    refuse_time(generator, "find_first_passage_moments")
+    generator.refuse_time("find_first_passage_moments")
     _refuse_absorbing(generator, "the mean of a first-passage time")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
@@ -189,7 +188,7 @@ def find_splitting_probabilities(generator, target, other, *, progress=None):
     >>> find_splitting_probabilities(generator, "M == 4", "M == 0")
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    refuse_time(generator, "find_splitting_probabilities")
+    generator.refuse_time("find_splitting_probabilities")
     matrix, space = generator.matrix, generator.space
     goal, avoid = _target(space, target), _target(space, other)
     if np.any(goal & avoid):
@@ -254,9 +253,8 @@ def solve_first_passage(generator, target, p0, t, *, tolerance=1e-10, progress=N
     array([0.632121, 0.864665])
     """
     times = check_times(t)
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-10; {tolerance!r} came")
-    refuse_time(generator, "solve_first_passage")
+    check_number("tolerance", tolerance, above=0, below=1)
+    generator.refuse_time("solve_first_passage")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
     inside = np.flatnonzero(~goal)
@@ -325,7 +323,7 @@ def _gone(backward, lost, times, tolerance):
 def _target(space, target):
     goal = np.array(space.mask(target))
     if not goal.any():
-        raise StateSpaceError(f"no state of the {space} is in the target {target!r}; enlarge the space or mend it")
+        raise StateSpaceError(f"no state of the {space} is in the target {target!r}; enlarge the space or correct it")
     return goal
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_choice
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
@@ -46,6 +48,13 @@ class Generator:
     network: ReactionNetwork | None = None
     t: float | None = None
 
+    def refuse_time(self, what):
+        """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
+        if self.network is not None:
+            self.network.refuse_time(
+                f"and {what} takes rates as constant in time; solve_transient and solve_finite_state_projection take it"
+            )
+
 
 def build_generator(network, space, *, boundary, t=None):
     r"""Assemble the generator of the chemical master equation on a state space.
@@ -83,8 +92,7 @@ def build_generator(network, space, *, boundary, t=None):
     ----------
     .. [1] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
     """
-    if boundary not in BOUNDARIES:
-        raise ParameterError(f"boundary is 'absorbing' or 'reflecting'; {boundary!r} came")
+    check_choice("boundary", boundary, BOUNDARIES)
     if space.species != network.species:
         raise StateSpaceError(
             f"the state space has the species {', '.join(space.species)} and the network has "
@@ -121,7 +129,7 @@ def build_generator(network, space, *, boundary, t=None):
             n_below,
             boundary == "absorbing",
             0.0 if t is None else float(t),
-            network.rate_table.arrays,
+            network.rate_table,
             data,
             rows,
             starts,
@@ -134,18 +142,8 @@ def build_generator(network, space, *, boundary, t=None):
     n_entries = starts[-1]
     matrix = sparse.csc_array((data[:n_entries], rows[:n_entries], starts), shape=(n_states, n_states))
     matrix.has_canonical_format = True
-    matrix.data.flags.writeable = False
-    outflow.flags.writeable = False
+    freeze(matrix.data, outflow)
     return Generator(matrix, space, boundary, outflow, network, t if network.uses_time else None)
-
-
-def refuse_time(generator, what):
-    """Raise the error that `what` does not take rates that vary in time, rather than freeze them."""
-    if generator.network is not None and generator.network.uses_time:
-        raise ParameterError(
-            f"{what} needs rates that are constant in time, and a rate of this network depends on t; "
-            "solve_transient and solve_finite_state_projection take such rates"
-        )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

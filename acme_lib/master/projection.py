@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_times
+from acme_lib.errors import StateSpaceError
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.generator import build_generator
 from acme_lib.master.state_space import StateSpace
-from acme_lib.master.transient import check_times
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.master.varying_rates import TimeDependent
 from acme_lib.network.rates import propensities_of_states
@@ -53,8 +54,7 @@ class ProjectedDistribution:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        for array in (self.times, self.error_bound, self.n_states):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     def mean(self, name):
         """Return the mean count of a species, shape (n_times,)."""
@@ -131,8 +131,7 @@ def solve_finite_state_projection(network, x0, t, *, tolerance=1e-6, max_states=
     (array([ 9.5163, 99.9955]), True, True)
     """
     times = check_times(t)
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-6; {tolerance!r} came")
+    check_number("tolerance", tolerance, above=0, below=1)
     network.refuse_events("solve_finite_state_projection")
     last = float(times[-1]) or 1.0
     walk = _Walk(network, network.state(x0), last, tolerance, max_states)
@@ -229,7 +228,7 @@ class _Walk:
     def _propensities(self, states):
         """Return which reactions can happen: their propensities, and 1 for a rate in time whose molecules are there."""
         rates = np.empty((len(states), len(self.network.reactions)))
-        propensities_of_states(states, self.now, self.network.rate_table.arrays, rates)
+        propensities_of_states(states, self.now, self.network.rate_table, rates)
         if self.in_time.any():
             there = np.all(states[:, None, :] >= self.network.reactant_counts, axis=2)
             rates[:, self.in_time] = np.where(there[:, self.in_time], np.maximum(rates[:, self.in_time], 1.0), 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, splu
 
+from acme_lib.arrays import freeze
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.interrupt import in_background
 
@@ -127,5 +128,5 @@ def find_relaxation(law):
     rest = np.max(np.abs(inner @ vector - eigenvalue * vector)) / np.max(np.abs(eigenvalue * vector))
     turned = vector * np.exp(-1j * np.angle(vector[np.argmax(np.abs(vector))]))
     mode[members] = turned.real / np.abs(turned.real).sum()
-    mode.flags.writeable = False
+    freeze(mode)
     return Relaxation(-1 / eigenvalue.real, eigenvalue, mode, float(rest))

@@ -6,11 +6,12 @@ import numpy as np
 import sympy
 from scipy import sparse
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_times
 from acme_lib.errors import EquationError, ParameterError
-from acme_lib.master.generator import refuse_time
 from acme_lib.master.relaxation import Complement
 from acme_lib.master.state_space import StateSpace
-from acme_lib.master.transient import check_start, check_times
+from acme_lib.master.transient import check_start
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.network.expression import suggest
 from acme_lib.network.symbolic import numeric, propensity_expressions, symbol
@@ -42,8 +43,7 @@ class Sensitivity:
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        self.p.flags.writeable = False
-        self.dp.flags.writeable = False
+        freeze_fields(self)
 
     def expectation(self, expression):
         """Return the derivative of the mean of an expression of counts, such as ``"M*P"`` (for one with unit mass)."""
@@ -232,9 +232,8 @@ def find_transient_sensitivity(generator, p0, t, parameter, *, tolerance=1e-8, p
     array([0.393469, 0.632121])
     """
     times = check_times(t)
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-8; {tolerance!r} came")
-    refuse_time(generator, "find_transient_sensitivity")
+    check_number("tolerance", tolerance, above=0, below=1)
+    generator.refuse_time("find_transient_sensitivity")
     p = check_start(generator.space, p0)
     n = len(p)
     derivative, _ = differentiate_generator(generator, parameter)

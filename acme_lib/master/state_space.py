@@ -7,7 +7,9 @@ from functools import cached_property
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError, StateSpaceError
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_whole, expected, shorten
+from acme_lib.errors import StateSpaceError
 from acme_lib.network.expression import MAX_STACK, Expression, suggest
 from acme_lib.network.rates import propensity
 
@@ -61,9 +63,7 @@ class StateSpace:
                 f"the box around the states has {volume:.3g} states, more than 64-bit numbers can count"
             )
         if self.keys is not None:
-            keys = np.ascontiguousarray(self.keys, dtype=np.int64)
-            keys.flags.writeable = False
-            object.__setattr__(self, "keys", keys)
+            object.__setattr__(self, "keys", freeze(np.ascontiguousarray(self.keys, dtype=np.int64)))
 
     def __eq__(self, other):
         """Spaces are equal if they hold the same states of the same species in the same order."""
@@ -89,9 +89,7 @@ class StateSpace:
             states = np.indices(self.shape, dtype=np.int64).reshape(len(self.shape), -1).T
         else:
             states = np.stack(np.unravel_index(self.keys, self.shape), axis=1)
-        states = np.ascontiguousarray(states, dtype=np.int64)
-        states.flags.writeable = False
-        return states
+        return freeze(np.ascontiguousarray(states, dtype=np.int64))
 
     @property
     def strides(self):
@@ -127,7 +125,7 @@ class StateSpace:
         if missing:
             usage = ", ".join(f"{name}={largest.get(name, '…')}" for name in network.species)
             raise StateSpaceError(
-                f"a box needs the largest count of every species, and {', '.join(missing)} came without: "
+                f"a box needs the largest count of every species, and {', '.join(missing)} has none: "
                 f"StateSpace.box(network, {usage})"
             )
         return cls(network.species, tuple(int(largest[name]) + 1 for name in network.species))
@@ -171,8 +169,7 @@ class StateSpace:
         starts = np.array([network.state(x) for x in x0] if several else [network.state(x0)])
         for name, count in largest.items():
             _check_largest(network, name, count)
-        if isinstance(max_states, bool) or not isinstance(max_states, int | np.integer) or max_states < 1:
-            raise ParameterError(f"max_states is a whole number of at least 1; {max_states!r} came")
+        max_states = check_whole("max_states", max_states, 1)
         limits, free = _count_limits(network, starts, largest)
         for x in starts:
             if np.any(x > limits):
@@ -180,7 +177,7 @@ class StateSpace:
                 raise StateSpaceError(
                     f"the start has {network.species[i]}={x[i]}, more than the largest count {limits[i]}; raise it"
                 )
-        keys, radix = _search(network, starts, limits, free, int(max_states))
+        keys, radix = _search(network, starts, limits, free, max_states)
         return cls._of_table(network.species, np.stack(np.unravel_index(keys, radix), axis=1))
 
     @classmethod
@@ -195,10 +192,8 @@ class StateSpace:
         table = np.asarray(states)
         whole = table.ndim == 2 and table.dtype.kind in "iu" and table.shape[1] == len(network.species)
         if not whole or not len(table) or table.min() < 0:
-            raise StateSpaceError(
-                f"states are whole, non-negative counts of shape (n, {len(network.species)}) for "
-                f"{', '.join(network.species)}; {states!r} came"
-            )
+            what = f"whole, non-negative counts of shape (n, {len(network.species)}) for {', '.join(network.species)}"
+            raise expected("states", what, states, error=StateSpaceError)
         return cls._of_table(network.species, table)
 
     @classmethod
@@ -263,8 +258,8 @@ class StateSpace:
         table = np.asarray(counts)
         if table.ndim not in (1, 2) or table.shape[-1] != len(self.species) or table.dtype.kind not in "iuf":
             raise StateSpaceError(
-                f"a state has {len(self.species)} counts ({', '.join(self.species)}); "
-                f"numbers of shape (n, {len(self.species)}) are many states; {counts!r} came"
+                f"a state has {len(self.species)} counts ({', '.join(self.species)}), and many states are numbers of "
+                f"shape (n, {len(self.species)}); got {shorten(counts)}"
             )
         rows = np.atleast_2d(table)
         indices = self.locate(rows)
@@ -272,10 +267,10 @@ class StateSpace:
         if len(outside):
             state = ", ".join(f"{name}={n:g}" for name, n in zip(self.species, rows[outside[0]], strict=True))
             if self.keys is None:
-                mend = f"is not in the box {self}; enlarge the box or correct the state"
+                fix = f"is not in the box {self}; enlarge the box or correct the state"
             else:
-                mend = f"is not one of the {self}; add it, or correct the state"
-            raise StateSpaceError(f"the state {state} {mend}")
+                fix = f"is not one of the {self}; add it, or correct the state"
+            raise StateSpaceError(f"the state {state} {fix}")
         return int(indices[0]) if table.ndim == 1 else indices
 
     def locate(self, states):
@@ -311,10 +306,8 @@ class StateSpace:
             return self.evaluate(condition, "condition") != 0
         mask = np.asarray(condition)
         if mask.dtype != bool or mask.shape != (len(self),):
-            raise StateSpaceError(
-                f"a target is a condition such as '{self.species[0]} > 3', or an array of {len(self)} truth values; "
-                f"{condition!r} came"
-            )
+            what = f"a condition such as '{self.species[0]} > 3', or an array of {len(self)} truth values"
+            raise expected("a target", what, condition, error=StateSpaceError)
         return mask
 
     def evaluate(self, text, what="expression"):
@@ -343,7 +336,7 @@ class StateSpace:
         ndarray, shape (n_states,)
         """
         if counts is not None and by_name:
-            raise StateSpaceError(f"a state came both at once and by name ({', '.join(by_name)}); keep one")
+            raise StateSpaceError(f"a state was given both at once and by name ({', '.join(by_name)}); keep one")
         p = np.zeros(len(self))
         p[self.index(by_name if counts is None else counts)] = 1.0
         return p
@@ -372,8 +365,7 @@ def _check_largest(network, name, count):
             f"{name!r} is not a species of the network{suggest(name, network.species)}; "
             f"it has {', '.join(network.species)}"
         )
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
-        raise StateSpaceError(f"the largest count of {name} is a whole number of at least 0; {count!r} came")
+    check_whole(f"the largest count of {name}", count, error=StateSpaceError)
 
 
 def _count_limits(network, starts, largest):
@@ -398,7 +390,7 @@ def _count_limits(network, starts, largest):
 def _search(network, starts, limits, free, max_states):
     """Return the keys of the states reached, unsorted, and the shape that they are positions in."""
     radix = tuple(int(n) + 1 for n in limits)
-    table = network.rate_table.arrays
+    table = network.rate_table
     in_time = np.array([reaction.rate.uses_time for reaction in network.reactions])
     strides = np.cumprod([1, *radix[:0:-1]], dtype=np.int64)[::-1]
     found = np.unique(starts @ strides)
@@ -422,13 +414,13 @@ def _search(network, starts, limits, free, max_states):
         if status == SHORTAGE:
             raise network.shortage_error(reaction, state)
         unbounded = [name for name, is_free in zip(network.species, free, strict=True) if is_free]
-        mend = (
+        fix = (
             f"nothing bounds {', '.join(unbounded)}: give a largest count, as in "
             f"StateSpace.reachable(network, x0, {unbounded[0]}=100)"
             if unbounded
             else "lower the largest counts, or raise max_states"
         )
-        raise StateSpaceError(f"more than {max_states} states can be reached; {mend}")
+        raise StateSpaceError(f"more than {max_states} states can be reached; {fix}")
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

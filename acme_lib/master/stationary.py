@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
+from acme_lib.checks import check_choice, check_number
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
@@ -134,8 +135,7 @@ def solve_stationary(system, *, x0=None, method="auto", tolerance=1e-10, progres
     >>> str(law.space), law.leaked < 1e-8
     ('M=0..37', True)
     """
-    if method not in ("auto", *METHODS):
-        raise ParameterError(f"method is 'auto', {', '.join(map(repr, METHODS))}; {method!r} came")
+    check_choice("method", method, ("auto", *METHODS))
     if isinstance(system, ReactionNetwork):
         return _on_states_found(system, x0, method, tolerance, progress)
     generator = system
@@ -210,14 +210,14 @@ def closed_class(matrix, space, x0=None):
             state = space.states[np.flatnonzero(label == which)[-1]]
             examples.append("(" + ", ".join(f"{s}={n}" for s, n in zip(space.species, state, strict=True)) + ")")
         more = " and others" if len(classes) > len(examples) else ""
-        mend = (
+        fix = (
             "the process started in x0 may end in any of them: solve in time instead, with solve_transient"
             if x0 is not None
             else "something is conserved, or the process can be caught; give the start: solve_stationary(…, x0={…})"
         )
         raise StateSpaceError(
             f"the stationary law is not unique: the box falls into {len(classes)} closed classes of states, with "
-            f"{', '.join(examples)}{more} in different ones; {mend}"
+            f"{', '.join(examples)}{more} in different ones; {fix}"
         )
     return np.flatnonzero(label == classes[0])
 
@@ -321,8 +321,7 @@ def _by_iteration(matrix, progress):
 
 def _on_states_found(network, x0, method, tolerance, progress):
     """Solve on larger and larger counts until almost nothing lies at the largest ones, then on no more than needed."""
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-10; {tolerance!r} came")
+    check_number("tolerance", tolerance, above=0, below=1)
     start = network.state({} if x0 is None else x0)
     bounded = np.zeros(len(network.species), dtype=bool)
     for law in network.conservation_laws:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.checks import check_choice, check_number, check_times
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
@@ -120,10 +121,8 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10, method="auto", progres
     array([3.934693, 6.321206])
     """
     times = check_times(t)
-    if not 0.0 < tolerance < 1.0:
-        raise ParameterError(f"the tolerance is a number between 0 and 1, such as 1e-10; {tolerance!r} came")
-    if method not in ("auto", *METHODS):
-        raise ParameterError(f"method is 'auto', {', '.join(map(repr, METHODS))}; {method!r} came")
+    check_number("tolerance", tolerance, above=0, below=1)
+    check_choice("method", method, ("auto", *METHODS))
     space = generator.space
     v = check_start(space, p0)
     in_time = generator.network is not None and generator.network.uses_time
@@ -185,16 +184,6 @@ def _prepare(generator, times, tolerance, method, in_time, span):
     announce(product_cost("uniformisation", n, entries, products / 2, 6 + len(times)), n)
     operator = Operator.of(generator.matrix, generator.outflow, generator.space.shape)
     return method, what, lambda p, a, b, share, step: propagate(operator, p, b - a, share, step)
-
-
-def check_times(t):
-    """Return times as an array; they are finite, increase and start at 0 or later."""
-    times = np.atleast_1d(np.array(t, dtype=float))
-    if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)):
-        raise ParameterError(f"t is a finite number, or a sequence of them; {t!r} came")
-    if times[0] < 0 or np.any(np.diff(times) <= 0):
-        raise ParameterError(f"times increase and start at 0 or later; {t!r} came")
-    return times
 
 
 def check_start(space, p0):

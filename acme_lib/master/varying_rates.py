@@ -38,7 +38,7 @@ class TimeDependent:
     def __init__(self, generator, last, tolerance):
         self.network, self.space, self.boundary = generator.network, generator.space, generator.boundary
         self.last, self.tolerance = last, tolerance
-        self.switches = find_switches(self.network, 0.0, last)
+        self.switches = find_rate_jumps(self.network, 0.0, last)
         self.length = last / 16
         self.error = 0.0
 
@@ -91,7 +91,7 @@ def _mean(one, two, a, b):
     return sparse.csc_array(off - sparse.diags_array(leaving, format="csc")), outflow
 
 
-def find_switches(network, start, stop):
+def find_rate_jumps(network, start, stop):
     """Find the times at which a comparison of the time in a rate may change, such as 5 in ``k*(t > 5)``.
 
     Parameters

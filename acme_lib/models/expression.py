@@ -1,6 +1,6 @@
 """Expression without regulation: birth and death, mRNA and protein, dimers."""
 
-from acme_lib.network import ReactionNetwork
+from acme_lib.models.build import build_model
 
 
 def birth_death(k=10.0, g=1.0):
@@ -31,7 +31,7 @@ def birth_death(k=10.0, g=1.0):
     ----------
     .. [1] D. T. Gillespie, J. Phys. Chem. 81, 2340 (1977). doi:10.1021/j100540a008
     """
-    return ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
+    return build_model("0 -> M : k\nM -> 0 : g", k=k, g=g)
 
 
 def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
@@ -69,7 +69,7 @@ def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
     .. [2] V. Shahrezaei, P. S. Swain, PNAS 105, 17256 (2008). doi:10.1073/pnas.0803850105
     """
     text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
-    return ReactionNetwork.parse(text, k_m=k_m, k_p=k_p, g_m=g_m, g_p=g_p)
+    return build_model(text, k_m=k_m, k_p=k_p, g_m=g_m, g_p=g_p)
 
 
 def dimerisation(k=20.0, g=1.0, c=0.1, d=1.0, g_d=0.5):
@@ -111,4 +111,4 @@ def dimerisation(k=20.0, g=1.0, c=0.1, d=1.0, g_d=0.5):
     .. [1] D. T. Gillespie, J. Phys. Chem. 81, 2340 (1977). doi:10.1021/j100540a008
     """
     text = "0 -> P : k\nP -> 0 : g\n2 P <-> D : c, d\nD -> 0 : g_d"
-    return ReactionNetwork.parse(text, k=k, g=g, c=c, d=d, g_d=g_d)
+    return build_model(text, k=k, g=g, c=c, d=d, g_d=g_d)

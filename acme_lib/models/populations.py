@@ -1,6 +1,6 @@
 """Populations: growth with a limit, infection, and a chemical system with two stable states."""
 
-from acme_lib.network import ReactionNetwork
+from acme_lib.models.build import build_model
 
 
 def logistic(b=2.0, d=1.0, K=50.0):  # noqa: N803 (the capacity of the field)
@@ -34,7 +34,7 @@ def logistic(b=2.0, d=1.0, K=50.0):  # noqa: N803 (the capacity of the field)
     .. [1] I. Nasell, J. Theor. Biol. 211, 11 (2001). doi:10.1006/jtbi.2001.2328
     """
     text = "c = 2*(b - d)/K\nX -> 2 X : b\nX -> 0 : d\n2 X -> X : c"
-    return ReactionNetwork.parse(text, b=b, d=d, K=K)
+    return build_model(text, positive=("K",), b=b, d=d, K=K)
 
 
 def sis(beta=2.0, g=1.0, N=100):  # noqa: N803 (the population of the field)
@@ -67,7 +67,7 @@ def sis(beta=2.0, g=1.0, N=100):  # noqa: N803 (the population of the field)
     ----------
     .. [1] G. H. Weiss, M. Dishon, Math. Biosci. 11, 261 (1971). doi:10.1016/0025-5564(71)90087-3
     """
-    return ReactionNetwork.parse("0 => I : beta*I*(N - I)/N\nI -> 0 : g", beta=beta, g=g, N=N)
+    return build_model("0 => I : beta*I*(N - I)/N\nI -> 0 : g", whole=("N",), beta=beta, g=g, N=N)
 
 
 def schlogl(k_1=0.03, k_2=1e-4, k_3=200.0, k_4=3.5):
@@ -102,4 +102,4 @@ def schlogl(k_1=0.03, k_2=1e-4, k_3=200.0, k_4=3.5):
     .. [2] M. Vellela, H. Qian, J. R. Soc. Interface 6, 925 (2009). doi:10.1098/rsif.2008.0476
     """
     text = "2 X -> 3 X : k_1\n3 X -> 2 X : k_2\n0 -> X : k_3\nX -> 0 : k_4"
-    return ReactionNetwork.parse(text, k_1=k_1, k_2=k_2, k_3=k_3, k_4=k_4)
+    return build_model(text, k_1=k_1, k_2=k_2, k_3=k_3, k_4=k_4)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
-from acme_lib.network import ReactionNetwork
+from acme_lib.models.build import build_model
 
 
 def telegraph(k_on=0.5, k_off=2.0, s=20.0, g=1.0):
@@ -41,7 +42,7 @@ def telegraph(k_on=0.5, k_off=2.0, s=20.0, g=1.0):
     .. [1] J. Peccoud, B. Ycart, Theor. Popul. Biol. 48, 222 (1995). doi:10.1006/tpbi.1995.1027
     """
     text = "OFF <-> ON : k_on, k_off\nON -> ON + M : s\nM -> 0 : g"
-    return ReactionNetwork.parse(text, k_on=k_on, k_off=k_off, s=s, g=g)
+    return build_model(text, k_on=k_on, k_off=k_off, s=s, g=g)
 
 
 def refractory(k_off=8.0, k_r=4.0, k_on=4.0, s=40.0, g=1.0):
@@ -79,7 +80,7 @@ def refractory(k_off=8.0, k_r=4.0, k_on=4.0, s=40.0, g=1.0):
     .. [1] D. M. Suter et al., Science 332, 472 (2011). doi:10.1126/science.1198817
     """
     text = "ON -> R : k_off\nR -> OFF : k_r\nOFF -> ON : k_on\nON -> ON + M : s\nM -> 0 : g"
-    return ReactionNetwork.parse(text, k_off=k_off, k_r=k_r, k_on=k_on, s=s, g=g)
+    return build_model(text, k_off=k_off, k_r=k_r, k_on=k_on, s=s, g=g)
 
 
 def promoter(rates, s, g=1.0):
@@ -126,7 +127,7 @@ def promoter(rates, s, g=1.0):
     states = tuple(dict.fromkeys(state for pair in rates for state in pair))
     if not isinstance(s, Mapping):
         if np.shape(s) != (len(states),):
-            raise ParameterError(f"s is one number for each of the {len(states)} states; shape {np.shape(s)} came")
+            raise expected("s", f"one number for each of the {len(states)} states", s)
         s = dict(zip(states, s, strict=True))
     for state in s:
         if state not in states:
@@ -137,13 +138,13 @@ def promoter(rates, s, g=1.0):
         raise ParameterError("a promoter needs a switch and a state that transcribes, with rates that are not zero")
     lines = [f"{a} -> {b} : k_{a}_{b}" for a, b in switches] + [f"{a} -> {a} + M : s_{a}" for a in making]
     values = {f"k_{a}_{b}": rate for (a, b), rate in switches.items()} | {f"s_{a}": r for a, r in making.items()}
-    return ReactionNetwork.parse("\n".join([*lines, "M -> 0 : g"]), **values, g=g)
+    return build_model("\n".join([*lines, "M -> 0 : g"]), **values, g=g)
 
 
 def _rates_of_matrix(matrix):
     matrix = np.asarray(matrix, dtype=float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
-        raise ParameterError(f"rates is a square matrix over two states or more; shape {matrix.shape} came")
+        raise expected("rates", "a square matrix over two states or more", matrix)
     n = len(matrix)
     # In the order of first appearance the states are G0, G1, … also where some rates are zero.
     return {(f"G{i}", f"G{k}"): matrix[i, k] for i in range(n) for k in range(n) if i != k}

@@ -2,8 +2,8 @@
 
 import math
 
-from acme_lib.errors import ParameterError
-from acme_lib.network import ReactionNetwork
+from acme_lib.checks import check_number
+from acme_lib.models.build import build_model
 
 
 def autoregulation(r0=2.0, r1=10.0, n=4, K=200.0, B=40.0, g=10.0, g0=1.0):  # noqa: N803 (the names of the source)
@@ -46,7 +46,7 @@ def autoregulation(r0=2.0, r1=10.0, n=4, K=200.0, B=40.0, g=10.0, g0=1.0):  # no
        doi:10.1371/journal.pcbi.1009214
     """
     text = "0 => M : r0 + hill(P, r1, K, n)\nM -> M + P : g*B\nM -> 0 : g\nP -> 0 : g0"
-    return ReactionNetwork.parse(text, r0=r0, r1=r1, n=n, K=K, B=B, g=g, g0=g0)
+    return build_model(text, positive=("K",), r0=r0, r1=r1, n=n, K=K, B=B, g=g, g0=g0)
 
 
 def bursty_autoregulation(r0=2.0, r1=10.0, n=4, K=20.0, B=4.0, g0=1.0, left_out=1e-12):  # noqa: N803 (see above)
@@ -95,15 +95,13 @@ def bursty_autoregulation(r0=2.0, r1=10.0, n=4, K=20.0, B=4.0, g0=1.0, left_out=
     .. [2] D. Lunz, G. Batt, J. Ruess, J. F. Bonnans, PLOS Comput. Biol. 17, e1009214 (2021).
        doi:10.1371/journal.pcbi.1009214
     """
-    if not 0 < B < math.inf:
-        raise ParameterError(f"B is a positive number, the mean size of a burst; {B!r} came")
-    if not 0 < left_out < 1:
-        raise ParameterError(f"left_out is a probability between 0 and 1; {left_out!r} came")
+    check_number("B", B, above=0)
+    check_number("left_out", left_out, above=0, below=1)
     # The least with q^(largest + 1) <= left_out.
     largest = max(1, math.ceil(math.log(left_out) / -math.log1p(1 / B)) - 1)
     sizes = range(1, largest + 1)
     lines = ["q = B/(1 + B)", *(f"0 => {b} P : (r0 + hill(P, r1, K, n))*(1 - q)*q**{b}" for b in sizes), "P -> 0 : g0"]
-    return ReactionNetwork.parse("\n".join(lines), r0=r0, r1=r1, n=n, K=K, B=B, g0=g0)
+    return build_model("\n".join(lines), positive=("K",), r0=r0, r1=r1, n=n, K=K, B=B, g0=g0)
 
 
 def toggle_switch(a_u=20.0, a_v=20.0, K=5.0, n=2, g=1.0):  # noqa: N803 (see above)
@@ -139,4 +137,4 @@ def toggle_switch(a_u=20.0, a_v=20.0, K=5.0, n=2, g=1.0):  # noqa: N803 (see abo
     .. [1] T. S. Gardner, C. R. Cantor, J. J. Collins, Nature 403, 339 (2000). doi:10.1038/35002131
     """
     text = "0 => U : hillr(V, a_u, K, n)\n0 => V : hillr(U, a_v, K, n)\nU -> 0 : g\nV -> 0 : g"
-    return ReactionNetwork.parse(text, a_u=a_u, a_v=a_v, K=K, n=n, g=g)
+    return build_model(text, positive=("K",), a_u=a_u, a_v=a_v, K=K, n=n, g=g)

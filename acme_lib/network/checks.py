@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 
+from acme_lib.checks import expected
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
 from acme_lib.network.expression import FUNCTIONS, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.text import located
@@ -20,7 +21,7 @@ def check_functions(functions, species, lines, definitions, events):
         if name in FUNCTIONS or not is_name(name):
             raise ParameterError(f"{name!r} cannot name a function: it is {why_no_name(name)}; rename yours")
         if name in species:
-            raise ParameterError(f"{name} is a species and came as a function too; rename one")
+            raise ParameterError(f"{name} is a species and was given as a function too; rename one")
         if name not in called:
             raise ParameterError(f"the function {name} is called in no rate; call it as in '0 => M : {name}(M)'")
         try:
@@ -37,15 +38,15 @@ def check_given(given, species, definitions):
         name = normal_name(name)
         if name in species:
             raise ParameterError(
-                f"{name} is a species and came as a parameter too; rename one, or give a start count in x0"
+                f"{name} is a species and was given as a parameter too; rename one, or give a start count in x0"
             )
         if not is_name(name):
             raise ParameterError(f"{name!r} cannot name a parameter: it is {why_no_name(name)}")
         if name in defined:
-            raise ParameterError(f"{name} is defined in the text and came as a parameter too; keep one of the two")
+            raise ParameterError(f"{name} is defined in the text and was given as a parameter too; keep one of the two")
         values[name] = _finite(value)
         if values[name] is None:
-            raise ParameterError(f"the parameter {name} is a finite number; {value!r} came")
+            raise expected(f"the parameter {name}", "a finite number", value)
     return values
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import MappingProxyType
 
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 from acme_lib.network.expression import Expression, is_name, suggest
 from acme_lib.network.reaction_network import ReactionNetwork
@@ -55,7 +56,7 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
             raise ParameterError(f"the shared species {name!r} is not in the network{near}; it has {known}")
     names = tuple(names)
     if len(names) != 2 or names[0] == names[1]:
-        raise ParameterError(f"names are two different endings, such as ('X', 'Y'); {names!r} came")
+        raise expected("names", "two different endings, such as ('X', 'Y')", names)
     own = [name for name in network.species if name not in shared]
     renamings = [{name: f"{name}_{ending}" for name in own} for ending in names]
     taken = {*shared, *network.parameters, *network.observables}

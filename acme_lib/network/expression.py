@@ -140,9 +140,7 @@ class Expression:
         """
         source, functions = text.strip(), functions or {}
         if not source:
-            raise NetworkSyntaxError(
-                "an expression is expected and none came; write for example 'M -> 0 : k' or 'K = 2*k'"
-            )
+            raise NetworkSyntaxError("an expression is missing; write for example 'M -> 0 : k' or 'K = 2*k'")
         try:
             tree = _allow(ast.parse(source.replace("^", "**"), mode="eval").body, functions)
         except NetworkSyntaxError:

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from acme_lib.errors import EquationError
 from acme_lib.network.rate_equations import RateEquations, phi_names
 from acme_lib.network.symbolic import (
     TIME,
@@ -16,37 +13,6 @@ from acme_lib.network.symbolic import (
     numeric,
     values_of,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class LinearNoiseSolution:
-    """Gaussian fluctuations around a stable steady state.
-
-    Attributes
-    ----------
-    species : tuple of str
-    mean : ndarray, shape (species,)
-        The steady state of the rate equations.
-    covariance : ndarray, shape (species, species)
-    eigenvalues : ndarray of complex
-        Of the Jacobian, without the conserved directions; their real parts are negative, the largest first.
-    """
-
-    species: tuple[str, ...]
-    mean: np.ndarray
-    covariance: np.ndarray
-    eigenvalues: np.ndarray
-
-    def __post_init__(self):
-        """Make the arrays read-only."""
-        for array in (self.mean, self.covariance, self.eigenvalues):
-            array.flags.writeable = False
-
-    @property
-    def fano(self):
-        """Variance over mean of each species, shape (species,); NaN where the mean is zero."""
-        positive = self.mean > 0
-        return np.where(positive, np.diag(self.covariance) / np.where(positive, self.mean, 1.0), np.nan)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +36,8 @@ class LinearNoise(Equations):
     .. [1] N. G. van Kampen, Can. J. Phys. 39, 551 (1961). doi:10.1139/p61-056
     .. [2] J. Elf, M. Ehrenberg, Genome Res. 13, 2475 (2003). doi:10.1101/gr.1196503
     """
+
+    SOLVED_BY = {"solve": "acme.solve_stationary_linear_noise(network, x0)"}
 
     network: object
     rates: RateEquations
@@ -105,43 +73,6 @@ class LinearNoise(Equations):
         """Return J and D at one state `x`, each of shape (species, species)."""
         n = len(self.network.species)
         return tuple(self._numeric(x, t, values_of(self.network, parameters)).reshape(2, n, n))
-
-    def solve(self, start=None, **parameters):
-        """Solve for the covariance at the steady state that the rate equations reach from `start`.
-
-        Parameters
-        ----------
-        start : mapping or array_like, shape (species,), optional
-            See `RateEquations.fixed_point`. Fluctuations keep the conserved sums.
-        **parameters : float
-
-        Returns
-        -------
-        LinearNoiseSolution
-
-        Raises
-        ------
-        EquationError
-            If there is no steady state, or it is not stable.
-        """
-        from scipy.linalg import null_space, solve_continuous_lyapunov
-
-        mean = self.rates.fixed_point(start, **parameters)
-        j, d = self.evaluate(mean, **parameters)
-        # Fluctuations live in the span of the reactions' changes; across it J is singular.
-        laws = self.network.conservation_laws
-        basis = null_space(laws) if len(laws) else np.eye(len(mean))
-        j, d = basis.T @ j @ basis, basis.T @ d @ basis
-        eigenvalues = np.linalg.eigvals(j)
-        eigenvalues = eigenvalues[np.argsort(-eigenvalues.real)]
-        if not eigenvalues[0].real < 0:
-            at = ", ".join(f"{name}={x:g}" for name, x in zip(self.network.species, mean, strict=True))
-            raise EquationError(
-                f"the steady state {at} is not stable (an eigenvalue of the Jacobian is {eigenvalues[0]:.3g}): "
-                "fluctuations around it grow; start elsewhere"
-            )
-        covariance = basis @ solve_continuous_lyapunov(j, -d) @ basis.T
-        return LinearNoiseSolution(self.network.species, mean, (covariance + covariance.T) / 2, eigenvalues)
 
     def _printer(self, latex):
         return Printer(latex, [*self.rates.variables, TIME], phi_names(self.rates))

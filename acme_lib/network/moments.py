@@ -4,11 +4,10 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import sympy
 
-from acme_lib.errors import EquationError, ParameterError
-from acme_lib.network.rate_equations import refuse_time, start_state
+from acme_lib.checks import check_whole
+from acme_lib.errors import EquationError
 from acme_lib.network.symbolic import (
     TIME,
     Equations,
@@ -46,6 +45,12 @@ class MomentEquations(Equations):
     .. [1] C. S. Gillespie, IET Syst. Biol. 3, 52 (2009). doi:10.1049/iet-syb:20070031
     """
 
+    SOLVED_BY = {
+        "stationary": "acme.solve_stationary_moments(network, x0, order)",
+        "start": "acme.solve_moments(network, x0, t, order)",
+        "mean_and_covariance": "acme.solve_moments(network, x0, t, order)",
+    }
+
     network: object
     order: int
     moments: tuple[tuple[int, ...], ...]
@@ -55,8 +60,7 @@ class MomentEquations(Equations):
     @classmethod
     def of(cls, network, order):
         """Derive the moment equations of a network."""
-        if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
-            raise ParameterError(f"order is a whole number of at least 1; {order!r} came")
+        order = check_whole("order", order, 1)
         species = [symbol(name) for name in network.species]
         propensities = [
             _polynomial(a, species, reaction)
@@ -73,7 +77,7 @@ class MomentEquations(Equations):
             found = {exponents: sympy.factor_terms(c) for exponents, c in total.as_dict().items() if c != 0}
             rates.append(dict(sorted(found.items(), key=lambda item: _rank(item[0]))))
         higher = {exponents for rate in rates for exponents in rate if sum(exponents) > order}
-        return cls(network, int(order), moments, tuple(rates), tuple(sorted(higher, key=_rank)))
+        return cls(network, order, moments, tuple(rates), tuple(sorted(higher, key=_rank)))
 
     @property
     def closed(self):
@@ -115,85 +119,6 @@ class MomentEquations(Equations):
         self._demand_closed()
         values = values_of(self.network, parameters)
         return lambda t, moments: self._numeric(moments, t, values)
-
-    def start(self, counts=None, /, **by_name):
-        """Return the moments of a state that is known with certainty, shape (moment,)."""
-        x = self.network.state(counts, **by_name).astype(float)
-        return np.prod(x ** np.array(self.moments), axis=1)
-
-    def stationary(self, start=None, **parameters):
-        """Solve for the stationary moments.
-
-        Parameters
-        ----------
-        start : mapping or array_like, shape (species,), optional
-            A state with the right conserved sums; needed where there are any.
-        **parameters : float
-
-        Returns
-        -------
-        ndarray, shape (moment,)
-
-        Raises
-        ------
-        EquationError
-            If the equations are not closed, depend on time, or do not determine the moments.
-        """
-        self._demand_closed()
-        refuse_time(self.network)
-        x0 = start_state(self.network, start)
-        f = self.function(**parameters)
-        n = len(self.moments)
-        constant = f(0.0, np.zeros(n))
-        # The equations are linear: their columns follow from unit vectors.
-        matrix = np.stack([f(0.0, unit) - constant for unit in np.eye(n)], axis=1)
-        more, right = self._conserved(x0)
-        matrix, right = np.vstack([matrix, more]), np.concatenate([-constant, right])
-        scale = np.abs(matrix).max(axis=0)
-        scale[scale == 0] = 1.0
-        solution, _, rank, _ = np.linalg.lstsq(matrix / scale, right)
-        solution = solution / scale
-        residual = np.abs(matrix @ solution - right)
-        if rank < n or np.any(residual > 1e-7 * (np.abs(matrix) @ np.abs(solution) + np.abs(right))):
-            raise EquationError("these equations do not determine stationary moments; integrate them in time instead")
-        return solution
-
-    def _conserved(self, x0):
-        """Return the rows that conserved sums add: <(v·x) x^β> = (v·x0) <x^β>."""
-        place = {exponents: i for i, exponents in enumerate(self.moments)}
-        rows, right = [np.zeros((0, len(place)))], []
-        for law in self.network.conservation_laws:
-            for beta in [(0,) * len(law), *_exponents(len(law), self.order - 1)]:
-                row = np.zeros(len(place))
-                for i in np.flatnonzero(law):
-                    row[place[tuple(e + (k == i) for k, e in enumerate(beta))]] += law[i]
-                if any(beta):
-                    row[place[beta]] -= law @ x0
-                rows.append(row[None])
-                right.append(0.0 if any(beta) else law @ x0)
-        return np.vstack(rows), np.array(right)
-
-    def mean_and_covariance(self, moments):
-        """Turn raw moments into mean and covariance.
-
-        Parameters
-        ----------
-        moments : array_like, shape (moment, …)
-            Such as `stationary` or the ``y`` of ``solve_ivp`` gives; the order is at least 2.
-
-        Returns
-        -------
-        mean : ndarray, shape (species, …)
-        covariance : ndarray, shape (species, species, …)
-        """
-        if self.order < 2:
-            raise EquationError("a covariance needs moments of order 2: moment_equations(2)")
-        moments = np.asarray(moments, dtype=float)
-        place = {exponents: i for i, exponents in enumerate(self.moments)}
-        unit = np.eye(len(self.network.species), dtype=int)
-        mean = np.stack([moments[place[tuple(row)]] for row in unit.tolist()])
-        second = np.stack([[moments[place[tuple(e)]] for e in (row + unit).tolist()] for row in unit])
-        return mean, second - mean[:, None] * mean[None, :]
 
     def _demand_closed(self):
         if not self.closed:

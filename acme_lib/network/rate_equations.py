@@ -1,4 +1,4 @@
-"""The rate equations of a network and their steady states."""
+"""The rate equations of a network."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +21,6 @@ from acme_lib.network.symbolic import (
 )
 from acme_lib.network.text import located
 
-_MOST_DOUBLINGS = 60  # of the time span, on the way to a steady state
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RateEquations(Equations):
@@ -39,6 +37,8 @@ class RateEquations(Equations):
     fluxes : tuple of sympy.Expr
         The propensities of the reactions at φ.
     """
+
+    SOLVED_BY = {"fixed_point": "acme.find_fixed_points(network, x0)"}
 
     network: object
     convention: str
@@ -109,57 +109,6 @@ class RateEquations(Equations):
         values = numeric(self.network, self.variables, self.fluxes)(x, t, values_of(self.network, parameters))
         return np.moveaxis(values, 0, -1)
 
-    def fixed_point(self, start=None, **parameters):
-        """Find the steady state that the rate equations reach from `start`.
-
-        Parameters
-        ----------
-        start : mapping, or array_like, shape (species,), optional
-            Counts; needed where a conservation law holds, whose sum it fixes. Default: all zero.
-        **parameters : float
-
-        Returns
-        -------
-        ndarray, shape (species,)
-
-        Raises
-        ------
-        EquationError
-            If a rate depends on time, or no steady state is reached.
-        """
-        from scipy.integrate import solve_ivp
-
-        refuse_time(self.network)
-        x0 = start_state(self.network, start)
-        f = self.function(**parameters)
-        laws = self.network.conservation_laws
-
-        def throughput(x):
-            return np.abs(self.evaluate_fluxes(x, **parameters)).sum()
-
-        def jacobian(t, x):
-            return self.evaluate_jacobian(x, **parameters)
-
-        x, span = x0, 1.0
-        for _ in range(_MOST_DOUBLINGS):
-            scale = throughput(x)
-            if np.abs(f(0.0, x)).max() <= 1e-6 * scale:
-                break
-            path = solve_ivp(f, (0.0, span), x, method="BDF", jac=jacobian, rtol=1e-8, atol=1e-8)
-            if not path.success or not np.all(np.isfinite(path.y[:, -1])):
-                break
-            x, span = path.y[:, -1], 2 * span
-        for _ in range(50):  # Newton's method, which keeps the conserved sums
-            residual = np.concatenate([f(0.0, x), laws @ (x - x0)])
-            step = np.linalg.lstsq(np.vstack([jacobian(0.0, x), laws]), residual)[0]
-            x = x - step
-            if np.abs(step).max() <= 1e-13 * max(1.0, np.abs(x).max()):
-                break
-        scale = throughput(x)
-        if not np.abs(f(0.0, x)).max() <= 1e-9 * scale:
-            raise EquationError("the rate equations reach no steady state from this start; try another")
-        return x
-
     def _printer(self, latex):
         return Printer(latex, [*self.variables, TIME], phi_names(self))
 
@@ -177,23 +126,3 @@ def phi_names(rates):
     """Return the LaTeX of the variables φ."""
     pairs = zip(rates.variables, rates.network.species, strict=True)
     return {variable: rf"\phi_{{{sympy.latex(symbol(name))}}}" for variable, name in pairs}
-
-
-def refuse_time(network):
-    """Raise where a rate depends on time: then nothing stays."""
-    for reaction in network.reactions:
-        if reaction.rate.uses_time:
-            error = EquationError("this rate depends on the time t, so that there is no steady state")
-            raise located(error, reaction.line, reaction.text)
-
-
-def start_state(network, start):
-    """Return the start as floats; it may be left out where no conservation law needs it."""
-    if start is None:
-        if len(network.conservation_laws):
-            raise EquationError(
-                f"the start decides the conserved sum ({', '.join(network.conservation_law_texts)}): give one, "
-                f"for example start={{{network.species[int(np.argmax(network.conservation_laws[0]))]!r}: 1}}"
-            )
-        return np.zeros(len(network.species))
-    return network.state(start).astype(float)

@@ -14,18 +14,21 @@ the mass-action factor is one product without branches: with an extra entry ``x[
 where a missing reactant reads the extra entry and ``2 P`` reads P twice with shift 1 and half the constant.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import freeze
 from acme_lib.network import expression as ex
 from acme_lib.network.functions import FIRST_ADDRESS, call_function
 
 
-@dataclass(frozen=True)
-class RateTable:
+class RateTable(NamedTuple):
     """The propensities and changes of R reactions among S species, as read-only arrays.
+
+    Kernels take it as it is and read its fields by name, which costs nothing; `with_row` puts the constants and
+    parameters of one trajectory in their places.
 
     Attributes
     ----------
@@ -64,16 +67,6 @@ class RateTable:
     parameters: np.ndarray
     affected_start: np.ndarray
     affected: np.ndarray
-
-    def __post_init__(self):
-        """Make the arrays read-only: networks share them between threads."""
-        for value in vars(self).values():
-            value.flags.writeable = False
-
-    @property
-    def arrays(self):
-        """All arrays in the order in which kernels take them."""
-        return tuple(vars(self).values())
 
 
 def build_rate_table(constants, reactants, stoichiometry, factors, species, parameter_names, parameters):
@@ -116,25 +109,27 @@ def build_rate_table(constants, reactants, stoichiometry, factors, species, para
             operands.append(operand)
         lengths.append(0 if factor is None else len(code))
     affected_start, affected, _ = _compress(((stoichiometry != 0).astype(int) @ reads.T.astype(int)) > 0)
-    return RateTable(
-        scale,
-        shift,
-        first,
-        second,
-        special,
-        reactant_start,
-        reactant_species,
-        reactant_count,
-        change_start,
-        change_species,
-        change_count,
-        np.cumsum(lengths),
-        np.concatenate(codes),
-        np.concatenate(operands),
-        np.array(parameters, dtype=np.float64),
-        affected_start,
-        affected,
+    table = RateTable(
+        scale=scale,
+        shift=shift,
+        first=first,
+        second=second,
+        special=special,
+        reactant_start=reactant_start,
+        reactant_species=reactant_species,
+        reactant_count=reactant_count,
+        change_start=change_start,
+        change_species=change_species,
+        change_count=change_count,
+        program_start=np.cumsum(lengths),
+        codes=np.concatenate(codes),
+        operands=np.concatenate(operands),
+        parameters=np.array(parameters, dtype=np.float64),
+        affected_start=affected_start,
+        affected=affected,
     )
+    freeze(*table)  # networks share them between threads
+    return table
 
 
 def _compress(matrix):
@@ -242,42 +237,71 @@ def apply_function(code, a):
     return np.tanh(a)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def special_propensity(j, x, t, table, stack):
-    """Return the propensity of reaction `j` by the general formula; see `propensity`."""
-    scale, r_start, r_species, r_count = table[0], table[5], table[6], table[7]
-    p_start, codes, operands, parameters = table[11], table[12], table[13], table[14]
-    a = scale[j]
-    for i in range(r_start[j], r_start[j + 1]):
-        n = x[r_species[i]]
-        for k in range(r_count[i]):
+@njit(cache=True, nogil=True)
+def with_row(table, scale, parameters):
+    """Return a `RateTable` with the scale and parameters of one trajectory in their places."""
+    return RateTable(
+        scale,
+        table.shift,
+        table.first,
+        table.second,
+        table.special,
+        table.reactant_start,
+        table.reactant_species,
+        table.reactant_count,
+        table.change_start,
+        table.change_species,
+        table.change_count,
+        table.program_start,
+        table.codes,
+        table.operands,
+        parameters,
+        table.affected_start,
+        table.affected,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def mass_action(j, x, table):
+    """Return the propensity of reaction `j` where it is not special: up to two reactant molecules and no program."""
+    return table.scale[j] * x[table.first[j]] * (x[table.second[j]] - table.shift[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def count_sets(j, x, table):
+    """Return the constant of reaction `j` times the number of distinct sets of its reactant molecules, however many."""
+    start, species, count = table.reactant_start, table.reactant_species, table.reactant_count
+    a = table.scale[j]
+    for i in range(start[j], start[j + 1]):
+        n = x[species[i]]
+        for k in range(count[i]):
             a *= (n - k) / (k + 1.0)
-    if p_start[j] != p_start[j + 1]:
-        a *= run_program(codes, operands, p_start[j], p_start[j + 1], x, parameters, t, stack)
     return a
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def special_propensity(j, x, t, table, stack):
+    """Return the propensity of reaction `j` by the general formula; see `propensity`."""
+    start, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
+    a = count_sets(j, x, table)
+    if start[j] != start[j + 1]:
+        a *= run_program(codes, operands, start[j], start[j + 1], x, parameters, t, stack)
+    return a
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def propensity(j, x, t, table, stack):
     """Return the propensity of reaction `j`.
 
-    `x` holds the S counts as floats and 1 behind them; `table` is `RateTable.arrays`; `stack` has `MAX_STACK` entries.
+    `x` holds the S counts as floats and 1 behind them; `table` is a `RateTable`; `stack` has `MAX_STACK` entries.
+    Put in place as it is compiled: a call hands over the whole table, so that only the rare special reaction makes one.
     """
-    if table[4][j]:
-        return special_propensity(j, x, t, table, stack)
-    return table[0][j] * x[table[2][j]] * (x[table[3][j]] - table[1][j])
-
-
-@njit(cache=True, nogil=True)
-def with_row(table, scale, parameters):
-    """Return `RateTable.arrays` with the scale and parameters of one trajectory in their places."""
-    return (scale,) + table[1:14] + (parameters,) + table[15:]  # noqa: RUF005 (numba does not unpack here)
+    return special_propensity(j, x, t, table, stack) if table.special[j] else mass_action(j, x, table)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def propensities_of_states(states, t, table, out):
     """Fill ``out[state, reaction]`` with the propensities of many states, shape (n, species)."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
     n_species = states.shape[1]
     stack = np.empty(ex.MAX_STACK)
     x = np.ones(n_species + 1)
@@ -285,7 +309,4 @@ def propensities_of_states(states, t, table, out):
         for i in range(n_species):
             x[i] = states[s, i]
         for j in range(out.shape[1]):
-            if special[j]:
-                out[s, j] = special_propensity(j, x, t, table, stack)
-            else:
-                out[s, j] = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+            out[s, j] = propensity(j, x, t, table, stack)

@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.checks import (
     check_constant,
@@ -129,7 +131,7 @@ class ReactionNetwork:
         Raises
         ------
         NetworkSyntaxError, ParameterError, PropensityError
-            Each shows the line and says how to mend it.
+            Each shows the line and says how to fix it.
 
         Examples
         --------
@@ -257,8 +259,7 @@ class ReactionNetwork:
     def _matrix(self, side, minus=0):
         counts = np.array([[side(r).get(name, 0) for name in self.species] for r in self.reactions], dtype=np.int64)
         counts -= minus
-        counts.flags.writeable = False
-        return counts
+        return freeze(counts)
 
     @cached_property
     def conservation_laws(self):
@@ -266,9 +267,7 @@ class ReactionNetwork:
 
         `conservation_law_texts` says them in words.
         """
-        laws = find_conservation_laws(self.stoichiometry)
-        laws.flags.writeable = False
-        return laws
+        return freeze(find_conservation_laws(self.stoichiometry))
 
     @property
     def conservation_law_texts(self):
@@ -360,12 +359,14 @@ class ReactionNetwork:
             values = [named.get(name, 0) for name in self.species]
         else:
             if by_name:
-                raise ParameterError(f"a state came both as a sequence and by name ({', '.join(by_name)}); keep one")
+                raise ParameterError(
+                    f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one"
+                )
             values = counts
         try:
             vector = np.asarray(values)
         except ValueError:  # rows of unequal length
-            raise ParameterError(f"a state is one count a species; {values!r} came") from None
+            raise expected("a state", "one count a species", values) from None
         if vector.shape != (len(self.species),):
             shape = f"length {vector.size}" if vector.ndim == 1 else f"shape {vector.shape}"
             raise ParameterError(
@@ -402,7 +403,7 @@ class ReactionNetwork:
         table = np.ascontiguousarray(_counts(table, states))
         values = np.empty((len(table), len(self.reactions)))
         with np.errstate(all="ignore"):  # in plain Python NumPy would warn of what is refused below
-            propensities_of_states(table, float(t), self.rate_table.arrays, values)
+            propensities_of_states(table, float(t), self.rate_table, values)
         bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
         if len(bad):
             s, j = bad[0]
@@ -540,6 +541,12 @@ class ReactionNetwork:
         values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
+    def refuse_time(self, why, error=ParameterError):
+        """Raise the error that shows the first rate that depends on the time `t` and says why none may."""
+        for reaction in self.reactions:
+            if reaction.rate.uses_time:
+                raise located(error(f"this rate depends on the time t, {why}"), reaction.line, reaction.text)
+
     def refuse_events(self, what):
         """Raise the error that `what` does not take events, if the network has one."""
         if self.events:
@@ -587,5 +594,5 @@ def _counts(array, came):
     """Return whole, non-negative counts as int64."""
     whole = array.dtype.kind in "iuf" and np.all(np.isfinite(array)) and np.all(array == np.floor(array))
     if not whole or np.any(array < 0) or np.any(array > MAX_COUNT):
-        raise ParameterError(f"a state holds whole, non-negative counts of at most {MAX_COUNT:.0e}; {came!r} came")
+        raise expected("a state", f"whole, non-negative counts of at most {MAX_COUNT:.0e}", came)
     return array.astype(np.int64)

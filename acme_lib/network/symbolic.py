@@ -7,7 +7,8 @@ from types import MappingProxyType
 import numpy as np
 import sympy
 
-from acme_lib.errors import EquationError, ParameterError
+from acme_lib.checks import check_choice
+from acme_lib.errors import EquationError
 
 TIME = sympy.Symbol("t", real=True)
 CONVENTIONS = ("discrete", "macroscopic")
@@ -30,8 +31,7 @@ def propensity_expressions(network, convention, variables=None):
     In the discrete convention mass action counts sets of molecules, ``n(n-1)/2`` pairs; in the macroscopic one it has
     the powers that this tends to for large n, ``n**2/2``. A propensity given as it is stays as it is.
     """
-    if convention not in CONVENTIONS:
-        raise ParameterError(f"convention is 'discrete' or 'macroscopic'; {convention!r} came")
+    check_choice("convention", convention, CONVENTIONS)
     species = [symbol(name) for name in network.species]
     expressions = []
     for reaction in network.reactions:
@@ -202,8 +202,18 @@ class Equations:
     """Equations of a network that show themselves: LaTeX in a notebook, text in `print`.
 
     A subclass has `network` and gives ``_rows(printer)``, pairs of a left side and the lines of a right side, and
-    ``_note()``, what to know while reading them.
+    ``_note()``, what to know while reading them. They are displayed and evaluated; `acme_lib.approximate` solves them.
     """
+
+    SOLVED_BY = MappingProxyType({})  # methods that solved once, and what to write now
+
+    def __getattr__(self, name):
+        """Say what solves the equations, for names of methods that did."""
+        if name in type(self).SOLVED_BY:
+            raise AttributeError(
+                f"{type(self).__name__} shows its equations and does not solve them: write {self.SOLVED_BY[name]}"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def rebind(self, network):
         """Return the same equations for a network that differs in the values of its parameters alone."""

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from acme_lib.checks import expected
 from acme_lib.errors import NetworkSyntaxError
 from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, is_name, normal_name, why_no_name
@@ -63,10 +64,10 @@ def read_lines(text, functions=None):
     Raises
     ------
     NetworkSyntaxError
-        The message shows the line, its number and how to mend it.
+        The message shows the line, its number and how to fix it.
     """
     if not isinstance(text, str):
-        raise NetworkSyntaxError(f"the text of a network is a string with one reaction a line; {text!r} came")
+        raise expected("the text of a network", "a string with one reaction a line", text, error=NetworkSyntaxError)
     reactions, definitions, events = [], [], []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#", 1)[0].strip()
@@ -106,7 +107,8 @@ def _read_reaction(line, number, functions):
         parts = _split_at_commas(rates)
         if len(parts) != 2:
             raise NetworkSyntaxError(
-                f"a reversible reaction takes two rates, forward and backward: 'A <-> B : k_f, k_b'; {len(parts)} came"
+                f"a reversible reaction takes two rates, forward and backward, as in 'A <-> B : k_f, k_b', and has "
+                f"{len(parts)}"
             )
         forward, backward = (Expression.parse(part, functions) for part in parts)
         return [
@@ -141,9 +143,7 @@ def _read_side(text):
         if count == 0:
             raise NetworkSyntaxError(f"the number before {name} is zero; leave the species out")
         if count > MAX_MOLECULES:
-            raise NetworkSyntaxError(
-                f"a reaction takes or gives at most {MAX_MOLECULES} molecules of {name}; {count} came"
-            )
+            raise expected(f"the number before {name}", f"at most {MAX_MOLECULES}", count, error=NetworkSyntaxError)
         side[name] = side.get(name, 0) + count
     return side
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 from acme_lib.plot.display import show, subplots
 from acme_lib.plot.draw import FILL
@@ -47,7 +48,7 @@ def draw_comparison(comparison, species=None, *, methods=None):
     else:
         drawn = [comparison[m] for m in methods]
         if len(drawn) > _MOST_LINES or any(row.laws[i] is None for row in drawn):
-            raise ParameterError(f"methods are {_MOST_LINES} at most, each with a law; {tuple(methods)!r} came")
+            raise expected("methods", f"{_MOST_LINES} at most, each with a law", tuple(methods))
     others = [row for row in comparison.rows if row is not reference and not row.failure]
     figure, (left, right) = subplots(1, 2, size=(11.0, 4.8), width_ratios=[1.25, 1.0])
     law = reference.laws[i]

@@ -12,10 +12,17 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import expected
 
 STYLE = Path(__file__).with_name("acme.mplstyle")
+SMALLEST_WIDTH = 560  # pixels on the page, below which a figure is scrolled: its letters could not be read
+# A figure is drawn black on white; a dark page turns its lightness round and keeps its hues.
+_THEME = """<style>
+body[data-jp-theme-light="false"] img.acme-figure, body[data-jp-theme-light="false"] .acme-figure img
+{ filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen }
+</style>"""
 _PARAMETERS = matplotlib.rc_params_from_file(STYLE, use_default_template=False)
 
 
@@ -83,11 +90,13 @@ def png(figure, *, dpi=None):
     bytes
         A PNG file.
     """
-    stream = io.BytesIO()
+    drawn, packed = io.BytesIO(), io.BytesIO()
     with style():
-        # Without the field that names the software the bytes do not depend on its version.
-        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
-    return stream.getvalue()
+        figure.savefig(drawn, format="png", dpi=dpi)
+    # 256 colours are enough for a figure, and take half the room.
+    picture = Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture.save(packed, format="png", optimize=True)
+    return packed.getvalue()
 
 
 @dataclass(frozen=True)
@@ -119,9 +128,11 @@ class Picture:
     def html(self):
         """Return the figure as HTML that needs no other file."""
         source = base64.b64encode(self.data).decode("ascii")
+        smallest = min(self.width, SMALLEST_WIDTH)
         return (
-            f'<figure style="margin: 0 0 1em 0"><img src="data:image/png;base64,{source}" '
-            f'alt="{html.escape(self.alt, quote=True)}" width="{self.width}" style="max-width: 100%; height: auto">'
+            f'{_THEME}<figure class="acme-figure" style="margin: 0 0 1em 0; overflow-x: auto">'
+            f'<img src="data:image/png;base64,{source}" alt="{html.escape(self.alt, quote=True)}" '
+            f'width="{self.width}" style="max-width: 100%; min-width: {smallest}px; height: auto">'
             f"<figcaption>{html.escape(self.caption, quote=False)}</figcaption></figure>"
         )
 
@@ -143,7 +154,7 @@ def show(figure, *, alt, caption):
         If the figure is none, or the caption or the description is missing.
     """
     if not isinstance(figure, Figure):
-        raise ParameterError(f"show takes a Matplotlib figure; {type(figure).__name__} came: pass the axes' .figure")
+        raise expected("figure", "a Matplotlib figure", figure, "pass the axes' .figure")
     check_words(alt=alt, caption=caption)
     picture = Picture(png(figure), " ".join(alt.split()), " ".join(caption.split()), _width_on_page(figure))
     close(figure)
@@ -161,9 +172,7 @@ def check_words(**texts):
     }
     for name, text in texts.items():
         if not isinstance(text, str) or not text.strip():
-            raise ParameterError(
-                f"{name}= {purpose.get(name, 'is shown to the reader')}; write a sentence, {text!r} came"
-            )
+            raise expected(name, "a sentence", text, f"it {purpose.get(name, 'is shown to the reader')}")
 
 
 def close(figure):

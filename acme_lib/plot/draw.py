@@ -5,6 +5,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
+from acme_lib.checks import check_choice, expected
 from acme_lib.errors import ParameterError
 from acme_lib.plot.display import style
 
@@ -54,11 +55,22 @@ def draw_cells(axes, counts, *, rng, columns=8):
         x, y = 1.25 * (i % columns), -0.85 * (i // columns)
         rod = FancyBboxPatch((x + 0.22, y + 0.22), 0.56, 0.01, boxstyle="round,pad=0.22", facecolor="#F3F6F9")
         axes.add_patch(rod)
-        dots = rng.uniform([x + 0.1, y + 0.09], [x + 0.9, y + 0.36], size=(count, 2))
-        axes.plot(*dots.T, "o", color="#D55E00", markersize=4)
+        dots, size = _scatter(count, rng)
+        axes.plot(*(dots + [x + 0.5, y + 0.225]).T, "o", color="#D55E00", markersize=size)
         axes.text(x + 0.5, y - 0.06, str(count), ha="center", va="top")
     axes.set(aspect="equal", xlim=(-0.1, 1.25 * columns - 0.15), ylim=(y - 0.3, 0.5))
     axes.set_axis_off()
+
+
+def _scatter(count, rng):
+    """Return the places of dots around the middle of a cell, and their size: none hides another."""
+    rows = 3
+    while 3 * rows**2 < count:  # three times as many columns as rows
+        rows += 1
+    width, height = 0.8 / (3 * rows), 0.3 / rows
+    chosen = rng.permutation(3 * rows**2)[:count]
+    grid = np.column_stack([chosen // rows - (3 * rows - 1) / 2, chosen % rows - (rows - 1) / 2])
+    return grid * [width, height] + rng.uniform(-0.1, 0.1, (count, 2)) * [width, height], 13 / rows
 
 
 def draw_samples(axes, samples, *, label=None, horizontal=False):
@@ -79,7 +91,7 @@ def draw_samples(axes, samples, *, label=None, horizontal=False):
     """
     samples = np.asarray(samples).ravel()
     if samples.size == 0 or samples.dtype.kind not in "iu" or samples.min() < 0:
-        raise ParameterError(f"samples are counts, whole and non-negative; {samples.dtype} of size {samples.size} came")
+        raise expected("samples", "counts, whole and non-negative", samples)
     frequency = np.bincount(samples) / samples.size
     draw = axes.barh if horizontal else axes.bar
     draw(np.arange(frequency.size), frequency, 1.0, color=FILL, edgecolor="white", linewidth=0.4, label=label)
@@ -105,8 +117,7 @@ def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
     matplotlib.lines.Line2D
     """
     styles = {"steps": {"drawstyle": "steps-mid"}, "dots": {"linestyle": "none", "marker": "o", "markersize": 5}}
-    if kind not in styles:
-        raise ParameterError(f"kind is 'steps' or 'dots'; {kind!r} came")
+    check_choice("kind", kind, tuple(styles))
     p = np.asarray(p, dtype=float)
     top = axes.get_ylim()[1] if axes.lines or axes.patches else 0.0
     (line,) = axes.plot(start + np.arange(p.size), p, label=label, **{**styles[kind], **options})

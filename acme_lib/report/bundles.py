@@ -6,8 +6,9 @@ from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
 
-from acme_lib.build.archive import safe_names, write_file, zip_bytes
+from acme_lib.build.archive import safe_names, zip_bytes
 from acme_lib.errors import GradebookError
+from acme_lib.files import write_whole
 from acme_lib.report.exports import find_participant
 
 
@@ -91,7 +92,7 @@ def write_bundles(feedback, folder):
     names = safe_names(feedback.pages)
     (inside,) = safe_names([feedback.assignment]).values()
     return {
-        student: write_file(
+        student: write_whole(
             Path(folder) / f"{names[student]}.zip",
             zip_bytes({f"{inside}/{notebook}.html": page for notebook, page in pages.items()}),
         )
@@ -128,7 +129,7 @@ def write_moodle_bundle(feedback, rows, path, *, worksheet):
         packed.append(student)
         for notebook, page in pages.items():
             members[f"{name}_{number}_assignfeedback_file_{notebook}.html"] = page
-    write_file(path, zip_bytes(members))
+    write_whole(path, zip_bytes(members))
     return tuple(packed)
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 
-def add_commands(commands, find_course):
-    """Add the commands to those of `acme`; `find_course` returns the folder of the chapters."""
+def add_commands(commands):
+    """Add the commands to those of `acme`."""
     gradebook = argparse.ArgumentParser(add_help=False)
     gradebook.add_argument("--db", metavar="URL", help="the gradebook; default: that of nbgrader_config.py")
     assignment = argparse.ArgumentParser(add_help=False, parents=[gradebook])
@@ -16,49 +16,59 @@ def add_commands(commands, find_course):
 
     def add(name, act, parents, **options):
         command = commands.add_parser(name, parents=parents, **options)
-        command.set_defaults(run=lambda options: _with_gradebook(options, find_course().parent, act))
+        command.set_defaults(run=lambda options: _with_gradebook(options, act), extra="grade")
         return command
 
-    add("late", update_penalties, [assignment], help="find the penalties of late submissions again")
+    add("late", update_penalties, [assignment], help="recompute the penalties of late submissions")
 
-    export = add("export", export_grades, [gradebook, moodle], help="write grades as Canvas or Moodle import them")
+    export = add(
+        "export", export_grades, [gradebook, moodle], help="write grades in the form that Canvas or Moodle import"
+    )
     export.add_argument("platform", choices=["canvas", "moodle", "worksheet"], help="worksheet: of a Moodle assignment")
     export.add_argument("assignments", nargs="+", metavar="assignment")
     export.add_argument("--roster", type=Path, metavar="FILE", help="the platform's own export, with its ids")
-    export.add_argument("--output", type=Path, metavar="FILE", help="default: PLATFORM.csv")
+    export.add_argument("--output", type=Path, metavar="FILE", help="default: reports/PLATFORM.csv")
     export.add_argument("--column", help="name or number of the assignment in Canvas")
     export.add_argument("--identifier", default="Username", help="what Moodle knows students by (default Username)")
     export.add_argument("--missing", choices=["blank", "zero"], default="blank", help="for no submission (blank)")
     export.add_argument("--scale", action="store_true", help="scale the points to the platform's maximum")
 
     bundles = add("feedback", bundle_feedback, [assignment, moodle], help="pack the feedback pages, student by student")
-    bundles.add_argument("--output", type=Path, metavar="PATH", help="a folder; with --worksheet, a zip file")
+    bundles.add_argument(
+        "--output", type=Path, metavar="PATH", help="a folder in reports/; with --worksheet, a zip file"
+    )
     bundles.add_argument("--worksheet", type=Path, metavar="FILE", help="Moodle's, for one zip file that Moodle takes")
 
     statistics = add(
         "statistics", show_statistics, [assignment], help="write a page: grades, questions, misconceptions"
     )
-    statistics.add_argument("--output", type=Path, metavar="FILE", help="default: statistics-ASSIGNMENT.html")
+    statistics.add_argument("--output", type=Path, metavar="FILE", help="default: reports/statistics-ASSIGNMENT.html")
 
-    copying = add("copying", show_copying, [assignment], help="write a page, and a CSV file, of answers that are alike")
-    copying.add_argument("--output", type=Path, metavar="FILE", help="default: copying-ASSIGNMENT.html, and .csv")
+    copying = add("copying", show_copying, [assignment], help="write a page and a CSV file of answers that are alike")
+    copying.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: reports/copying-ASSIGNMENT.html, and .csv"
+    )
     copying.add_argument("--threshold", type=float, default=0.5, help="the least similarity listed (default 0.5)")
 
 
-def _with_gradebook(options, root, act):
+def _with_gradebook(options, act):
     """Call `act` with the options, the course's configuration and its gradebook; 1 when an error is the user's."""
-    from acme_lib.build.exercises import load_config
-    from acme_lib.errors import AcmeError, MissingExtraError
+    from acme_lib.errors import AcmeError
+    from acme_lib.grade.course import load_course
     from acme_lib.report.marks import open_gradebook
 
-    config = load_config(root)
-    url = options.db or config.CourseDirectory.db_url
     try:
-        with open_gradebook(url, config.CourseDirectory.course_id) as gradebook:
+        config, course = load_course(options.root)
+        with open_gradebook(options.db or course.db_url, course.course_id) as gradebook:
             return act(options, config, gradebook)
-    except (AcmeError, MissingExtraError, OSError) as error:
+    except (AcmeError, OSError) as error:
         print(f"acme {options.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _output(options, name):
+    """Return where a command writes: as asked, else into the course's folder of reports."""
+    return options.output or options.root / "reports" / name
 
 
 def update_penalties(options, config, gradebook):
@@ -74,8 +84,8 @@ def update_penalties(options, config, gradebook):
 
 def export_grades(options, config, gradebook):
     """Write the file and name who is not in it; 1 when a grade is missing."""
-    from acme_lib.build.archive import write_file
     from acme_lib.errors import GradebookError
+    from acme_lib.files import write_whole
     from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster
     from acme_lib.report.marks import read_marks
 
@@ -91,7 +101,7 @@ def export_grades(options, config, gradebook):
         export = export_canvas(marks[0], roster, column=options.column, scale=options.scale, **common)
     else:
         export = export_worksheet(marks[0], roster, scale=options.scale, **common)
-    path = write_file(options.output or Path(f"{options.platform}.csv"), export.text)
+    path = write_whole(_output(options, f"{options.platform}.csv"), export.text)
     print("\n".join([f"{path}: {export.describe()[0]}", *export.describe()[1:]]))
     return 0 if export.complete else 1
 
@@ -107,11 +117,11 @@ def bundle_feedback(options, config, gradebook):
     if options.worksheet:
         worksheet = read_roster(options.worksheet)
         rows = match_students(marks, worksheet, match=options.match)
-        path = options.output or Path(f"feedback-{options.assignment}.zip")
+        path = _output(options, f"feedback-{options.assignment}.zip")
         packed = write_moodle_bundle(feedback, rows, path, worksheet=worksheet.path)
         left_out = sorted(set(feedback.pages) - set(packed))
     else:
-        path = options.output or Path(f"feedback-{options.assignment}")
+        path = _output(options, f"feedback-{options.assignment}")
         packed, left_out = write_bundles(feedback, path), []
     print(f"{path}: feedback for {len(packed)} students")
     for purpose, who in {
@@ -125,7 +135,7 @@ def bundle_feedback(options, config, gradebook):
 
 def show_statistics(options, config, gradebook):
     """Write the page."""
-    from acme_lib.build.archive import write_file
+    from acme_lib.files import write_whole
     from acme_lib.report.marks import find_order, read_marks
     from acme_lib.report.misconceptions import find_misconceptions
     from acme_lib.report.statistics import find_statistics, write_statistics
@@ -134,7 +144,7 @@ def show_statistics(options, config, gradebook):
     order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
     marks = read_marks(gradebook, options.assignment, order=order)
     page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
-    print(write_file(options.output or Path(f"statistics-{options.assignment}.html"), page))
+    print(write_whole(_output(options, f"statistics-{options.assignment}.html"), page))
     return 0
 
 
@@ -142,14 +152,14 @@ def show_copying(options, config, gradebook):
     """Write the page and the file."""
     from dataclasses import replace
 
-    from acme_lib.build.archive import write_file
+    from acme_lib.files import write_whole
     from acme_lib.report.copying import collect_answers, find_pairs, write_copy_page, write_pairs_csv
 
     students = [student.id for student in gradebook.students]
     answers, release, unread = collect_answers(students, options.assignment, config)
     report = find_pairs(answers, release, assignment=options.assignment, threshold=options.threshold)
-    path = options.output or Path(f"copying-{options.assignment}.html")
-    print(write_file(path, write_copy_page(replace(report, unread=unread))))
-    print(write_file(path.with_suffix(".csv"), write_pairs_csv(report)))
+    path = _output(options, f"copying-{options.assignment}.html")
+    print(write_whole(path, write_copy_page(replace(report, unread=unread))))
+    print(write_whole(path.with_suffix(".csv"), write_pairs_csv(report)))
     print(f"{len(report.pairs)} pairs to look at, of {report.compared}. This is a hint, not a proof.")
     return 0

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from acme_lib.errors import GradebookError, MissingExtraError
+from acme_lib.extras import explain
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,10 @@ def open_gradebook(url, course_id="default_course"):
     except (ArgumentError, NoSuchModuleError):
         raise GradebookError(f"{url!r} is no address of a database; write one such as sqlite:///gradebook.db") from None
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the driver of this database is not installed: {error.name}") from None
+        known = explain(error)
+        if known is not error:
+            raise known from None
+        raise MissingExtraError(f"the driver of this database, {error.name}, is not installed") from None
     except SQLAlchemyError as error:
         shown = address.render_as_string(hide_password=True)
         raise GradebookError(f"the gradebook {shown} cannot be opened: {error.__cause__ or error}") from None

@@ -3,7 +3,8 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from acme_lib.errors import MissingExtraError, SBMLError
+from acme_lib.errors import SBMLError
+from acme_lib.extras import import_extra
 
 # MathML of Level 3 Version 2 in a document of Version 1: the same mathematics, so nothing to refuse.
 _EXTENDED_MATH = "l3v2extendedmath"
@@ -11,18 +12,12 @@ _EXTENDED_MATH = "l3v2extendedmath"
 
 def import_libsbml():
     """Return the package libsbml, or raise `MissingExtraError`."""
-    try:
-        import libsbml
-    except ImportError:
-        raise MissingExtraError(
-            'SBML needs the package python-libsbml, which is not installed: pip install "acme-course[sbml]"'
-        ) from None
-    return libsbml
+    return import_extra("libsbml")
 
 
-def refusal(where, what, mend):
+def refusal(where, what, fix):
     """Return the error that says what the element `where` asks for and how to do without."""
-    return SBMLError(f"{where}: {what}; {mend}")
+    return SBMLError(f"{where}: {what}; {fix}")
 
 
 def load_document(path):

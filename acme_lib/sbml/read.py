@@ -43,7 +43,7 @@ def read_sbml(path):
     FileNotFoundError
         If there is no such file.
     MissingExtraError
-        If python-libsbml is not installed: ``pip install "acme-course[sbml]"``.
+        If python-libsbml is not installed: ``pip install ".[sbml]"`` in the repository.
 
     Notes
     -----

@@ -54,7 +54,7 @@ def write_sbml(network, x0, path):
     SBMLError
         If a rate is not an expression.
     MissingExtraError
-        If python-libsbml, which checks the document, is not installed: ``pip install "acme-course[sbml]"``.
+        If python-libsbml, which checks the document, is not installed: ``pip install ".[sbml]"`` in the repository.
 
     Notes
     -----

@@ -1,9 +1,10 @@
 """Simulation: exact, leaping, Langevin, averaged over fast species; lineages, jump-drift paths and populations."""
 
+from acme_lib.simulate.cells import CellTable, LineageEnsemble
 from acme_lib.simulate.ensemble import Ensemble
-from acme_lib.simulate.jump_drift import Hazard, simulate_jump_drift
+from acme_lib.simulate.jump_drift import simulate_jump_drift
 from acme_lib.simulate.langevin import simulate_langevin
-from acme_lib.simulate.lineages import Adder, CellTable, LineageEnsemble, Sizer, Timer, simulate_lineage, simulate_tree
+from acme_lib.simulate.lineages import simulate_lineage, simulate_tree
 from acme_lib.simulate.next_reaction import simulate_next_reaction
 from acme_lib.simulate.population import Population, simulate_population
 from acme_lib.simulate.rate_equations import RateEquationSolution, solve_rate_equations
@@ -14,17 +15,13 @@ from acme_lib.simulate.stop_summary import StopSummary
 from acme_lib.simulate.tau_leap import simulate_tau_leap
 
 __all__ = [
-    "Adder",
     "CellTable",
     "Ensemble",
     "EventRecord",
-    "Hazard",
     "LineageEnsemble",
     "Population",
     "RateEquationSolution",
-    "Sizer",
     "StopSummary",
-    "Timer",
     "simulate_jump_drift",
     "simulate_langevin",
     "simulate_lineage",

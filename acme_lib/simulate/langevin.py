@@ -8,7 +8,7 @@ from numba import njit
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import special_propensity, with_row
-from acme_lib.simulate.random_stream import next_normal, start_stream
+from acme_lib.random_stream import next_normal, start_stream
 from acme_lib.simulate.rate_equations import rate_jacobian, solve_rate_equations
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import BAD_PROPENSITY, DONE, STOPPED, Part, make_task

@@ -4,242 +4,23 @@ Between divisions a cell is a trajectory like any other, whose volume is a known
 is simulated at once. At division the molecules are partitioned between two daughters.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 
+from acme_lib.checks import check_choice, check_number, check_rng, check_times, check_whole, expected
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
-from acme_lib.network.expression import Expression, suggest
+from acme_lib.network.expression import Expression
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.processes.division import Adder, Sizer, Timer, check_division, check_drawn_share, check_partition
+from acme_lib.random_stream import draw_key
+from acme_lib.simulate.cells import CellTable, LineageEnsemble
+from acme_lib.simulate.daughters import divide_counts
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.ssa_general import general_options, run_general_range
-from acme_lib.simulate.storage import Result, to_dataset, to_table
-from acme_lib.simulate.task import Task, check_parameters, check_starts, check_times, check_whole
+from acme_lib.simulate.task import Task, check_parameters, check_starts
 
-_PARTITIONS = ("binomial", "equal", "copy")
 _REDRAWS = 1000  # of a division volume that is below the volume at birth
-
-
-@dataclass(frozen=True)
-class Timer:
-    """A cell divides when it has lived for a given time.
-
-    Attributes
-    ----------
-    period : float
-        Mean time between divisions.
-    cv : float
-        Standard deviation over mean; each cell draws its own from a gamma law. Errors of the volume at division are
-        then not corrected by later generations: it wanders.
-    """
-
-    period: float
-    cv: float = 0.0
-
-    def __post_init__(self):
-        _check_rule(self, "period")
-
-
-@dataclass(frozen=True)
-class Sizer:
-    """A cell divides when it has reached a given volume.
-
-    Attributes
-    ----------
-    volume : float
-        Mean volume at division.
-    cv : float
-        Standard deviation over mean; each cell draws its own from a gamma law, above its volume at birth.
-    """
-
-    volume: float
-    cv: float = 0.0
-
-    def __post_init__(self):
-        _check_rule(self, "volume")
-
-
-@dataclass(frozen=True)
-class Adder:
-    """A cell divides when it has added a given volume since its birth [1]_.
-
-    Attributes
-    ----------
-    volume : float
-        Mean volume that is added; also the mean volume at birth, where daughters are of equal size.
-    cv : float
-        Standard deviation over mean; each cell draws its own from a gamma law.
-
-    References
-    ----------
-    .. [1] A. Amir, Phys. Rev. Lett. 112, 208102 (2014). doi:10.1103/PhysRevLett.112.208102
-    """
-
-    volume: float
-    cv: float = 0.0
-
-    def __post_init__(self):
-        _check_rule(self, "volume")
-
-
-def _check_rule(rule, what):
-    for name, least in ((what, 0.0), ("cv", None)):
-        value = getattr(rule, name)
-        _positive(f"{type(rule).__name__}.{name}", value, zero=least is None)
-
-
-@dataclass(frozen=True)
-class CellTable(Result):
-    """Cells, one a row; mothers stand before their daughters.
-
-    Attributes
-    ----------
-    network : ReactionNetwork
-    parent : ndarray of int64, shape (cell,)
-        Row of the mother, or -1.
-    founder : ndarray of int64, shape (cell,)
-        Which of the first cells it comes from.
-    generation : ndarray of int64, shape (cell,)
-        0 for the first cells.
-    birth_times, end_times : ndarray, shape (cell,)
-        A cell ends by its division, or because the simulation ends.
-    divided : ndarray of bool, shape (cell,)
-    birth_volumes, end_volumes : ndarray, shape (cell,)
-    birth_counts, end_counts : ndarray of int64, shape (cell, species)
-        Molecules at birth, and just before the division or at the end.
-    seed : tuple of int
-    """
-
-    network: ReactionNetwork = field(repr=False)
-    parent: np.ndarray = field(repr=False)
-    founder: np.ndarray = field(repr=False)
-    generation: np.ndarray = field(repr=False)
-    birth_times: np.ndarray = field(repr=False)
-    end_times: np.ndarray = field(repr=False)
-    divided: np.ndarray = field(repr=False)
-    birth_volumes: np.ndarray = field(repr=False)
-    end_volumes: np.ndarray = field(repr=False)
-    birth_counts: np.ndarray = field(repr=False)
-    end_counts: np.ndarray = field(repr=False)
-    seed: tuple[int, ...] = field(repr=False)
-
-    def __post_init__(self):
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-
-    def __len__(self):
-        return len(self.parent)
-
-    def __repr__(self):
-        founders = int((self.parent < 0).sum())
-        return (
-            f"CellTable of {len(self)} cells from {founders} (generations 0 … {self.generation.max()}; "
-            f"{int(self.divided.sum())} divided)"
-        )
-
-    @property
-    def species(self):
-        """Names of the species."""
-        return self.network.species
-
-    def at_birth(self, name):
-        """Return the counts of a species at birth, shape (cell,)."""
-        return self.birth_counts[:, self._index(name)]
-
-    def at_end(self, name):
-        """Return the counts of a species just before division, or at the end, shape (cell,)."""
-        return self.end_counts[:, self._index(name)]
-
-    def daughters(self, cell):
-        """Return the rows of the daughters of a cell that are in the table."""
-        return np.flatnonzero(self.parent == cell)
-
-    def alive_at(self, t):
-        """Return the rows of the cells that live at time `t`: from their birth until just before their end."""
-        lives_on = (t < self.end_times) | ((t == self.end_times) & ~self.divided)
-        return np.flatnonzero((self.birth_times <= t) & lives_on)
-
-    def to_pandas(self):
-        """Return a `pandas.DataFrame`: a row for each cell."""
-        names = (
-            "parent",
-            "founder",
-            "generation",
-            "birth_times",
-            "end_times",
-            "divided",
-            "birth_volumes",
-            "end_volumes",
-        )
-        columns = {name.removesuffix("s"): getattr(self, name) for name in names}
-        for name in self.species:
-            columns |= {f"{name} at birth": self.at_birth(name), f"{name} at end": self.at_end(name)}
-        return to_table(columns, {"cell": np.arange(len(self))})
-
-    def _index(self, name):
-        return _species_index(self.network, name)
-
-
-@dataclass(frozen=True)
-class LineageEnsemble(Result):
-    """Lineages: at each division one daughter is followed.
-
-    Attributes
-    ----------
-    times : ndarray, shape (time,)
-    counts : ndarray of int64, shape (lineage, time, species)
-        At the moment of a division those of the daughter.
-    volumes : ndarray, shape (lineage, time)
-    cells : CellTable
-        All cells of all lineages; ``cells.founder`` is the lineage.
-    """
-
-    times: np.ndarray
-    counts: np.ndarray = field(repr=False)
-    volumes: np.ndarray = field(repr=False)
-    cells: CellTable
-
-    def __post_init__(self):
-        for array in (self.times, self.counts, self.volumes):
-            array.flags.writeable = False
-
-    def __getitem__(self, name):
-        return self.counts[:, :, _species_index(self.cells.network, name)]
-
-    def __len__(self):
-        return len(self.counts)
-
-    @property
-    def species(self):
-        """Names of the species, in the order of the last axis of `counts`."""
-        return self.cells.species
-
-    def concentration(self, name):
-        """Return count over volume, shape (lineage, time)."""
-        return self[name] / self.volumes
-
-    def to_pandas(self):
-        """Return a `pandas.DataFrame`: a row for each lineage and time, a column for each species and the volume."""
-        index = {"lineage": np.repeat(np.arange(len(self)), len(self.times)), "time": np.tile(self.times, len(self))}
-        columns = {name: self[name].ravel() for name in self.species}
-        return to_table(columns | {"volume": self.volumes.ravel()}, index)
-
-    def to_xarray(self):
-        """Return an `xarray.Dataset`: a variable for each species and the volume, over lineage and time."""
-        variables = {name: (("lineage", "time"), self[name]) for name in self.species}
-        variables["volume"] = (("lineage", "time"), self.volumes)
-        return to_dataset(variables, {"time": self.times}, network=self.cells.network, seed=self.cells.seed)
-
-
-def _species_index(network, name):
-    if name not in network.species:
-        known = ", ".join(network.species)
-        raise ParameterError(f"{name!r} is not a species of these cells{suggest(str(name), network.species)}: {known}")
-    return network.species.index(name)
+_RULES = (Timer, Sizer, Adder)
 
 
 def simulate_lineage(
@@ -252,20 +33,20 @@ def simulate_lineage(
     growth="exponential",
     volume="V",
     birth_volume=None,
-    partition="binomial",
-    share=0.5,
     size=1,
     rng,
     parameters=None,
     threads=None,
     client=None,
     max_events=1_000_000_000,
+    **before,
 ):
     r"""Simulate lineages of growing and dividing cells exactly, following one daughter at each division.
 
     The volume of a cell born at :math:`t_b` is :math:`V(t) = V_b e^{g (t - t_b)}`, or :math:`V_b + g (t - t_b)`.
-    At division each molecule goes to the first daughter with the probability `share`, independently of the others,
-    and so does this part of the volume. Which daughter is followed is drawn at random, each with probability 1/2.
+    At division the first daughter gets the share of the volume that `division` says, and each molecule with this
+    probability, independently of the others, unless its `partition` says otherwise. Which daughter is followed is drawn
+    at random, each with probability 1/2.
 
     Use for what a mother machine sees; `simulate_tree` keeps both daughters, as a growing population does.
 
@@ -276,9 +57,10 @@ def simulate_lineage(
         and the value of it is the volume of the first cells, unless `birth_volume` gives another.
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Counts of the first cells, which are new-born.
-    t : array_like, shape (time,)
-        Times at which counts and volumes are recorded; a number means the two times 0 and t.
+    t : float or array_like, shape (time,)
+        Times at which counts and volumes are recorded; cells are born at time 0.
     division : Timer, Sizer or Adder
+        When a cell divides, which part of it each daughter is, and what she gets of the molecules.
     growth_rate : float, optional
         The g above. A `Timer` takes ln 2/period by default, at which a volume that grows exponentially keeps its size.
     growth : {"exponential", "linear"}
@@ -287,12 +69,6 @@ def simulate_lineage(
     birth_volume : float or array_like, shape (size,), optional
         Of the first cells; by default the network's parameter of that name, else the mean volume at birth that the
         division rule leads to (1 for a `Timer`).
-    partition : str or mapping of str to str
-        ``"binomial"``; ``"equal"``: half of the molecules each, where a single one that is left over goes to either; or
-        ``"copy"``: all of them to both, as for a gene that is replicated. A mapping gives it by species; the others are
-        partitioned binomially.
-    share : float
-        The part of the first daughter, between 0 and 1.
     size : int
         Number of lineages.
     rng : numpy.random.Generator
@@ -321,10 +97,11 @@ def simulate_lineage(
     >>> acme.simulate_lineage(network, {}, [0, 5, 9], division=rule, growth_rate=0.7, size=4, rng=rng).counts.shape
     (4, 3, 1)
     """
+    _refuse_before("simulate_lineage", division, before)
     times = check_times(t)
     colony = _Colony(
-        network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, client, max_events,
+        "simulate_lineage", network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters,
+        threads, client, max_events,
     )  # fmt: skip
     counts = np.empty((colony.size, len(times), len(network.species)), dtype=np.int64)
     volumes = np.empty((colony.size, len(times)))
@@ -351,8 +128,6 @@ def simulate_tree(
     growth="exponential",
     volume="V",
     birth_volume=None,
-    partition="binomial",
-    share=0.5,
     size=1,
     rng,
     parameters=None,
@@ -360,6 +135,7 @@ def simulate_tree(
     client=None,
     max_events=1_000_000_000,
     max_cells=1_000_000,
+    **before,
 ):
     r"""Simulate whole trees of growing and dividing cells exactly, up to a time or for a number of generations.
 
@@ -368,10 +144,10 @@ def simulate_tree(
 
     Parameters
     ----------
-    network, x0, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng, parameters, threads, client, max_events
+    network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters, threads, client, max_events
         As for `simulate_lineage`; `size` trees are grown.
-    t : float or pair of float, optional
-        The end, or start and end, of the simulation; the cells that live then have it as their end.
+    t : float, optional
+        The end of the simulation, which begins at time 0; the cells that live then have it as their end.
     generations : int, optional
         Instead of `t`: all cells up to this generation are simulated until they divide, ``2**(generations + 1) - 1`` a tree.
     max_cells : int
@@ -394,14 +170,15 @@ def simulate_tree(
     >>> acme.simulate_tree(network, {}, generations=3, division=acme.Timer(1.0), rng=np.random.default_rng(1))
     CellTable of 15 cells from 1 (generations 0 … 3; 15 divided)
     """  # noqa: E501
+    _refuse_before("simulate_tree", division, before)
     if (t is None) == (generations is None):
         raise ParameterError("give either t, the end of the simulation, or generations")
-    times = np.array([0.0, np.inf]) if t is None else check_times(t)
+    end = np.inf if t is None else check_number("t, the end,", t, least=0)
     last = None if generations is None else check_whole("generations", generations, 0)
     max_cells = check_whole("max_cells", max_cells, 1)
     colony = _Colony(
-        network, x0, times[0], division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, client, max_events,
+        "simulate_tree", network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters,
+        threads, client, max_events,
     )  # fmt: skip
     cells, generation = colony.founders(), 0
     while len(cells["founder"]):
@@ -410,13 +187,23 @@ def simulate_tree(
                 f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
                 "generations, or raise max_cells"
             )
-        cells = colony.grow(cells, times[-1])
+        cells = colony.grow(cells, end)
         if generation == last:
             colony.divide(cells, both=True)
             break
         cells = colony.divide(cells, both=True)
         generation += 1
     return colony.table()
+
+
+def _refuse_before(who, division, before):
+    """Refuse arguments that a simulator had before, which now belong to the division."""
+    for name, value in before.items():
+        if name not in ("share", "partition"):
+            raise TypeError(f"{who}() got an unexpected keyword argument {name!r}")
+        value = f"FixedFraction({value!r})" if name == "share" else repr(value).replace("'copy'", "'copied'")
+        rule = type(division).__name__ if isinstance(division, _RULES) else "Adder"
+        raise ParameterError(f"{who}: {name} is now part of the division: write division={rule}(…, {name}={value})")
 
 
 class _Colony:
@@ -426,19 +213,15 @@ class _Colony:
     """
 
     def __init__(
-        self, network, x0, start, division, growth_rate, growth, volume, birth_volume, partition, share, size, rng,
-        parameters, threads, client, max_events,
+        self, who, network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters, threads,
+        client, max_events,
     ):  # fmt: skip
         if not isinstance(network, ReactionNetwork):
-            raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
-        if not isinstance(division, Timer | Sizer | Adder):
-            raise ParameterError(f"division is a Timer, a Sizer or an Adder, such as Adder(1.0); {division!r} came")
-        if growth not in ("exponential", "linear"):
-            raise ParameterError(f'growth is "exponential" or "linear"; {growth!r} came')
-        if not isinstance(rng, np.random.Generator):
-            raise ParameterError(
-                f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)"
-            )
+            raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
+        check_division(division, _RULES, who)
+        check_drawn_share(division.share, who)
+        check_choice("growth", growth, ("exponential", "linear"))
+        check_rng(rng)
         if growth_rate is None:
             if not isinstance(division, Timer) or growth != "exponential":
                 raise ParameterError(
@@ -446,12 +229,9 @@ class _Colony:
                 )
             growth_rate = np.log(2.0) / division.period
         self.size = check_whole("size", size, 1)
-        self.growth_rate = _positive("growth_rate", growth_rate)
-        self.share = _positive("share", share)
-        if not self.share < 1:
-            raise ParameterError(f"share lies between 0 and 1, both excluded; {share!r} came")
-        self.network, self.start, self.division, self.growth = network, start, division, growth
-        self.partition = _check_partition(network, partition)
+        self.growth_rate = check_number("growth_rate", growth_rate, above=0)
+        self.network, self.division, self.growth = network, division, growth
+        self.partition = tuple(check_partition(division.partition, dict.fromkeys(network.species, "count")).values())
         self.starts = np.broadcast_to(check_starts(network, x0, self.size), (self.size, len(network.species))).copy()
         self.birth_volumes = self._first_volumes(volume, birth_volume)
         self.rng, self.threads, self.client = rng, threads, client
@@ -479,7 +259,7 @@ class _Colony:
         volumes = np.asarray(birth_volume, dtype=float)
         if volumes.shape not in ((), (self.size,)) or not np.all((volumes > 0) & np.isfinite(volumes)):
             raise ParameterError(
-                f"birth_volume is one positive number, or one for each of {self.size} cells; {birth_volume!r} came"
+                f"birth_volume must be a positive number, or one for each of {self.size} cells, got {birth_volume!r}"
             )
         return np.broadcast_to(volumes, (self.size,)).copy()
 
@@ -489,7 +269,7 @@ class _Colony:
             "parent": np.full(self.size, -1, dtype=np.int64),
             "founder": np.arange(self.size),
             "generation": np.zeros(self.size, dtype=np.int64),
-            "birth_time": np.full(self.size, self.start),
+            "birth_time": np.zeros(self.size),
             "birth_volume": self.birth_volumes,
             "birth_counts": self.starts,
         }
@@ -542,16 +322,17 @@ class _Colony:
         self.done.append({name: values for name, values in cells.items() if name != "counts"})
         mothers = np.flatnonzero(cells["divided"])
         counts = cells["end_counts"][mothers]
-        first, second = self._partitioned(counts)
+        shares = self.division.share.draw(len(mothers), self.rng)
+        first, second = divide_counts(counts, shares, self.partition, self.rng)
         if both:
-            which = np.repeat(mothers, 2)
+            which, shares = np.repeat(mothers, 2), np.repeat(shares, 2)
             is_first = np.tile([True, False], len(mothers))
             birth_counts = np.stack([first, second], axis=1).reshape(-1, counts.shape[1])
         else:
             which = mothers
             is_first = self.rng.random(len(mothers)) < 0.5
             birth_counts = np.where(is_first[:, None], first, second)
-        share = np.where(is_first, self.share, 1.0 - self.share)
+        share = np.where(is_first, shares, 1.0 - shares)
         parent = self.n_cells + which
         self.n_cells += len(cells["founder"])
         return {
@@ -612,42 +393,6 @@ class _Colony:
         if self.growth == "exponential":
             return volumes * np.exp(self.growth_rate * ages)
         return volumes + self.growth_rate * ages
-
-    def _partitioned(self, counts):
-        """Return the molecules of the first and of the second daughter."""
-        first = np.empty_like(counts)
-        for i, how in enumerate(self.partition):
-            if how == "binomial":
-                first[:, i] = self.rng.binomial(counts[:, i], self.share)
-            elif how == "equal":
-                first[:, i] = counts[:, i] // 2 + (counts[:, i] % 2) * self.rng.integers(0, 2, len(counts))
-            else:
-                first[:, i] = counts[:, i]
-        is_copied = np.array([how == "copy" for how in self.partition])
-        return first, np.where(is_copied, counts, counts - first)
-
-
-def _check_partition(network, partition):
-    if not isinstance(partition, Mapping):
-        partition = dict.fromkeys(network.species, partition)
-    for name, how in partition.items():
-        if name not in network.species:
-            near, known = suggest(str(name), network.species), ", ".join(network.species)
-            raise ParameterError(
-                f"partition names {name!r}, which is not a species of the network{near}; it has {known}"
-            )
-        if how not in _PARTITIONS:
-            raise ParameterError(f'a species is partitioned "binomial", "equal" or "copy"; {how!r} came for {name}')
-    return tuple(partition.get(name, "binomial") for name in network.species)
-
-
-def _positive(name, value, zero=False):
-    """Return a finite number above zero, or also zero."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value) or value < 0:
-        raise ParameterError(f"{name} is a {'number of zero or more' if zero else 'positive number'}; {value!r} came")
-    if value == 0 and not zero:
-        raise ParameterError(f"{name} is a positive number; {value!r} came")
-    return float(value)
 
 
 def _with_volume(network, volume, growth_rate, growth):

@@ -5,7 +5,7 @@ from numba import njit
 
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
-from acme_lib.simulate.random_stream import next_exponential, start_stream
+from acme_lib.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import fire_reaction, record_before
 from acme_lib.simulate.task import (

@@ -1,6 +1,6 @@
 """A population of individuals that change inside, divide, grow in number and die: agent-based, of a fixed size.
 
-Individuals are independent of each other, so that each is a jump-drift path (`jump_drift.py`) that branches. When the
+Individuals are independent of each other, so that each is a jump-drift path (`jump_process.py`) that branches. When the
 population has grown or shrunk it is drawn back to its size, and the factor is kept as the logarithm of a weight: the
 numbers never overflow, and the growth rate is the slope of that logarithm.
 """
@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import check_whole, renamed
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import with_row
-from acme_lib.simulate.jump_drift import BAD, DEATH, DIVISION, EVENT, GROWTH, JumpDrift, advance, divide, jump
-from acme_lib.simulate.random_stream import next_uniform, start_stream
+from acme_lib.random_stream import next_uniform, start_stream
+from acme_lib.simulate.daughters import divide
+from acme_lib.simulate.flow import BAD, EVENT, WORK_ROWS, advance
+from acme_lib.simulate.jump_process import DEATH, DIVISION, GROWTH, JumpProcess, jump
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part, check_whole
+from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
 
 _ROOM = 8  # times the size: what may live between two drawings
 _GROWTH = 0.4  # of the logarithm of the number, between two drawings
@@ -26,13 +30,13 @@ _CROWDED = 64  # a status beside those of `Task.check`
 
 @dataclass(frozen=True)
 class Population:
-    """Populations at chosen times: islands, each an independent sample of one growing population.
+    """Populations at chosen times: replicates, each an independent sample of one growing population.
 
     Attributes
     ----------
     times : ndarray, shape (time,)
-    individuals : ndarray, shape (island, time, individual, species)
-    log_size : ndarray, shape (island, time)
+    individuals : ndarray, shape (replicate, time, individual, species)
+    log_size : ndarray, shape (replicate, time)
         Logarithm of the number of descendants an individual at the start has on average; minus infinity where all died.
     network : ReactionNetwork
     seed : tuple of int
@@ -45,8 +49,7 @@ class Population:
     seed: tuple[int, ...] = field(repr=False)
 
     def __post_init__(self):
-        for array in (self.times, self.individuals, self.log_size):
-            array.flags.writeable = False
+        freeze(self.times, self.individuals, self.log_size)
 
     def __getitem__(self, name):
         species = self.network.species
@@ -57,32 +60,36 @@ class Population:
         return self.individuals[..., species.index(name)]
 
     def __repr__(self):
-        islands, times, size, _ = self.individuals.shape
-        return f"Population of {islands} × {size} individuals at {times} times of {', '.join(self.network.species)}"
+        replicates, times, size, _ = self.individuals.shape
+        return f"Population of {replicates} × {size} individuals at {times} times of {', '.join(self.network.species)}"
 
     def growth_rate(self, start=None, end=None):
-        """Return the growth rate of the number of individuals between two recorded times, and its standard error.
+        """Return the growth rate of the number of individuals between two times, and its standard error.
 
-        It is the mean over islands of the slope of `log_size`; of an island of N individuals it has a bias of the order
-        of 1/N. Start after the profile has settled.
+        It is the mean over replicates of the slope of `log_size`; of a replicate of N individuals it has a bias of the
+        order of 1/N. Start after the profile has settled.
+
+        Parameters
+        ----------
+        start, end : float, optional
+            Recorded times; by default the start of the simulation, at time 0, and the last recorded time.
 
         Returns
         -------
         value, stderr : float
         """
-        i = 0 if start is None else self._time(start)
+        at, low = (0.0, 0.0) if start is None else (self.times[self._time(start)], self.log_size[:, self._time(start)])
         j = len(self.times) - 1 if end is None else self._time(end)
-        if i >= j:
-            raise ParameterError(f"the growth rate needs a start before its end; {start!r} and {end!r} came")
-        slopes = (self.log_size[:, j] - self.log_size[:, i]) / (self.times[j] - self.times[i])
-        return _mean_of_islands(slopes)
+        if not at < self.times[j]:
+            raise ParameterError(f"the growth rate needs a start before its end, got {at:g} and {self.times[j]:g}")
+        return _mean_of_replicates((self.log_size[:, j] - low) / (self.times[j] - at))
 
     def size(self, time):
         """Return the number of individuals for each at the start, and its standard error."""
-        return _mean_of_islands(np.exp(self.log_size[:, self._time(time)]))
+        return _mean_of_replicates(np.exp(self.log_size[:, self._time(time)]))
 
     def mean(self, function, time):
-        """Return the mean of a function of the individuals, or of a species, and its standard error over islands.
+        """Return the mean of a function of the individuals, or of a species, and its standard error over replicates.
 
         Parameters
         ----------
@@ -100,10 +107,10 @@ class Population:
         else:
             values = self[function][:, k]
         means = np.asarray(values, dtype=float).mean(axis=1)
-        return _mean_of_islands(means, np.exp(self.log_size[:, k] - self.log_size[:, k].max()))
+        return _mean_of_replicates(means, np.exp(self.log_size[:, k] - self.log_size[:, k].max()))
 
     def profile(self, name, edges, time):
-        """Return the density of a species over individuals in bins, and its standard error over islands.
+        """Return the density of a species over individuals in bins, and its standard error over replicates.
 
         Parameters
         ----------
@@ -118,7 +125,7 @@ class Population:
         k, edges = self._time(time), np.asarray(edges, dtype=float)
         values = self[name][:, k]
         rows = np.array([np.histogram(row, edges)[0] for row in values]) / (values.shape[1] * np.diff(edges))
-        return _mean_of_islands(rows, np.exp(self.log_size[:, k] - self.log_size[:, k].max()))
+        return _mean_of_replicates(rows, np.exp(self.log_size[:, k] - self.log_size[:, k].max()))
 
     def _time(self, time):
         k = int(np.argmin(np.abs(self.times - time)))
@@ -127,7 +134,7 @@ class Population:
         return k
 
 
-def _mean_of_islands(rows, weights=None):
+def _mean_of_replicates(rows, weights=None):
     """Return a weighted mean over the first axis and its standard error."""
     n = len(rows)
     weights = np.ones(n) if weights is None else weights
@@ -139,6 +146,7 @@ def _mean_of_islands(rows, weights=None):
     return (float(mean), float(error)) if rows.ndim == 1 else (mean, error)
 
 
+@renamed(islands="replicates", rtol="tolerance")
 def simulate_population(
     network,
     x0,
@@ -150,12 +158,12 @@ def simulate_population(
     growth=None,
     death=None,
     size=10_000,
-    islands=20,
+    replicates=20,
     rng,
     threads=None,
     client=None,
     progress=None,
-    rtol=1e-6,
+    tolerance=1e-6,
     max_events=1_000_000_000,
 ):
     r"""Simulate a population whose individuals change inside, divide, multiply and die, each by its own state.
@@ -182,9 +190,9 @@ def simulate_population(
         it: ``0 => M : k*V``.
     x0 : mapping of str to float or array_like, or array_like, shape (species,) or (size, species)
         One state, or one for each individual.
-    t : array_like, shape (time,)
-        Times that are recorded; a number means the two times 0 and t.
-    continuous, bursts, rtol, threads, client, progress
+    t : float or array_like, shape (time,)
+        Times that are recorded; the population starts at time 0.
+    continuous, bursts, tolerance, threads, client, progress
         As in `simulate_jump_drift`.
     division : Hazard, optional
         Both daughters stay.
@@ -193,13 +201,13 @@ def simulate_population(
     death : str, optional
         Rate at which it is lost.
     size : int
-        Individuals, of all islands.
-    islands : int
+        Individuals, of all replicates.
+    replicates : int
         Independent populations that share them; standard errors come from their spread. Each needs hundreds.
     rng : numpy.random.Generator
         The same seed gives the same population, whatever the number of threads.
     max_events : int
-        An island that needs more is an error.
+        A replicate that needs more is an error.
 
     Returns
     -------
@@ -208,9 +216,9 @@ def simulate_population(
     Raises
     ------
     ParameterError
-        If an argument has the wrong shape or type, or the islands are too many or too few.
+        If an argument has the wrong shape or type, or the replicates are too many or too few.
     PropensityError
-        As `simulate_jump_drift`; and if all individuals of an island die.
+        As `simulate_jump_drift`; and if all individuals of a replicate die.
 
     Examples
     --------
@@ -226,17 +234,20 @@ def simulate_population(
     >>> bool(abs(rate - 1.0) < 5 * error < 0.1)
     True
     """  # noqa: E501
-    size, islands = check_whole("size", size, 2), check_whole("islands", islands, 1)
-    if size % islands or size // islands < 2:
-        raise ParameterError(f"size={size} individuals must fill islands={islands} alike, with two or more in each")
-    process = JumpDrift.build(
-        network, continuous, bursts=bursts, division=division, growth=growth, death=death, rtol=rtol
-    )
+    size, replicates = check_whole("size", size, 2), check_whole("replicates", replicates, 1)
+    if size % replicates or size // replicates < 2:
+        raise ParameterError(
+            f"size={size} individuals must fill replicates={replicates} alike, with two or more in each"
+        )
+    process = JumpProcess.build(
+        "simulate_population", network, continuous, bursts=bursts, division=division, growth=growth, death=death,
+        tolerance=tolerance,
+    )  # fmt: skip
     task = process.task(_run_range, x0, t, size=size, rng=rng)
     starts = np.broadcast_to(task.starts, (size, task.starts.shape[1])) if len(task.starts) == 1 else task.starts
     options = {**task.options, "max_events": check_whole("max_events", max_events, 1), "founders": starts}
-    # of a task with a row an island: what is cut into ranges are islands
-    task = type(task)(task.network, _run_range, task.starts[:1], task.times, islands, task.key, {}, options)
+    # of a task with a row a replicate: what is cut into ranges are replicates
+    task = type(task)(task.network, _run_range, task.starts[:1], task.times, replicates, task.key, {}, options)
     result = run_task(task, threads=threads, client=client, progress=progress)
     return Population(result.times, result.counts, result.extra["log_size"].copy(), network, result.seed)
 
@@ -249,25 +260,25 @@ def _run_range(task, low, high, stop):
     events = np.zeros(high - low, dtype=np.int64)
     table, scale, values = task.rates_of(low, high)
     first = founders[low * n : high * n].reshape(high - low, n, -1).copy()
-    outcome = _islands(
+    outcome = _replicates(
         low, first, task.times.copy(), table, scale, values, task.key.copy(), process.arrays(),
         task.options["max_events"], individuals, log_size, events, stop,
     )  # fmt: skip
     if outcome[0] == _CROWDED:
         raise PropensityError(
-            f"the population grows more than {_ROOM} times within a moment at t={outcome[3]:g}, or dies out; with "
-            "rates of division and growth that are bounded this does not happen: look at them, or take larger islands"
+            f"the population grows more than {_ROOM} times within a moment at t={outcome[3]:g}, or dies out; bounded "
+            "rates of division and growth do not do this: look at them, or take larger replicates"
         )
     process.check(task, outcome)
     return Part(low, high, individuals, events, {"log_size": log_size})
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _islands(
-    low, founders, times, table, scale_rows, value_rows, key, process, max_events, individuals, log_size, events, stop
+def _replicates(
+    low, founders, times, table, scale_rows, value_rows, key, jumps, max_events, individuals, log_size, events, stop
 ):
-    """Simulate the islands low, low + 1, …; returns an outcome."""
-    role, law, partition = process[2], process[3], process[4]
+    """Simulate the replicates low, low + 1, …; returns an outcome."""
+    role, law, partition, flow = jumps.role, jumps.law, jumps.partition, jumps.flow
     n = founders.shape[1]
     n_species = founders.shape[2]
     rates = with_row(table, scale_rows[0], value_rows[0])
@@ -278,15 +289,15 @@ def _islands(
     born = np.empty(room)
     x = np.ones(n_species + 1)
     sister = np.ones(n_species + 1)
-    work = np.empty((9, n_species + 1))
+    work = np.empty((WORK_ROWS, n_species + 1))
     stack = np.empty(MAX_STACK)
     order = np.empty(room, dtype=np.int64)
     for row in range(founders.shape[0]):
         stream = start_stream(key, low + row)
         living[:, :] = founders[row]
         total, fired = 0.0, 0
-        now = times[0]
-        interval = 1e-3 * (times[-1] - now)
+        now = 0.0
+        interval = 1e-3 * times[-1]
         step = interval
         for k in range(times.shape[0]):
             while now < times[k]:
@@ -302,7 +313,7 @@ def _islands(
                         at = born[n_waiting]
                         alive = True
                         while alive and at < end:
-                            what, at, step, j, stream = advance(x, at, end, step, rates, process, work, stack, stream)
+                            what, at, step, j, stream = advance(x, at, end, step, rates, flow, work, stack, stream)
                             if what == BAD:
                                 return BAD_PROPENSITY, low + row, j, at, x
                             if what != EVENT:
@@ -323,7 +334,7 @@ def _islands(
                                 born[n_waiting] = at
                                 n_waiting += 1
                             else:
-                                stream = jump(x, j, role, law, rates, stream)
+                                stream = jump(x, j, jumps, rates, stream)
                                 for s in range(n_species):
                                     if x[s] < 0.0:
                                         return NEGATIVE_COUNT, low + row, j, at, x

@@ -183,7 +183,7 @@ class _Stalled(Exception):
 def real_propensities(network, x, t, discrete):
     """Return the propensities at real amounts, shape (reaction,); see `solve_rate_equations`."""
     a = np.empty(len(network.reactions))
-    _propensities_at(np.append(np.asarray(x, dtype=float), 1.0), float(t), discrete, network.rate_table.arrays, a)
+    _propensities_at(np.append(np.asarray(x, dtype=float), 1.0), float(t), discrete, network.rate_table, a)
     return a
 
 

@@ -9,7 +9,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.task import (
     BAD_PROPENSITY,

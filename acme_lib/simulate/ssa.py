@@ -7,7 +7,7 @@ from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
-from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range
@@ -86,8 +86,8 @@ def simulate_ssa(
     max_events : int
         A trajectory that needs more events is an error, not an endless run.
     compile : bool, optional
-        Whether to compile a kernel for this network alone (`acme_lib.simulate.ssa_compiled`), two to three times as fast
-        as the one that serves all networks, and the same counts bit for bit. It takes about a second, once for each
+        Whether to compile a kernel for this network alone (`acme_lib.simulate.ssa_compiled`), two to three times as
+        fast as the one that serves all networks, and the same counts bit for bit. It takes a second, once for each
         network, whatever its parameters. By default this is done where a run is measured to be long enough; a single
         long trajectory cannot be measured in advance: ask for it.
 

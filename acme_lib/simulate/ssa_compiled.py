@@ -30,11 +30,10 @@ import numba
 import numpy as np
 import platformdirs
 
-from acme_lib import __version__
+from acme_lib import __version__, random_stream
 from acme_lib.errors import ParameterError
 from acme_lib.network import expression as ex
 from acme_lib.network import rates
-from acme_lib.simulate import random_stream
 
 _MOST_REACTIONS = 30  # beyond, all propensities are hardly cheaper than a look-up of those that changed
 _MOST_INSTRUCTIONS = 400  # of all expressions together: a bound of the time to compile
@@ -50,7 +49,7 @@ import numpy as np
 from numba import njit
 
 from acme_lib.network.rates import apply_function, apply_operator
-from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 
 {tables}
 

@@ -19,8 +19,8 @@ from acme_lib.network.bounds import bound_program
 from acme_lib.network.expression import MAX_STACK, TIME
 from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.text import located
+from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
-from acme_lib.simulate.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.record import PartRecord
 from acme_lib.simulate.steps import choose_reaction, fire_reaction, record_before
 from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part

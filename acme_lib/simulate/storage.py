@@ -1,6 +1,5 @@
 """Results to and from files and tables. Files hold arrays and text, nothing that runs when it is read."""
 
-import importlib
 import json
 import os
 import zipfile
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from acme_lib.errors import ParameterError
+from acme_lib.extras import import_extra
 from acme_lib.network import ReactionNetwork
 
 _FORMAT = "acme-result-1"
@@ -129,7 +129,7 @@ def to_table(columns, index):
     ImportError
         If pandas is missing; the message says how to get it.
     """
-    pandas = _import("pandas")
+    pandas = import_extra("pandas")
     levels = pandas.MultiIndex.from_arrays(list(index.values()), names=list(index)) if len(index) > 1 else None
     if levels is None:
         ((name, values),) = index.items()
@@ -140,11 +140,4 @@ def to_table(columns, index):
 def to_dataset(variables, coordinates, **about):
     """Return an `xarray.Dataset`; needs xarray as `to_table` needs pandas."""
     about = {name: [str(word) for word in value] if name == "seed" else str(value) for name, value in about.items()}
-    return _import("xarray").Dataset(variables, coordinates, about)
-
-
-def _import(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise ImportError(f'this needs {name}: install it with pip install "acme-course[data]"') from None
+    return import_extra("xarray").Dataset(variables, coordinates, about)

@@ -9,7 +9,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
 from acme_lib.network.text import located
-from acme_lib.simulate.random_stream import draw_key
+from acme_lib.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
 
 # How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.
@@ -57,7 +57,7 @@ class Task:
         Returns
         -------
         table : tuple of ndarray
-            `RateTable.arrays`.
+            `RateTable`.
         scale : ndarray, shape (1 or high - low, reaction)
             One row a trajectory where parameters differ, else one for all; replaces ``table[0]``.
         values : ndarray, shape (1 or high - low, parameter)
@@ -65,10 +65,10 @@ class Task:
         """
         table = self.network.rate_table
         if not self.parameters:
-            return table.arrays, table.scale[None, :].copy(), table.parameters[None, :].copy()
+            return table, table.scale[None, :].copy(), table.parameters[None, :].copy()
         rows = {name: values[low:high] for name, values in self.parameters.items()}
         scale, values = self.network.rate_rows(rows, high - low)
-        return table.arrays, scale, values
+        return table, scale, values
 
     def arguments_of(self, low, high):
         """Return what every kernel begins with: ``starts, times, table, scale, values, key``."""

@@ -7,7 +7,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import MAX_COUNT
-from acme_lib.simulate.random_stream import next_exponential, next_poisson, next_uniform, start_stream
+from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
 from acme_lib.simulate.steps import choose_reaction, fire_reaction
 from acme_lib.simulate.task import (

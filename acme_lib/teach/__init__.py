@@ -8,7 +8,8 @@ import importlib
 _HOMES = {
     "acme_lib.teach.widgets": ["SliderFigure", "explore", "slider"],
     "acme_lib.teach.densities": ["explore_density"],
-    "acme_lib.teach.predict": ["Prediction", "predict"],
+    "acme_lib.teach.prediction": ["Prediction", "predict"],
+    "acme_lib.teach.record": ["my_predictions"],
     "acme_lib.teach.selfcheck": ["Report", "check_installation"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

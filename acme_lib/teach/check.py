@@ -290,8 +290,8 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
     arguments : dict
         With the names ``k``, ``gamma``, ``n0``, ``t``, ``size``, and a Generator that stands for a fresh seed.
     error_rate : float
-        The accepted rate of false alarms of this check. ``tests/library/teach/test_check_events.py`` measures it, and how
-        often misconceptions and invented logs are found.
+        The accepted rate of false alarms of this check. ``tests/library/teach/test_check_events.py`` measures it, and
+        how often misconceptions and invented logs are found.
 
     Raises
     ------

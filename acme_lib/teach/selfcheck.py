@@ -27,7 +27,7 @@ class Finding:
     sound : bool
     words : str
         What was found, without numbers that differ between machines.
-    mend : str
+    fix : str
         What to do when it is not sound.
     detail : str
         Versions and times; left out of the report, given by `Report.details`.
@@ -36,13 +36,13 @@ class Finding:
     name: str
     sound: bool
     words: str
-    mend: str
+    fix: str
     detail: str = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_installation` found; `sound` is True when nothing has to be mended."""
+    """What `check_installation` found; `sound` is True when nothing has to be fixed."""
 
     findings: tuple[Finding, ...]
 
@@ -55,14 +55,18 @@ class Report:
     def verdict(self):
         """The report in one sentence."""
         bad = [finding.name for finding in self.findings if not finding.sound]
-        return "All is in place. Begin." if not bad else f"To be mended: {', '.join(bad)}. The lines say how."
+        return (
+            "Everything is installed. You can begin."
+            if not bad
+            else f"To be fixed: {', '.join(bad)}. The lines say how."
+        )
 
     def __str__(self):  # noqa: D105 (the class says it)
         lines = []
         for finding in self.findings:
             lines.append(f"{'✔' if finding.sound else '✘'} {finding.name}: {finding.words}")
             if not finding.sound:
-                lines.append(f"    What to do: {finding.mend}")
+                lines.append(f"    What to do: {finding.fix}")
         return "\n".join([*lines, self.verdict])
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -74,8 +78,8 @@ class Report:
         for finding in self.findings:
             words = html.escape(finding.words, quote=False)
             if not finding.sound:
-                words += f"<br><strong>What to do:</strong> {html.escape(finding.mend, quote=False)}"
-            mark = "✔ sound" if finding.sound else "✘ <strong>mend</strong>"
+                words += f"<br><strong>What to do:</strong> {html.escape(finding.fix, quote=False)}"
+            mark = "✔ OK" if finding.sound else "✘ <strong>to fix</strong>"
             left = 'style="text-align: left"'
             rows.append(f"<tr><td {left}>{mark}</td><td {left}>{finding.name}</td><td {left}>{words}</td></tr>")
         return f"<table><tbody>{''.join(rows)}</tbody></table><p><strong>{self.verdict}</strong></p>"
@@ -83,7 +87,7 @@ class Report:
     def details(self):
         """Print versions and times: what to send along when you ask for help."""
         for finding in self.findings:
-            print(f"{'ok  ' if finding.sound else 'MEND'} {finding.name}: {finding.detail or finding.words}")
+            print(f"{'ok  ' if finding.sound else 'FIX '} {finding.name}: {finding.detail or finding.words}")
 
 
 def check_installation():
@@ -92,7 +96,7 @@ def check_installation():
     Returns
     -------
     Report
-        Shown as a table; ``.sound`` is True when nothing has to be mended.
+        Shown as a table; ``.sound`` is True when nothing has to be fixed.
     """
     return Report(tuple(_guarded(name, check) for name, check in CHECKS.items()))
 
@@ -117,7 +121,7 @@ def _check_packages():
     wrong, found = [], []
     for text in metadata.requires(_PROJECT) or []:
         need = Requirement(text)
-        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+        if need.marker is not None and not need.marker.evaluate({"extra": "course"}):
             continue
         try:
             version = metadata.version(need.name)
@@ -174,8 +178,8 @@ def _check_simulation():
     words = "a simulated mean agrees with the exact one within its uncertainty"
     if not sound:
         words = f"a simulated mean is {worst:.1f} standard errors from the exact one"
-    mend = f"do not trust results from this installation: {_REINSTALL} the kernel, and report it if it stays"
-    return sound, words, mend, f"{worst:.2f} standard errors from the exact mean (seed fixed)"
+    fix = f"do not trust results from this installation: {_REINSTALL} the kernel, and report it if it stays"
+    return sound, words, fix, f"{worst:.2f} standard errors from the exact mean (seed fixed)"
 
 
 def _check_sliders():
@@ -184,8 +188,8 @@ def _check_sliders():
     if not missing and not any((folder / "@jupyter-widgets" / "jupyterlab-manager").is_dir() for folder in folders):
         missing = ["JupyterLab's extension @jupyter-widgets/jupyterlab-manager"]
     words = "the browser part of the sliders is installed" if not missing else f"{' and '.join(missing)} not found"
-    mend = f"{_REINSTALL} JupyterLab and reload the page in the browser"
-    return not missing, words, mend, f"ipywidgets {metadata.version('ipywidgets') if not missing else 'missing'}"
+    fix = f"{_REINSTALL} JupyterLab and reload the page in the browser"
+    return not missing, words, fix, f"ipywidgets {metadata.version('ipywidgets') if not missing else 'missing'}"
 
 
 def _installed(name):
@@ -212,19 +216,19 @@ def _check_threads():
     ]
     sound = np.array_equal(*runs)
     words = "one thread and many give the same counts" if sound else "one thread and many give different counts"
-    mend = f"do not trust results from this installation: {_REINSTALL} the kernel, and report it if it stays"
-    return sound, words, mend, f"{available_threads()} of {os.cpu_count()} cores may be used"
+    fix = f"do not trust results from this installation: {_REINSTALL} the kernel, and report it if it stays"
+    return sound, words, fix, f"{available_threads()} of {os.cpu_count()} cores may be used"
 
 
 def _check_disk():
     places = {"the current folder": Path.cwd(), "the compiler's cache": _cache_folder()}
     blocked = [f"{what} ({place})" for what, place in places.items() if not _writable(place)]
     words = "your work and the compiled code can be saved" if not blocked else f"cannot write {', '.join(blocked)}"
-    mend = (
+    fix = (
         "free some disk space, or move the course to a folder of your own; for the compiler's cache set "
         "NUMBA_CACHE_DIR to such a folder. Then restart"
     )
-    return not blocked, words, mend, ", ".join(f"{what}: {place}" for what, place in places.items())
+    return not blocked, words, fix, ", ".join(f"{what}: {place}" for what, place in places.items())
 
 
 def _cache_folder():

@@ -2,7 +2,8 @@
 
 The figure is built once; a move changes the data of its artists, draws them on the same canvas and replaces the picture
 in place. The front end sends a slider's next value only when the kernel has answered the last one, so that a slow
-redraw skips values and never lags behind the hand.
+redraw skips values and never lags behind the hand. While it moves the picture has one pixel for each of the page; as
+soon as it rests it is drawn once more for dense screens, and its still (`acme_lib.teach.still`) follows.
 """
 
 import html
@@ -17,12 +18,12 @@ import traitlets
 from PIL import Image
 
 from acme_lib.errors import ParameterError
-from acme_lib.plot.display import Picture, check_words, close, style
+from acme_lib.plot.display import SMALLEST_WIDTH, Picture, check_words, close, style
+from acme_lib.teach.still import BUTTON, WIDTH, LivingBox
 
 _live = weakref.WeakSet()
 _numbers = itertools.count()
-_WIDTH = "840px"
-_BUTTON = {"width": "max-content", "align_self": "flex-start"}
+_MOVING, _SHARP = 100, 200  # pixels per inch; the page has 100
 
 
 def slider(low, high, start, *, label, step=None, log=False):
@@ -71,7 +72,7 @@ def explore(figure, redraw, *, question, alt, caption, **sliders):
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Built once, axes with fixed limits.
+        Built once. Axes whose vertical limits are not set follow the lines in steps (`set_ylim` holds them).
     redraw : callable
         Called with the sliders' values by name; it changes the artists' data and returns a sentence that answers the
         question in numbers.
@@ -102,10 +103,10 @@ class DescribedImage(ipywidgets.Image):
     description = traitlets.Unicode("").tag(sync=True)
 
 
-class SliderFigure(ipywidgets.VBox):
+class SliderFigure(LivingBox):
     """A picture, its sliders and a line of text that change together; made by `explore`.
 
-    A viewer without a kernel shows the picture as it was when it was stored, with its description.
+    Without a kernel the last picture is shown, with its description and the question.
     """
 
     def __init__(self, figure, redraw, *, question, alt, caption, **sliders):
@@ -116,11 +117,14 @@ class SliderFigure(ipywidgets.VBox):
         self.question, self.alt, self.caption = (" ".join(text.split()) for text in (question, alt, caption))
         self.start = {name: control.value for name, control in sliders.items()}
         self.error = None
-        self._scenery = self._background = None
-        self.picture = DescribedImage(format="png", tooltip=self.alt, layout={"width": _WIDTH, "max_width": "100%"})
+        self._backgrounds = {}
+        self._following = [axes for axes in figure.axes if axes.get_autoscaley_on() and axes.get_yscale() == "linear"]
+        layout = {"width": WIDTH, "max_width": "100%", "min_width": f"{SMALLEST_WIDTH}px", "flex": "0 0 auto"}
+        self.picture = DescribedImage(format="png", tooltip=self.alt, layout=layout)
+        self.picture.add_class("acme-figure")
         self.answer = ipywidgets.HTMLMath()
         self.reset = ipywidgets.Button(
-            description="Back to the start", tooltip="Set every slider to its first value", layout=_BUTTON
+            description="Back to the start", tooltip="Set every slider to its first value", layout=BUTTON
         )
         self.reset.on_click(lambda _: self.move(**self.start))
         self._draw_first()
@@ -193,7 +197,7 @@ class SliderFigure(ipywidgets.VBox):
 
     def _on_move(self, _):
         try:
-            self._text = str(self.redraw(**self.values))
+            self._redraw()
             self._publish()
         except Exception as error:  # a lecture goes on: the last good picture stays, and the line says what happened
             self.error = error
@@ -201,10 +205,11 @@ class SliderFigure(ipywidgets.VBox):
             self.answer.value = f'<div role="status">No picture for these values ({reason}). Move a slider back.</div>'
         else:
             self.error = None
+        self._renew_still()
 
     def _draw_first(self):
         # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
-        self._text = str(self.redraw(**self.values))
+        self._redraw()
         with style():
             self.figure.canvas.draw()
         # The layout is found once: a figure that shifts while a slider moves is hard to follow, and slow.
@@ -212,46 +217,86 @@ class SliderFigure(ipywidgets.VBox):
         self._publish()
         close(self.figure)
 
+    def _redraw(self):
+        self._text = str(self.redraw(**self.values))
+        for axes in self._following:
+            low, high = _range_of_lines(axes)
+            axes.set_ylim(-_round_up(-low), _round_up(high))
+
     def _publish(self):
-        self.picture.value = self._render()
+        self.picture.value = self._render(_MOVING)
         self.picture.tooltip = f"{self.alt} {self._text}"
         self.answer.value = f'<div role="status" aria-live="polite">{self._text}</div>'
 
-    def _render(self):
-        canvas = self.figure.canvas
+    def _render(self, dpi):
+        figure = self.figure
         with style():
+            figure.set_dpi(dpi)
+            canvas = figure.canvas
             # Axes, ticks and legends take most of the time and seldom change: they are kept as a background.
-            moving = _data_artists(self.figure)
-            scenery = _scenery(self.figure)
-            if scenery != self._scenery:
+            moving = _data_artists(figure)
+            scenery, (before, background) = _scenery(figure), self._backgrounds.get(dpi, (None, None))
+            if scenery != before:
                 for artist in moving:
                     artist.set_animated(True)
                 canvas.draw()
-                self._background, self._scenery = canvas.copy_from_bbox(self.figure.bbox), scenery
-            canvas.restore_region(self._background)
+                background = canvas.copy_from_bbox(figure.bbox)
+                self._backgrounds[dpi] = scenery, background
+            renderer = canvas.get_renderer()
+            canvas.restore_region(background)
             for artist in moving:
-                artist.draw(canvas.get_renderer())
+                artist.draw(renderer)
         stream = io.BytesIO()
         # Few colours make a small picture, which is faster to pack, to send and to store.
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-            stream, format="png", compress_level=4
-        )
+        picture = picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        colours = np.array(picture.getpalette()).reshape(-1, 3)
+        colours[colours.min(axis=1) > 250] = 255  # the page is white, and the mean of nearly white colours is not
+        picture.putpalette(colours.ravel().tolist())
+        picture.save(stream, format="png", compress_level=4)
         return stream.getvalue()
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
-        bundle["text/plain"] = f"{self.question}\n{self._text}\nFigure: {self.alt}\n{self.caption}"
-        bundle["text/html"] = self.html()
-        return bundle
+    def _publish_still(self):
+        super()._publish_still()
+        self.picture.value = self._sharp
 
-    def html(self):
+    def _ipython_display_(self, **kwargs):
+        super()._ipython_display_(**kwargs)
+        self.picture.value = self._sharp
+
+    def still_html(self):
         """Return the figure as it stands, for viewers without a kernel."""
-        picture = Picture(bytes(self.picture.value), f"{self.alt} {self._text}", self.caption)
+        self._sharp = self._render(_SHARP)
+        picture = Picture(self._sharp, f"{self.alt} {self._text}", self.caption)
         return (
             f"<p><strong>Find out:</strong> {self.question}</p><p>{self._text}</p>{picture.html()}"
-            "<p>(Run this cell to get its sliders.)</p>"
+            "<p>▶ <em>Run this cell to move the sliders.</em></p>"
         )
+
+    def still_text(self):
+        """Return the figure in words."""
+        return f"{self.question}\n{self._text}\nFigure: {self.alt}\n{self.caption}"
+
+
+def _range_of_lines(axes):
+    """Return the smallest and the largest value of the lines of data that are in view."""
+    left, right = sorted(axes.get_xlim())
+    low, high = 0.0, 0.0
+    for line in axes.lines:
+        if not line.get_visible() or line.get_transform() != axes.transData:  # a vertical line at a value has no height
+            continue
+        x, y = (np.asarray(values, dtype=float) for values in line.get_data(orig=False))
+        seen = y[(x >= left) & (x <= right) & np.isfinite(y)]
+        low, high = min(low, seen.min(initial=0.0)), max(high, seen.max(initial=0.0))
+    return low, (high or 1.0) if low == 0 else high
+
+
+def _round_up(value):
+    """Return the next larger of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: axes move seldom, and in steps."""
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** np.floor(np.log10(1.04 * value))
+    return float(next((step for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= 1.04 * value), 10) * power)
 
 
 def _data_artists(figure):

@@ -126,8 +126,7 @@ def generate(course):
     """Let nbgrader release the assignment: its gradebook then knows the points."""
     from nbgrader.converters import GenerateAssignment
 
-    from acme_lib.build.exercises import programs_of_this_python
-    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.course import load_course, programs_of_this_python
 
     config, coursedir = load_course(course)
     coursedir.assignment_id = ASSIGNMENT

@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import shutil
 import sys
 import warnings
 
@@ -22,11 +23,16 @@ pytestmark = [
 FULL = {"double_test": 4, "mean_test": 4, "words": None}
 
 
-@pytest.fixture
-def course(tmp_path):
-    course = make_course(tmp_path / "course")
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    course = make_course(tmp_path_factory.mktemp("released") / "course")
     generate(course)
     return course
+
+
+@pytest.fixture
+def course(released, tmp_path):
+    return shutil.copytree(released, tmp_path / "course")
 
 
 def autograde(course):
@@ -34,7 +40,7 @@ def autograde(course):
     from nbgrader.converters import Autograde
     from nbgrader.converters.base import NbGraderException
 
-    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.course import load_course
 
     config, coursedir = load_course(course)
     coursedir.assignment_id = ASSIGNMENT

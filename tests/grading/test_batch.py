@@ -157,6 +157,7 @@ def graded_so_far(course):
     return len(list((course / "audit" / ASSIGNMENT).glob(f"*/{NOTEBOOK}.json")))
 
 
+@pytest.mark.thorough
 def test_killed_in_a_loop_and_started_again(course):
     for i in range(9):
         submit(
@@ -208,7 +209,11 @@ def processes_below(process):
     return {key for key in found if key[0] in below - {process}}, set(found)
 
 
-@pytest.mark.parametrize("interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in-the-background"])
+@pytest.mark.parametrize(
+    "interrupt",
+    [signal.default_int_handler, pytest.param(signal.SIG_IGN, marks=pytest.mark.thorough)],
+    ids=["", "in-the-background"],
+)
 def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for i in range(3):
@@ -310,7 +315,7 @@ def test_two_batches_at_once_are_refused(course):
             grade(course)
 
 
-def test_grades_are_made_again_from_their_audit_records(course, capsys, monkeypatch):
+def test_grades_are_recomputed_from_their_audit_records(course, capsys, monkeypatch):
     noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.85 else 0"
     path = submit(course, "raises", hand_in(double="def double(x):\n    raise ValueError(x)"))
     for student in "abc":
@@ -322,7 +327,7 @@ def test_grades_are_made_again_from_their_audit_records(course, capsys, monkeypa
     monkeypatch.chdir(course)
     files = {file: file.stat().st_mtime_ns for file in course.rglob("*") if file.is_file()}
     assert main(["audit", ASSIGNMENT]) == 0
-    assert "5 of 5 grades are the same when made again" in capsys.readouterr().out
+    assert "5 of 5 grades are the same when recomputed" in capsys.readouterr().out
     assert {file: file.stat().st_mtime_ns for file in course.rglob("*") if file.is_file()} == files
     # What was changed since is seen: a score in the record, a seed, the submission, the source.
     audit = course / "audit" / ASSIGNMENT / "raises" / f"{NOTEBOOK}.json"

@@ -8,8 +8,8 @@ import pytest
 
 from acme_lib.grade.boundary import lockdown
 from acme_lib.grade.boundary import sandbox as boundary
-from acme_lib.grade.boundary.sandbox import Limits, Sandbox
-from tests.conftest import in_ci
+from acme_lib.grade.boundary.guards import Limits
+from acme_lib.grade.boundary.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
@@ -105,16 +105,9 @@ CHANNELS = {
 }
 
 
-def make_sandbox(**options):
-    if "namespaces" not in boundary.find_guards():
-        reason = "no bubblewrap, or no namespaces: install the system package `bubblewrap`"
-        pytest.fail(reason) if in_ci() else pytest.skip(reason)
-    return Sandbox(**options)
-
-
 @pytest.fixture(scope="module")
-def place():
-    with make_sandbox(limits=Limits(call_seconds=60)) as made:
+def place(namespaces):
+    with Sandbox(limits=Limits(call_seconds=60)) as made:
         yield made
 
 
@@ -125,10 +118,8 @@ def pair(place):
 
 
 @pytest.fixture(scope="module")
-def unfiltered_pair():
+def unfiltered_pair(namespaces):
     with pytest.MonkeyPatch.context() as patch:
-        place = make_sandbox()
-        place.close()
         patch.setattr(boundary, "find_guards", lambda: ("namespaces", "limits"))
         with Sandbox() as place, place.admit(seed=1) as one, place.admit(seed=1) as two:
             yield one, two

@@ -1,14 +1,12 @@
 """The batch with a gradebook in PostgreSQL, and on the workers of a Dask cluster: real servers."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from acme_lib.build.archive import safe_names
 from acme_lib.cli import main
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
-from tests.conftest import in_ci
+from tests import programs
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
 
 pytestmark = [
@@ -27,21 +25,12 @@ FULL = {"double_test": 4, "mean_test": 4, "words": None}
 WRONG = "def double(x):\n    import time\n    time.sleep(0.1)\n    return x"
 
 
-def programs():
-    """The folder of PostgreSQL's programs; without it the tests are skipped, and in CI they fail."""
-    found = [Path(shutil.which("initdb")).resolve().parent] if shutil.which("initdb") else []
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not found:
-        reason = "no PostgreSQL: install the system package `postgresql`"
-        pytest.fail(reason) if in_ci() else pytest.skip(reason)
-    return found[-1]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a PostgreSQL server of our own."""
     pytest.importorskip("psycopg")
-    bin, folder = programs(), tmp_path_factory.mktemp("postgres") / "data"
+    bin = programs.find_postgresql() or programs.do_without("no PostgreSQL: install the system package `postgresql`")
+    folder = tmp_path_factory.mktemp("postgres") / "data"
     folder.mkdir()
     user = {}
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
@@ -135,7 +124,7 @@ def reports_of(folder, url, monkeypatch, capsys):
     from nbgrader.api import Gradebook
     from nbgrader.converters import GenerateFeedback
 
-    from acme_lib.grade.batch import load_course
+    from acme_lib.grade.course import load_course
 
     monkeypatch.setenv("ACME_GRADEBOOK", url)
     course = make_course(folder)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.boundary.sandbox import Limits, Sandbox
+from acme_lib.grade.boundary.guards import Limits
+from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.submission import load_master, neutralise, read_submission, rebuild
 from tests.grading.small_course import DOUBLE_RIGHT, answer, cell, hand_in, source_notebook, write_source
@@ -27,7 +28,7 @@ def master(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sandbox(master):
-    with Sandbox(forbidden=master.forbidden, limits=Limits(call_seconds=3.0), require="namespaces") as made:
+    with Sandbox(forbidden=master.forbidden, limits=Limits(call_seconds=3.0)) as made:
         yield made
 
 

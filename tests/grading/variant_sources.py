@@ -58,10 +58,11 @@ def read_variants():
     module = runpy.run_path(str(PATH))
     text = PATH.read_text(encoding="utf-8")
     tree = ast.parse(text)
+    lines = text.encode().split(b"\n")
     homes = _find_homes(tree)
     found = {"right": [], "wrong": []}
     for kind, answer in _registrations(tree):
-        found[kind].append(_slice(text, homes, answer))
+        found[kind].append(_slice(lines, homes, answer))
     right = [Variant(e, _give(e, *code), f) for (e, f), code in zip(module["RIGHT"], found["right"], strict=True)]
     wrong = [
         Variant(w.exercise, _give(w.exercise, *code), w.function, tuple(w.fails))
@@ -104,7 +105,7 @@ def _kind(call):
     return name if name in ("right", "wrong") else None
 
 
-def _slice(text, homes, answer):
+def _slice(lines, homes, answer):
     """Return the statements that an answer needs, and the expression that is the function."""
     needed, waiting = [], [answer]
     while waiting:
@@ -117,9 +118,9 @@ def _slice(text, homes, answer):
         needed.append(answer)
         expression = answer.name
     else:
-        expression = ast.get_source_segment(text, answer)
+        expression = _segment(lines, answer)
     needed.sort(key=lambda node: node.lineno)
-    return [_text(text, node) for node in needed], expression
+    return [_text(lines, node) for node in needed], expression
 
 
 def _bare(node):
@@ -131,10 +132,17 @@ def _bare(node):
     return bare
 
 
-def _text(text, node):
+def _text(lines, node):
     decorators = _bare(node).decorator_list if isinstance(node, ast.FunctionDef) else []
-    lines = [f"@{ast.get_source_segment(text, d)}" for d in decorators]
-    return "\n".join([*lines, ast.get_source_segment(text, node)])
+    return "\n".join([*(f"@{_segment(lines, d)}" for d in decorators), _segment(lines, node)])
+
+
+def _segment(lines, node):
+    """As `ast.get_source_segment`, which splits the whole file each time."""
+    part = lines[node.lineno - 1 : node.end_lineno]
+    part[-1] = part[-1][: node.end_col_offset]
+    part[0] = part[0][node.col_offset :]
+    return b"\n".join(part).decode()
 
 
 def _give(exercise, statements, expression):

@@ -1,7 +1,9 @@
 """pyproject.toml, environment.yml and requirements.txt name the same packages within the same bounds."""
 
+import itertools
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+from acme_lib.extras import EXTRA_OF
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +24,10 @@ PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[0-9][A-Za-
 
 with open(ROOT / "pyproject.toml", "rb") as file:
     PYPROJECT = tomllib.load(file)
-DIRECT = [Requirement(line) for line in PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]]
+PROJECT, EXTRAS = PYPROJECT["project"], PYPROJECT["project"]["optional-dependencies"]
+LINES = [*PROJECT["dependencies"], *itertools.chain(*EXTRAS.values()), *PYPROJECT["dependency-groups"]["dev"]]
+# An extra may ask for another extra, and the dev group asks for all.
+DIRECT = [requirement for requirement in map(Requirement, LINES) if requirement.name != PROJECT["name"]]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 PINS = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
 
@@ -42,6 +49,28 @@ def test_environment_has_the_bounds_of_pyproject():
 
 def test_every_direct_dependency_has_a_lower_bound():
     assert [str(requirement) for requirement in DIRECT if ">=" not in str(requirement.specifier)] == []
+
+
+def test_the_two_commands_bring_every_extra():
+    """`uv run` installs the dev group, and with it all that the project can do."""
+    (whole,) = (
+        need for need in map(Requirement, PYPROJECT["dependency-groups"]["dev"]) if need.name == PROJECT["name"]
+    )
+    assert whole.extras == set(EXTRAS)
+    assert PYPROJECT["tool"]["uv"]["default-groups"] == ["dev"]
+
+
+def test_a_package_that_an_extra_brings_is_named_with_it():
+    """The message for a package that is missing names the extra that brings it."""
+    modules = {}
+    for module, names in metadata.packages_distributions().items():
+        for name in names:
+            modules.setdefault(canonicalize_name(name), set()).add(module)
+    for extra, lines in EXTRAS.items():
+        for need in map(Requirement, lines):
+            if need.name != PROJECT["name"]:
+                known = {module: EXTRA_OF[module] for module in modules[need.name] if module in EXTRA_OF}
+                assert set(known.values()) == {extra}, f"acme_lib/extras.py: {need.name} comes with {extra}"
 
 
 def test_environment_installs_the_project_from_conda_forge_alone():

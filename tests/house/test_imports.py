@@ -1,6 +1,7 @@
 """The walls: which room of acme_lib may import which, and what the import of the whole costs."""
 
 import ast
+import graphlib
 import statistics
 import subprocess
 import sys
@@ -11,7 +12,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {"network", "processes", "models", "sbml", "simulate", "master", "augmented", "laws", "noise", "approximate"}
 # Single files that any room may use: they know nothing of the course.
-TOOLS = {"errors", "checks", "arrays", "files", "progress"}
+TOOLS = {
+    "errors",
+    "checks",
+    "arrays",
+    "distance",
+    "elimination",
+    "files",
+    "progress",
+    "random_stream",
+    "extras",
+}
 SCIENCE = TOOLS | ROOMS
 
 # What each room may import from acme_lib. The package itself (`acme_lib/__init__.py`) only lends names: it is the
@@ -20,8 +31,12 @@ MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
     "arrays": set(),
+    "distance": set(),
+    "elimination": set(),
     "files": set(),
     "progress": set(),
+    "random_stream": set(),
+    "extras": {"errors"},
     "network": TOOLS,
     "processes": TOOLS | {"network"},
     "models": TOOLS | {"network"},
@@ -35,9 +50,10 @@ MAY_IMPORT = {
     "plot": SCIENCE,
     "cases": SCIENCE | {"plot"},
     "teach": SCIENCE | {"plot"},
-    "grade": TOOLS | {"teach", "build"},
+    # The grader knows nothing of how exercises are built, nor of reports; what builds asks it about the course.
+    "grade": TOOLS | {"teach"},
+    "build": TOOLS | {"teach", "grade"},
     "report": TOOLS | {"plot", "teach", "grade", "build"},
-    "build": TOOLS | {"teach"},
     "cli": SCIENCE | {"plot", "teach", "grade", "report", "build"},
 }
 MAY_DRAW = {"plot", "teach", "cli"}
@@ -112,6 +128,8 @@ def test_imports_point_one_way(path):
         ("teach", "from acme_lib.build import release"),
         ("grade", "from acme_lib.simulate import simulate_ssa"),
         ("grade", "import matplotlib.pyplot as plt"),
+        ("grade", "from acme_lib.build.exercises import build_assignments"),
+        ("build", "from acme_lib.report.marks import read_marks"),
         ("master", "import matplotlib.pyplot as plt"),
         ("simulate", "def f():\n    from IPython.display import display"),
         ("network", "import acme_lib"),
@@ -126,6 +144,109 @@ def test_what_is_allowed_is_not_a_breach():
         "from acme_lib.network import Reaction\nfrom .streams import spawn\nfrom . import streams\nimport numpy as np"
     )
     assert breaches("simulate", source, "acme_lib.simulate") == []
+
+
+def read_tree(folder):
+    """The sources of a package, by dotted name; a package is named after its folder."""
+    sources = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder.parent).with_suffix("").parts
+        sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text(encoding="utf-8")
+    return sources
+
+
+def home_of(name, sources, packages):
+    """The module that a dotted name comes from: where a package only lends a name, the module that lends it."""
+    parts = name.split(".")
+    while parts and ".".join(parts) not in sources:
+        parts.pop()
+    module, rest = ".".join(parts), name.split(".")[len(parts) :]
+    if module in packages and rest:
+        lent = find_lender(rest[0], module, sources)
+        return home_of(lent, sources, packages) if lent else module
+    return module
+
+
+def find_lender(name, package, sources):
+    """The dotted name behind a name of a package: imported in its `__init__`, or named in a table of homes there."""
+    for node in ast.walk(ast.parse(sources[package])):
+        if isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return f"{stem}.{alias.name}"
+        elif isinstance(node, ast.Dict):  # {"home": ["name", ...]}
+            for key, value in zip(node.keys, node.values, strict=True):
+                names = [item.value for item in ast.walk(value) if isinstance(item, ast.Constant)]
+                if isinstance(key, ast.Constant) and isinstance(key.value, str) and name in names:
+                    home = key.value if key.value.startswith("acme_lib") else f"{package}{key.value}"
+                    return f"{home}.{name}" if home in sources else None
+    return None
+
+
+def only_lends(source):
+    """Whether an `__init__` defines nothing of its own."""
+    defined = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return set(defined) <= {"__getattr__", "__dir__"}
+
+
+def find_circle(sources):
+    """A circle of imports between modules, those inside functions too; None where there is none."""
+    packages = {name.rpartition(".")[0] for name in sources} & set(sources)
+    graph = {}
+    for module, source in sources.items():
+        package = module if module in packages else module.rpartition(".")[0]
+        names = [name for name in imported_names(source, package) if name.split(".")[0] == "acme_lib"]
+        homes = {home_of(name, sources, packages) for name in names}
+        # What a package's `__init__` lends is resolved where it is used; that it lends it makes no circle.
+        graph[module] = set() if only_lends(source) and module in packages else homes - {module, ""}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return None
+
+
+def test_no_two_files_import_each_other():
+    """Nor more than two in a ring: what cannot be understood alone is not two modules."""
+    assert find_circle(read_tree(ROOT / "acme_lib")) is None
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"a": "from acme_lib.b import x", "b": "def f():\n    from acme_lib.a import y"},
+        {
+            "a": "import acme_lib.b",
+            "b": "import acme_lib.c",
+            "c": "import importlib\nimportlib.import_module('acme_lib.a')",
+        },
+        {
+            "a": "from acme_lib.room import name",
+            "room": "from .b import name",
+            "room.b": "def f():\n    import acme_lib.a",
+        },
+        {
+            "a": "from acme_lib.room import name",
+            "room": "_HOMES = {'acme_lib.room.b': ['name']}",
+            "room.b": "def f():\n    from .. import a",
+        },
+        {"room": "", "room.a": "from . import b", "room.b": "from .a import x"},
+        {"room": "from acme_lib.room.b import x\n\ndef f():\n    pass", "room.b": "from acme_lib.room import f"},
+    ],
+)
+def test_a_circle_is_found(sources):
+    tree = {"acme_lib": "", **{f"acme_lib.{name}": source for name, source in sources.items()}}
+    assert find_circle(tree) is not None
+    del tree["acme_lib.room.b" if "room.b" in sources else "acme_lib.b"]
+    assert find_circle(tree) is None
+
+
+def test_a_circle_between_real_files_is_found():
+    tree = read_tree(ROOT / "acme_lib")
+    tree["acme_lib.grade.record"] += "\n\ndef f():\n    from acme_lib.grade.batch import grade_assignment\n"
+    assert {"acme_lib.grade.record", "acme_lib.grade.batch"} <= set(find_circle(tree))
 
 
 def run_python(code):

@@ -71,7 +71,11 @@ def server_address(tmp_path, server, patience=60):
 
 @pytest.mark.parametrize(
     ("arguments", "page"),
-    [([], "/lab/tree/course/00_welcome.ipynb"), (["tests"], "/lab"), (["--ServerApp.root_dir=tests"], "/lab")],
+    [
+        ([], "/lab/tree/course/00_welcome.ipynb"),
+        pytest.param(["tests"], "/lab", marks=pytest.mark.thorough),
+        pytest.param(["--ServerApp.root_dir=tests"], "/lab", marks=pytest.mark.thorough),
+    ],
     ids=["no target", "a folder", "a root"],
 )
 def test_page_that_opens_in_the_repository(tmp_path, arguments, page):

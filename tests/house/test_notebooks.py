@@ -1,13 +1,18 @@
 """Each chapter is stored as it runs: in step with its text source, executed from top to bottom, small, and with every
 figure described in words."""
 
+import ast
+import json
 import re
+import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+
+from acme_lib.build.chapters import language_info, read_source
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "course").glob("*.ipynb"))
@@ -26,11 +31,9 @@ def code_cells(notebook):
 
 
 def outline(notebook):
-    """What a notebook and its text source must share: the kind, the tags and the source of each cell."""
+    """What a notebook and its text source must share: the kind, the metadata and the source of each cell."""
     return [
-        (cell.cell_type, tuple(cell.metadata.get("tags", ())), cell.source.strip())
-        for cell in notebook.cells
-        if cell.source.strip()
+        (cell.cell_type, dict(cell.metadata), cell.source.strip()) for cell in notebook.cells if cell.source.strip()
     ]
 
 
@@ -84,9 +87,10 @@ def test_each_text_source_has_its_notebook():
 def test_text_source_has_the_same_cells(path):
     source = path.with_suffix(".md")
     assert source.is_file(), f"{source.name} is missing: it is the text from which {path.name} is built"
-    text = jupytext.read(source)
-    assert text.metadata["jupytext"]["text_representation"]["format_name"] == "myst"
-    assert outline(text) == outline(read(path)), f"{path.name} is not in step with {source.name}: run `acme build`"
+    assert jupytext.read(source).metadata["jupytext"]["text_representation"]["format_name"] == "myst"
+    assert outline(read_source(source)) == outline(read(path)), (
+        f"{path.name} is not in step with {source.name}: run `acme build`"
+    )
 
 
 @each_notebook
@@ -138,3 +142,155 @@ def test_every_figure_is_described(path):
 )
 def test_a_silent_figure_is_seen(cell):
     assert len(undescribed_figures(nbformat.v4.new_notebook(cells=[cell]))) == 1
+
+
+# Stored as JupyterLab writes it
+
+
+@each_notebook
+def test_stored_as_jupyterlab_writes_it(path):
+    """Opening and closing it then changes nothing, and autosave has nothing to write."""
+    text = path.read_text("utf-8")
+    assert text == nbformat.writes(read(path)) + "\n"
+    metadata = json.loads(text)["metadata"]
+    assert set(metadata) == {"kernelspec", "language_info"}
+    assert set(metadata["language_info"]) == set(language_info())
+    whole = []  # the browser knows one kind of number and writes 200.0 as 200
+    json.loads(text, parse_float=lambda number: whole.append(number) if float(number).is_integer() else None)
+    assert whole == []
+
+
+@each_notebook
+def test_no_widget_is_stored(path):
+    kinds = {kind for cell in code_cells(read(path)) for output in cell.outputs for kind in output.get("data", {})}
+    assert "application/vnd.jupyter.widget-view+json" not in kinds
+
+
+# Predictions, and cells that a reader runs alone
+
+
+def calls(source):
+    """Names of the functions that a cell calls, without the names before a dot."""
+    functions = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return {
+        function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "") for function in functions
+    }
+
+
+def is_result(cell):
+    return "result" in cell.metadata.get("tags", [])
+
+
+@each_notebook
+def test_no_code_says_which_prediction_is_right(path):
+    for cell in code_cells(read(path)):
+        assert not {"Prediction"} & calls(cell.source)
+        assert "answer=" not in cell.source
+
+
+@each_notebook
+def test_what_answers_a_prediction_is_folded(path):
+    cells = read(path).cells
+    asked = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and "predict" in calls(cell.source)]
+    for start, end in zip(asked, [*asked[1:], len(cells)], strict=True):
+        sections = [
+            i for i in range(start, end) if cells[i].cell_type == "markdown" and "\n## " in f"\n{cells[i].source}"
+        ]
+        follow = cells[start + 1 : min([end, *sections])]
+        assert any(map(is_result, follow)), f"{cells[start].source}: tag the cell that answers it with `result`"
+    for cell in cells:
+        assert cell.metadata.get("jupyter", {}).get("outputs_hidden", False) == is_result(cell)
+
+
+def told_to_run(notebook):
+    """The cells that run alone: those that a text points to, and those that give back their sliders or their choice."""
+    cells = notebook.cells
+    for before, cell in zip([None, *cells], cells, strict=False):
+        if cell.cell_type != "code":
+            continue
+        text = before.source if before is not None and before.cell_type == "markdown" else ""
+        if re.search(r"\b(next|following) cell\b", text.lower()) or {"predict", "explore", "my_predictions"} & calls(
+            cell.source
+        ):
+            yield cell
+
+
+@each_notebook
+def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_path):
+    import IPython.display
+
+    class Handle:
+        display_id = "1"
+
+    shown = []
+    monkeypatch.setenv("ACME_RECORD", str(tmp_path / "record.json"))
+    monkeypatch.setattr(IPython.display, "display", lambda *what, **options: shown.append(what) or Handle())
+    cells = list(told_to_run(read(path)))
+    assert cells
+    for cell in cells:
+        *statements, last = ast.parse(cell.source).body
+        names = {}
+        exec(compile(ast.Module(statements, []), path.name, "exec"), names)
+        value = eval(compile(ast.Expression(last.value), path.name, "eval"), names)
+        getattr(value, "_ipython_display_", value.__repr__)()
+    assert len(shown) == 2 * sum(bool({"predict", "explore"} & calls(cell.source)) for cell in cells)
+
+
+def test_the_first_instruction_of_the_course_is_run_alone():
+    (welcome,) = [path for path in NOTEBOOKS if path.name == "00_welcome.ipynb"]
+    assert any("check_installation()" in cell.source for cell in told_to_run(read(welcome)))
+
+
+# Links
+
+
+def anchors(notebook):
+    """The places in a notebook that a link can name, as JupyterLab makes them of its headings."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return {heading.strip().replace(" ", "-") for heading in re.findall(r"^#+ +(.+)$", text, flags=re.MULTILINE)}
+
+
+def links(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            yield from re.findall(r"\]\(((?:[^()\s]|\([^()\s]*\))+)\)", cell.source)
+            yield from re.findall(r'(?:href|src)="([^"]+)"', cell.source)
+
+
+def leads_nowhere(link, path):
+    """What is wrong with a link, or None."""
+    address, _, place = link.partition("#")
+    if re.match(r"https?://", link):
+        return None if re.fullmatch(r"https://[\w.-]+\.\w+(/\S*)?", link) else "no address"
+    target = (path.parent / urllib.parse.unquote(address)).resolve() if address else path
+    if not target.is_file():
+        return "no such file (a folder cannot be opened in JupyterLab)"
+    if not target.is_relative_to(ROOT):
+        return "outside of the course"
+    if place and urllib.parse.unquote(place) not in anchors(read(target)):
+        return "no such heading"
+    return None
+
+
+LINKED = [*NOTEBOOKS, *sorted((ROOT / "exercises").glob("*/*.ipynb"))]
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    wrong = {link: leads_nowhere(link, path) for link in links(read(path))}
+    assert {link: reason for link, reason in wrong.items() if reason} == {}
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["../exercises/", "02_missing.ipynb", "#5-Gillespie's-algorithm,-from-scratch", "../../secret.md", "https://a"],
+)
+def test_a_link_that_leads_nowhere_is_seen(link):
+    assert leads_nowhere(link, ROOT / "course" / "01_chemical_master_equation.ipynb")
+
+
+def test_links_are_found():
+    (chapter,) = [path for path in NOTEBOOKS if path.name.startswith("01_")]
+    found = set(links(read(chapter)))
+    assert {"00_welcome.ipynb", "#3-What-is-assumed"} <= found
+    assert "https://doi.org/10.1016/0378-4371(92)90283-V" in found

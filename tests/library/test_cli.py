@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import sys
 
 import nbformat
 import pytest
 
 from acme_lib import cli
+from acme_lib.build.chapters import read_source
 
 HEADER = """---
 jupytext:
@@ -107,7 +109,7 @@ def test_cell_ids_follow_from_the_cells(tmp_path, built):
     assert len(set(ids)) == len(ids), "two equal cells have different ids"
     longer = tmp_path / "02_longer.md"
     longer.write_text(CHAPTER.replace("# A chapter", "# A chapter\n\n+++\n\nOne cell more."), encoding="utf-8")
-    assert set(ids) <= {cell.id for cell in cli.read_source(longer).cells}, "a new cell leaves the others' ids alone"
+    assert set(ids) <= {cell.id for cell in read_source(longer).cells}, "a new cell leaves the others' ids alone"
 
 
 def test_check_agrees_with_what_was_built(chapter, capsys):
@@ -167,9 +169,35 @@ def test_what_is_no_source_is_refused(chapter, name):
 def test_course_is_found_from_below_and_from_elsewhere(tmp_path, monkeypatch, root):
     (tmp_path / "course" / "deep").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "course" / "deep")
-    assert cli.course_folder() == tmp_path / "course"
+    assert cli.find_root() == tmp_path
     monkeypatch.chdir(tmp_path.parent)
-    assert cli.course_folder() == root / "course"
+    assert cli.find_root() == root
+
+
+@pytest.mark.parametrize("command", ["audit", "late", "export", "feedback", "statistics", "copying"])
+def test_each_command_takes_the_same_course_and_says_which(tmp_path, monkeypatch, capsys, command):
+    """A folder with a configuration and no chapters is a course for every command, not for some of them."""
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    (tmp_path / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "deep")
+    try:
+        assert cli.main([command, *(["moodle"] if command == "export" else []), "ps1"]) == 1
+    except SystemExit as error:  # no record of anybody, no gradebook
+        print(error, file=sys.stderr)
+    said = capsys.readouterr().err
+    assert f"acme {command}: the course in {tmp_path}\n" in said
+    assert said.count(str(tmp_path)) == 2, "and works there"
+
+
+def test_an_exercise_is_not_built_as_a_chapter(tmp_path, monkeypatch):
+    source = tmp_path / "solutions" / "ps1" / "01_x.md"
+    source.parent.mkdir(parents=True)
+    source.write_text(CHAPTER, encoding="utf-8")
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    monkeypatch.chdir(source.parent)
+    with pytest.raises(SystemExit, match="belongs to an exercise"):
+        cli.main(["build", "01_x.md"])
+    assert not source.with_suffix(".ipynb").exists()
 
 
 @pytest.mark.parametrize(("sound", "status"), [(True, 0), (False, 1)])
@@ -223,4 +251,4 @@ def test_build_releases_exercises_and_check_sees_an_edit(tmp_path, monkeypatch, 
     capsys.readouterr()
     assert cli.main(["build", "--check"]) == 1
     assert "differs from its text: run `acme build`" in capsys.readouterr().err
-    assert stale.read_text(encoding="utf-8").endswith("\n\n")  # looked at, not mended
+    assert stale.read_text(encoding="utf-8").endswith("\n\n")  # looked at, not changed

@@ -11,11 +11,11 @@ import statistics
 
 import pytest
 
-from tests.conftest import in_ci
 from tests.grading.attacks.course import NEIGHBOURS, can_contain
 from tests.grading.attacks.ours import effects_on_the_course
 from tests.grading.soak.draw import draw_class
 from tests.grading.soak.soak import compare, describe, differences, neighbours, soak, spoilt
+from tests.programs import do_without
 
 pytestmark = pytest.mark.soak
 COUNT = int(os.environ.get("ACME_SOAK", 2000))
@@ -35,7 +35,7 @@ def graded(students, tmp_path_factory, request):
     """Return what the soak left behind."""
     missing = can_contain()
     if missing:
-        (pytest.fail if in_ci() else pytest.skip)(missing)
+        do_without(missing)
     result = soak(students, tmp_path_factory.mktemp("soak"), SEED)
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{describe(result, students, SEED)}")

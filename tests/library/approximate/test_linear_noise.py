@@ -177,7 +177,23 @@ def test_densities_that_do_not_exist_are_refused():
         with pytest.raises(acme.EquationError, match="no stationary density can be normalised"):
             acme.solve_stationary_fokker_planck(network)
     with pytest.raises(acme.EquationError, match="without noise"):
-        acme.solve_stationary_fokker_planck(models.birth_death(), start=-10.0)
+        acme.solve_stationary_fokker_planck(models.birth_death(), -10.0)
+    with pytest.raises(acme.ParameterError, match="takes x0 in place of start: write x0=2"):
+        acme.solve_stationary_fokker_planck(models.birth_death(), start=2)
+    for old in ("rtol", "atol"):
+        with pytest.raises(acme.ParameterError, match=f"solve_linear_noise takes tolerance in place of {old}"):
+            acme.solve_linear_noise(models.birth_death(), {}, 1.0, **{old: 1e-6})
+        with pytest.raises(acme.ParameterError, match=f"solve_moments takes tolerance in place of {old}"):
+            acme.solve_moments(models.birth_death(), {}, 1.0, **{old: 1e-6})
+    for solve in (acme.solve_linear_noise, acme.solve_moments):
+        with pytest.raises(acme.ParameterError, match="tolerance must be a number above 0 and below 1, got -1"):
+            solve(models.birth_death(), {}, 1.0, tolerance=-1)
+        with pytest.raises(acme.ParameterError, match="t must be 0 or later: everything starts at time 0"):
+            solve(models.birth_death(), {}, [-1.0, 1.0])
+        later = solve(models.birth_death(k=10, g=1), {}, [1.0, 2.0])  # also the first time is some time after the start
+        np.testing.assert_allclose(later.mean("M"), 10 * -np.expm1([-1.0, -2.0]), rtol=1e-6)
+        assert solve(models.birth_death(k=10, g=1), {}, 3.0).times.tolist() == [3.0]
+
     with pytest.raises(acme.ParameterError, match="no species|not a species"):
         acme.solve_stationary_fokker_planck(models.birth_death()).mean("X")
     text = repr(acme.solve_stationary_fokker_planck(models.birth_death(k=2)))

@@ -209,10 +209,10 @@ def test_rates_that_are_no_polynomials_stand_as_taylor_polynomials():
 def test_equations_that_do_not_close_ask_for_a_closure():
     with pytest.raises(acme.EquationError, match=r"order 2 are not closed: they need <dP\^3>.*closure="):
         acme.solve_stationary_moments(models.dimerisation())
-    with pytest.raises(acme.ParameterError, match="closure is None, 'normal'"):
+    with pytest.raises(acme.ParameterError, match="closure must be None or one of 'normal'"):
         acme.solve_stationary_moments(models.dimerisation(), closure="gaussian")
     for order in (1, 2.0, True):
-        with pytest.raises(acme.ParameterError, match="order is a whole number of at least 2"):
+        with pytest.raises(acme.ParameterError, match="order must be a whole number of at least 2"):
             acme.solve_stationary_moments(models.birth_death(), order=order)
     with pytest.raises(acme.EquationError, match="more than 400"):
         acme.solve_stationary_moments(models.two_stage(), order=40)

@@ -79,7 +79,7 @@ def test_moments_and_quantiles_are_those_of_the_survival():
     integral = np.trapezoid(found.density[:, i], times)
     assert integral == pytest.approx(1.0, abs=2e-3)
     assert found.times[np.argmax(found.density[:, i])] == found.mode()[i]
-    early = passage("below", t=1.0)
+    early = passage("below", end=1.0)
     assert early.quantile(0.9)[i] == pytest.approx(found.quantile(0.9)[i], rel=0.1)
 
 
@@ -138,22 +138,23 @@ def test_bad_input_is_named():
         solve_augmented_first_passage(space, species, threshold, *processes, side=side, diffusion=False, **options)
 
     for options, words in [
-        ({"side": "left"}, "side is"),
-        ({"threshold": 20.0}, "inside the grid"),
-        ({"threshold": "1"}, "threshold is a number"),
-        ({"t": -1.0}, "t is the last time"),
+        ({"side": "left"}, "side must be"),
+        ({"threshold": 20.0}, "threshold must be a number above 0 and below 10, got 20.0"),
+        ({"threshold": "1"}, "threshold must be a number"),
+        ({"end": -1.0}, "end must be a positive number"),
+        ({"t": 5.0}, "write end=5.0"),
         ({"scheme": "minmod"}, "linear scheme"),
     ]:
         with pytest.raises(ParameterError, match=words):
             ask(burst, **options, **rates)
     with pytest.raises(ParameterError, match="leave the Influx out"):
         ask(burst, Influx("1"), **rates)
-    with pytest.raises(StateSpaceError, match="takes an AugmentedSpace"):
+    with pytest.raises(StateSpaceError, match="must be an AugmentedSpace"):
         ask(burst, space=None)
     with pytest.raises(StateSpaceError, match="is not crossed"):
         ask()  # decay alone leads nowhere up
     hybrid = AugmentedSpace(acme.ReactionNetwork.parse("M -> 0 : 1\nP -> 0 : 1"), M=Discrete(2), P=Continuum(1.0, 20))
-    with pytest.raises(ParameterError, match="not a continuum axis"):
+    with pytest.raises(ParameterError, match="must be a continuum axis"):
         ask(space=hybrid, species="M")
-    with pytest.raises(ParameterError, match="q is a share"):
+    with pytest.raises(ParameterError, match="q must be a number above 0 and below 1"):
         passage("below").quantile(1.0)

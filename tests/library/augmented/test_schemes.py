@@ -23,7 +23,7 @@ from acme_lib.augmented import (
 from acme_lib.augmented.explicit import Operator, find_method, stability_limit
 from acme_lib.augmented.rational import Propagator, pade_fractions
 from acme_lib.augmented.schemes import SCHEMES, minmod, monotonized_central, superbee, van_leer
-from acme_lib.augmented.transient import _Implicit
+from acme_lib.augmented.steppers import Implicit
 from acme_lib.errors import ParameterError, StabilityError
 
 
@@ -105,7 +105,7 @@ def test_orders_of_bursts(scheme, rate, order):
     """Jumps alone: after one expected burst, against the finest grid, averaged to the coarser ones."""
 
     def density(cells):
-        space = AugmentedSpace(x=Continuum(8.0, cells, boundaries=("reflecting", "outflow")))
+        space = AugmentedSpace(x=Continuum(8.0, cells, boundary=("reflecting", "outflow")))
         system = build_augmented(space, Burst("x", rate, ExponentialJump(0.5)), scheme=scheme)
         start = cell_averages(space["x"], 2.0, 0.3)
         return solve_augmented(system, start, 1.0, tolerance=1e-10).p[-1]
@@ -171,7 +171,7 @@ def test_rational_approximations_of_the_exponential(poles):
 def test_orders_with_rates_that_vary_in_time():
     system = small_system(rate="(1 + 0.5*x)*(1 + sin(3*t))")
     start = system.space.density("exp(-4*(x - 1.5)**2)").ravel()
-    stepper = _Implicit(system, 4, None)
+    stepper = Implicit(system, 4, None)
     stepper.begin(0.0, 1.0)
     assert stepper.varying
 

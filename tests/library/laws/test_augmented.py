@@ -1,4 +1,4 @@
-"""Exact laws of the paper's cases, against its numbers, quadrature, dense matrices and their own equations."""
+"""Exact laws of the cases of Lunz, Batt, Ruess & Bonnans (2021): its numbers, quadrature, dense matrices, equations."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SWITCHING = {
 }  # fmt: skip
 
 
-def test_self_regulation_is_the_paper_s():
+def test_self_regulation_gives_the_published_numbers():
     law = laws.self_regulation()
     np.testing.assert_allclose(law.extrema(), [0.203, 0.818, 2.103], atol=5e-4)
     assert law.cdf(0.825) == pytest.approx(0.1719, abs=5e-5)
@@ -197,25 +197,25 @@ def test_balanced_coagulation_solves_its_equation():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ParameterError, match="r0 is a finite number above 0"):
+    with pytest.raises(ParameterError, match="r0 must be a positive number"):
         laws.self_regulation(r0=0.0)
     with pytest.raises(ParameterError, match="concentrations to start from are positive"):
         laws.self_regulation().mean_switching_time([0.0, 1.0], 0.8)
-    with pytest.raises(ParameterError, match="birth_factor is above 1"):
+    with pytest.raises(ParameterError, match="birth_factor must be a number above 1"):
         laws.selected_logistic_mode(1.0, 0.5, 100)
-    with pytest.raises(ParameterError, match="omega is a whole number"):
+    with pytest.raises(ParameterError, match="omega must be a whole number of at least 2"):
         laws.selected_logistic_mode(2.0, 0.5, 100.5)
-    with pytest.raises(ParameterError, match="one rate a state each"):
+    with pytest.raises(ParameterError, match="rows of one length, one rate a state"):
         laws.birth_death_growth_mode([1.0, 1.0], [1.0], [0.0, 0.0])
-    with pytest.raises(ParameterError, match="positive and finite"):
+    with pytest.raises(ParameterError, match="must be positive and finite"):
         laws.birth_death_growth_mode([0.0, 1.0], [1.0, 1.0], [0.0, 0.0])
-    with pytest.raises(ParameterError, match="sizes are numbers of zero or more"):
+    with pytest.raises(ParameterError, match="x must be sizes of at least 0"):
         laws.fragmentation_density(-1.0, 1.0, a=1, k=1)
-    with pytest.raises(ParameterError, match="times are above 0"):
+    with pytest.raises(ParameterError, match="t must be times above 0"):
         laws.fragmentation_density(1.0, 0.0, a=1, k=1)
-    with pytest.raises(ParameterError, match="gelation is at t=1"):
+    with pytest.raises(ParameterError, match="before gelation at t=1"):
         laws.coagulation_density(1.0, 1.5, kernel="multiplicative")
     with pytest.raises(ParameterError, match="not bounded at size 0"):
         laws.coagulation_density(0.0, 0.5, kernel="multiplicative")
-    with pytest.raises(ParameterError, match='kernel is "constant"'):
+    with pytest.raises(ParameterError, match="kernel must be one of 'constant'"):
         laws.coagulation_density(1.0, 0.5, kernel="product")

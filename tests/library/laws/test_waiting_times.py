@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import integrate, linalg, stats
 
 from acme_lib import laws
-from acme_lib.errors import ParameterError
+from acme_lib.errors import LargeProblemWarning, ParameterError
+from acme_lib.laws import phases
 
 FALSE_POSITIVE = 1e-6  # of each sampling check; seeds are fixed
 
@@ -158,7 +159,7 @@ def test_dwell_times():
     pi = np.array([1.0, 0.5, 0.6])
     assert numbered.mean() == pytest.approx(pi[1:].sum() / 4.0, rel=1e-13)
     for inside in (["AWAY"], [], [True], [3]):
-        with pytest.raises(ParameterError, match="inside names"):
+        with pytest.raises(ParameterError, match="inside must be some of the states"):
             laws.dwell_time(CYCLE, inside)
     with pytest.raises(ParameterError, match="never entered"):
         laws.dwell_time(CYCLE, ["ON", "R", "OFF"])
@@ -200,19 +201,95 @@ def test_a_chain_of_steps_adds_means_and_variances(rates):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: laws.phase_type([1, 0], [[-1.0]]), "one row and column for each phase"),
-        (lambda: laws.phase_type([1], [[np.nan]]), "rates are finite"),
-        (lambda: laws.phase_type([1, 0], [[-1, 2], [0, -1]]), "sum to at most 0"),
+        (lambda: laws.phase_type([1, 0], [[-1.0]]), "subgenerator must be of shapes"),
+        (lambda: laws.phase_type([1], [[np.nan]]), "subgenerator must be finite"),
+        (lambda: laws.phase_type([1, 0], [[-1, 2], [0, -1]]), "row 0 of a subgenerator must be at most 0, got 1.0"),
         (lambda: laws.phase_type([1, 0], [[-1, 1], [1, -1]]), "never ends"),
         (lambda: laws.phase_type([0.7, 0.7], [[-1, 0], [0, -1]]), "probabilities with a sum"),
         (lambda: laws.phase_type([1, 0], [[-1, -1], [0, -1]]), "at least 0"),
-        (lambda: laws.exponential(0.0), "rate is a finite number above 0"),
-        (lambda: laws.erlang(0, 1.0), "steps"),
-        (lambda: laws.hypoexponential([]), "one step or more"),
-        (lambda: laws.first_passage_up(1.0, 1.0, 3, 3), "n0 is below level"),
-        (lambda: LAWS["erlang"].moment(-1), "order is a whole number"),
+        (lambda: laws.exponential(0.0), "rate must be a positive number, got 0.0"),
+        (lambda: laws.erlang(0, 1.0), "steps must be a whole number from 1"),
+        (lambda: laws.hypoexponential([]), "number of steps must be a whole number from 1 to 5000, got 0"),
+        (lambda: laws.first_passage_up(1.0, 1.0, 3, 3), "n0 must be a whole number from 0 to 2, got 3"),
+        (lambda: LAWS["erlang"].moment(-1), "order must be a whole number of at least 0, got -1"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, words):
     with pytest.raises(ParameterError, match=words):
         call()
+
+
+# --- far out ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("q", [1e-300, 1e-12, 1e-6, 0.3])
+def test_quantiles_keep_their_digits_in_both_tails(q):
+    """A stiff telegraph's births, whose density near 0 is s = 1e-4 to 1e-12: ppf(q) = q/s (1 + 1/2 · …)."""
+    births = laws.birth_interval([[0, 1], [1e4, 0]], [0, 1e-4])
+    assert births.cdf(births.ppf(q)) == pytest.approx(q, rel=1e-12)
+    erlang, gamma = laws.erlang(3, 2.0), stats.gamma(3, scale=0.5)
+    assert erlang.ppf(q) == pytest.approx(gamma.ppf(q), rel=1e-12)
+    assert erlang.isf(q) == pytest.approx(gamma.isf(q), rel=1e-12)
+    assert LAWS["exponential"].isf(q) == pytest.approx(-math.log(q) / 3.0, rel=1e-13)
+
+
+def test_a_stiff_quantile_by_hand():
+    """With k_on = 1, k_off = 1e4 and s = 1e-4 the cdf near 0 is s t - s (k_off + s) t²/2 + …"""
+    t = laws.birth_interval([[0, 1], [1e4, 0]], [0, 1e-4]).ppf(1e-12)
+    assert t == pytest.approx(1.00005000333391672e-8, rel=1e-13)  # the root in 50 digits
+
+
+def test_what_rounding_leaves_is_no_wait_of_length_zero():
+    for numbers in ([0.1, 0.2, 0.7], [1 / 3, 1 / 3, 1 / 3], [0.7, 0.1, 0.2]):
+        ring = {("A", "B"): numbers[0], ("A", "C"): numbers[1], ("A", "D"): numbers[2]}
+        ring |= {(state, "A"): 1.0 for state in "BCD"}
+        away = laws.dwell_time(ring, ["B", "C", "D"])
+        assert away.cdf(0.0) == 0.0 < away.ppf(1e-17)
+    assert LAWS["may not wait"].cdf(0.0) == pytest.approx(0.4, rel=1e-14)
+
+
+def test_thousands_of_steps_in_a_row():
+    law, gamma = laws.erlang(3000, 2.0), stats.gamma(3000, scale=0.5)
+    assert (law.mean(), law.var()) == pytest.approx((1500.0, 750.0), rel=1e-9)
+    assert law.pdf([1000.0, 1500.0]) == pytest.approx(gamma.pdf([1000.0, 1500.0]), rel=1e-10)
+    assert law.cdf(1300.0) == pytest.approx(gamma.cdf(1300.0), rel=1e-10)
+    with pytest.raises(ParameterError, match="steps must be a whole number from 1 to 5000"):
+        laws.erlang(30_000, 2.0)
+
+
+def test_a_passage_that_no_number_holds():
+    """The mean wait for n molecules of birth and death is some n!: it can be said up to 170, not beyond."""
+    near = laws.first_passage_up(1.0, 1.0, 0, 150)
+    exact = sum(math.factorial(n) // math.factorial(j) for n in range(150) for j in range(n + 1))
+    assert near.mean() == pytest.approx(exact, rel=1e-12)
+    assert near.squared_cv() == pytest.approx(1.0, rel=1e-10)
+    for level in (200, 3000):
+        far = laws.first_passage_up(1.0, 1.0, 0, level)
+        for ask in (far.mean, far.var, far.median, lambda far=far: far.rvs(rng=np.random.default_rng(1))):
+            with pytest.raises(ParameterError, match=r"above 1\.8e308"):
+                ask()
+    with pytest.raises(ParameterError, match="the variance of this wait"):
+        laws.first_passage_up(1.0, 1.0, 0, 160).var()
+
+
+def test_cost_is_said_before_it_begins(monkeypatch):
+    monkeypatch.setattr(phases, "_advance", lambda *_: pytest.fail("it began"))
+    with pytest.raises(LargeProblemWarning, match=r"take about 3\d\d s; it can be interrupted"):
+        laws.first_passage_up(1.0, 1.0, 0, 3000).sf(1e6)
+
+
+def test_a_law_of_waits_is_a_parameter_s_law():
+    """Poisson counts over an exponential time are geometric."""
+    mixed = laws.mix(laws.poisson, laws.exponential(1.0))
+    assert laws.measure_distance(mixed, laws.negative_binomial(1, 1)) < 1e-12
+
+
+def test_drawing_goes_on_where_a_part_ended():
+    law = laws.erlang(3, 2.0)
+    whole = law.rvs(50, rng=np.random.default_rng(4))
+    totals = law.rates.sum(axis=1) + law.exits
+    jumps, out = np.cumsum(law.rates, axis=1) / totals[:, None], np.empty(50)
+    place, rng = np.array([0.0, -1.0, 0.0]), np.random.default_rng(4)
+    while place[0] < 50:
+        phases._draw_phase_type(np.ones(3), jumps, totals, rng, out, place, 4)
+    np.testing.assert_array_equal(out, whole)

@@ -171,7 +171,7 @@ def test_passages_that_are_none():
         find_splitting_probabilities(generator, "X >= 3", "X <= 4")
     with pytest.raises(ParameterError, match='needs boundary="reflecting"'):
         find_first_passage_moments(generator_of(network, "absorbing", X=5), "X == 5")
-    with pytest.raises(ParameterError, match="between 0 and 1"):
+    with pytest.raises(ParameterError, match="tolerance must be a number above 0 and below 1"):
         solve_first_passage(generator, "X == 5", {}, 1.0, tolerance=2)
     in_time = parse("0 => X : t")
     frozen = build_generator(in_time, StateSpace.box(in_time, X=3), boundary="reflecting", t=1.0)
@@ -315,7 +315,7 @@ def test_sensitivities_that_are_none():
     law = solve_stationary(generator_of(parse("0 <-> M : k, 1", k=2), M=9))
     with pytest.raises(ParameterError, match="'q' is no given parameter.*there are k"):
         find_stationary_sensitivity(law, "q")
-    with pytest.raises(ParameterError, match="between 0 and 1"):
+    with pytest.raises(ParameterError, match="tolerance must be a number above 0 and below 1"):
         find_transient_sensitivity(law.generator, {}, 1.0, "k", tolerance=0)
     called = parse("0 => M : f(M)*k\nM -> 0 : 1", k=1, f=lambda m: 2.0)
     with pytest.raises(EquationError, match="a Python function has no derivative"):

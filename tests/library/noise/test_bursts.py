@@ -243,6 +243,7 @@ def test_a_fitted_parameter_shows_its_interval():
     assert repr(bursts.Fitted(3.14159, 2.5, np.inf)) == "3.14 (2.5 … inf)"
 
 
+@pytest.mark.thorough
 def test_telegraph_intervals_cover(scaled):
     """Fewer covering than the binomial quantile of 92 % at `FALSE_POSITIVE` fails (measured at 100 cells: MEASURED)."""
     n = scaled(200, 10)

@@ -105,7 +105,7 @@ def test_standard_error_is_the_spread_of_estimates(estimator, law):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("law", [stats.poisson(8), stats.nbinom(4, 0.25)])
+@pytest.mark.parametrize("law", [stats.poisson(8), pytest.param(stats.nbinom(4, 0.25), marks=pytest.mark.thorough)])
 def test_95_per_cent_intervals_cover_95_times_in_100(estimator, law):
     """The number of intervals that cover is binomial(repetitions, 0.95).
 

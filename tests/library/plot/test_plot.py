@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 import struct
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ import matplotlib.colors
 import matplotlib.style
 import numpy as np
 import pytest
+from PIL import Image
 
 import acme_lib as acme
 from acme_lib.errors import ParameterError
@@ -29,7 +31,8 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attributes)))
 
     def handle_data(self, data):
-        self.text += data
+        if self.found[-1][0] != "style":
+            self.text += data
 
 
 @pytest.fixture
@@ -73,6 +76,28 @@ def test_titles_and_legends_keep_the_style_outside_of_it():
     assert axes.text(0, 0, "text").get_fontsize() == 13
 
 
+def test_picture_has_two_pixels_for_each_of_the_page_and_a_white_ground():
+    figure, axes = acme.plot.subplots(size=(8.4, 3.0))
+    axes.plot([0, 1])
+    picture = Image.open(io.BytesIO(acme.plot.png(figure)))
+    assert picture.size == (2 * 840, 2 * 300)
+    assert picture.convert("RGB").getpixel((3, 3)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("count", [0, 1, 17, 27, 60])
+def test_no_dot_of_a_cell_hides_another(count):
+    figure, axes = acme.plot.subplots(size=(8.4, 1.6))
+    acme.plot.draw_cells(axes, [count] + [3] * 15, rng=np.random.default_rng(1))
+    figure.canvas.draw()
+    line = axes.lines[0]
+    places = axes.transData.transform(np.column_stack(line.get_data())).reshape(-1, 2)
+    size = line.get_markersize() * figure.dpi / 72
+    assert len(places) == count
+    assert all(np.hypot(*(one - other)) >= size for one, other in itertools.combinations(places, 2))
+    rod = axes.patches[0].get_window_extent()
+    assert all(rod.contains(*place) for place in places)
+
+
 def test_style_does_not_leak():
     before = dict(matplotlib.rcParams)
     figure, _ = acme.plot.subplots()
@@ -90,8 +115,8 @@ def test_show_carries_caption_and_description(shown):
     tags = Tags(bundle["text/html"])
     (image,) = [attributes for tag, attributes in tags.found if tag == "img"]
     assert image["alt"] == "A line that rises."
-    assert [tag for tag, _ in tags.found] == ["figure", "img", "figcaption"]
-    assert tags.text == "It rises with $x$."
+    assert [tag for tag, _ in tags.found] == ["style", "figure", "img", "figcaption"]
+    assert tags.text.strip() == "It rises with $x$."
     assert "A line that rises." in bundle["text/plain"]
     kind, data = image["src"].split(",")
     assert kind == "data:image/png;base64"
@@ -104,13 +129,13 @@ def test_words_are_escaped():
     assert image["alt"] == 'a "b" <script>'
     assert "<script>" not in html
     assert "<b>" not in html
-    assert Tags(html).text == "p < q & <b>r</b>"
+    assert Tags(html).text.strip() == "p < q & <b>r</b>"
 
 
 @pytest.mark.parametrize("words", [{"alt": " ", "caption": "c"}, {"alt": "a", "caption": ""}])
 def test_silent_figure_is_refused(shown, words):
     figure, _ = acme.plot.subplots()
-    with pytest.raises(ParameterError, match="write a sentence"):
+    with pytest.raises(ParameterError, match="(alt|caption) must be a sentence, got .*: it"):
         acme.show(figure, **words)
     assert shown == []
 

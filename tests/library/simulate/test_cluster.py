@@ -67,6 +67,7 @@ def test_lineages_on_a_cluster_are_the_same_cells(client):
     np.testing.assert_array_equal(far.end_times, near.end_times)
 
 
+@pytest.mark.thorough
 @pytest.mark.jit
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by a POSIX signal")
 def test_a_worker_that_is_killed_loses_nothing(client):

@@ -357,7 +357,7 @@ def test_observables_are_recorded_like_species():
 @pytest.mark.parametrize(("name", "method"), [("pandas", "to_pandas"), ("xarray", "to_xarray")])
 def test_a_missing_table_library_says_how_to_get_it(monkeypatch, name, method):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=rf'this needs {name}: install it with pip install "acme-course\[data\]"'):
+    with pytest.raises(acme.MissingExtraError, match=rf'this needs {name}, .*pip install "\.\[data\]"'):
         getattr(simulate(birth_death(), 2), method)()
 
 

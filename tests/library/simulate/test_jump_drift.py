@@ -7,6 +7,7 @@ from scipy import stats
 import acme_lib as acme
 from acme_lib import laws
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
+from acme_lib.processes import ArbitraryJump, PowerLawKernel
 
 FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
@@ -37,7 +38,7 @@ def test_bursts_have_the_exact_stationary_law(scaled):
     law, size = laws.self_regulation(), scaled(4000, 60)
     grid = np.linspace(0.0, 9.0, 4001)
     starts = np.interp(rng(3).random(size), law.cdf(grid), grid)
-    bursts = {"0 => P": ("exponential", 0.2)}
+    bursts = {"0 => P": acme.ExponentialJump(0.2)}
     paths = follow(parse(FEEDBACK, r0=2, r1=10), {"P": starts}, 2, continuous=["P"], bursts=bursts, size=size)
     assert stats.kstest(paths["P"][:, -1], law.cdf).pvalue > FALSE_POSITIVE
     assert paths.network.species == ("P",) and len(paths.network.reactions) == 2 and not paths.extra
@@ -48,8 +49,8 @@ def test_bursts_have_the_exact_stationary_law(scaled):
 @pytest.mark.parametrize(("start", "stop"), [(0.7, "P >= 0.825"), (0.9, "P < 0.825")])
 def test_first_passages_by_jumps_and_by_the_flow(start, stop, scaled):
     law = laws.self_regulation()
-    bursts = {"0 => P": ("exponential", 0.2)}
-    options = {"continuous": ["P"], "bursts": bursts, "stop": stop, "size": scaled(3000, 20), "rtol": 1e-9}
+    bursts = {"0 => P": acme.ExponentialJump(0.2)}
+    options = {"continuous": ["P"], "bursts": bursts, "stop": stop, "size": scaled(3000, 20), "tolerance": 1e-9}
     paths = follow(parse(FEEDBACK, r0=2, r1=10), {"P": start}, 800, **options)
     assert not paths.censored.any()
     assert agrees(paths.stop_times, law.mean_switching_time(start, 0.825))
@@ -69,7 +70,7 @@ def _cumulated(law, start, end):
 
 def test_the_flow_alone_is_the_rate_equation():
     network = parse("0 => X : a\nX -> 0 : g\n0 => Y : X*cos(t)", a=3.0, g=0.7)
-    paths = follow(network, {"X": 0.5}, [0, 1, 4], continuous=["X", "Y"], rtol=1e-9)
+    paths = follow(network, {"X": 0.5}, [0, 1, 4], continuous=["X", "Y"], tolerance=1e-9)
     solution = acme.solve_rate_equations(network, [0.5, 0.0], [0, 1, 4], rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(paths.counts[0], solution.amounts, rtol=1e-7)
     assert paths.events[0] == 0
@@ -95,11 +96,11 @@ def test_without_a_flow_it_is_the_direct_method(scaled):
 @pytest.mark.parametrize(
     ("size", "mean", "variance"),
     [
-        (("exponential", 0.5), 0.5, 0.25),
-        (("gamma", 0.4, 0.5), 0.5, 0.625),
-        (("gamma", 3.0, 0.5), 0.5, 0.25 / 3),
-        (("uniform", 0.2, 0.8), 0.5, 0.03),
-        (("fixed", 0.5), 0.5, 0.0),
+        (acme.ExponentialJump(0.5), 0.5, 0.25),
+        (acme.GammaJump(0.5, 0.4), 0.5, 0.625),
+        (acme.GammaJump(0.5, 3.0), 0.5, 0.25 / 3),
+        (acme.UniformJump(0.2, 0.8), 0.5, 0.03),
+        (acme.FixedJump(0.5), 0.5, 0.0),
     ],
 )
 def test_burst_sizes_have_their_moments(size, mean, variance, scaled):
@@ -120,8 +121,8 @@ def test_divisions_share_out_the_contents(scaled):
     for share, drop in [
         ("uniform", -1.0),
         ("equal", -np.log(2)),
-        (0.25, 0.5 * np.log(3 / 16)),
-        (("beta", 2.0, 2.0), None),
+        (acme.FixedFraction(0.25), 0.5 * np.log(3 / 16)),
+        (acme.BetaFraction(2.0, 2.0), None),
     ]:
         rule = acme.Hazard("2", share=share, partition={"A": "reset", "M": "binomial"})
         paths = follow(network, {"V": 1.0, "M": 50}, 2, continuous=["V", "A"], division=rule, size=size)
@@ -137,7 +138,7 @@ def test_divisions_share_out_the_contents(scaled):
 
 def test_equal_parts_and_copies():
     network = parse("0 => V : V\nM -> 0 : c\nC -> 0 : c", c=0.0)
-    rule = acme.Hazard("3", partition={"V": "equal", "M": "equal", "C": "copy"})
+    rule = acme.Hazard("3", partition={"V": "equal", "M": "equal", "C": "copied"})
     paths = follow(network, {"V": 1.0, "M": 7, "C": 2}, 1, continuous=["V"], division=rule, size=200)
     m, c = paths["M"][:, -1], paths["C"][:, -1]
     assert set(m[paths.events == 1]) == {3.0, 4.0} and np.all(c == 2.0)
@@ -146,7 +147,7 @@ def test_equal_parts_and_copies():
 
 def test_same_seed_same_paths_on_any_threads():
     network = parse(FEEDBACK, r0=2, r1=10)
-    options = {"continuous": ["P"], "bursts": {"0 => P": ("gamma", 2.0, 0.2)}, "size": 50}
+    options = {"continuous": ["P"], "bursts": {"0 => P": acme.GammaJump(0.2, 2.0)}, "size": 50}
     one, two = (follow(network, {"P": 1.0}, [0, 1, 2], threads=n, **options) for n in (1, 2))
     assert np.array_equal(one.counts, two.counts)
     assert not np.array_equal(one.counts, follow(network, {"P": 1.0}, [0, 1, 2], **options, rng=rng(2)).counts)
@@ -169,38 +170,67 @@ def test_a_start_that_meets_the_condition_stops_at_once():
     ("change", "error", "words"),
     [
         ({"continuous": ["Q"]}, ParameterError, "'Q' is not a species"),
-        ({"bursts": {"0 => Q": ("fixed", 1.0)}}, ParameterError, "which is no reaction"),
-        ({"bursts": {"0 => P": ("normal", 1.0)}}, ParameterError, "a burst size is"),
-        ({"bursts": {"0 => P": ("exponential", -1.0)}}, ParameterError, "a burst size is"),
-        ({"bursts": ["0 => P"]}, ParameterError, "bursts maps reactions"),
+        ({"bursts": {"0 => Q": acme.FixedJump(1.0)}}, ParameterError, "which is no reaction"),
+        ({"bursts": {"0 => P": ("normal", 1.0)}}, ParameterError, "a burst size must be an object such as Exp"),
+        (
+            {"bursts": {"0 => P": ("gamma", 2.0, 0.5)}},
+            ParameterError,
+            r"\('gamma', 2.0, 0.5\) is now written GammaJump\(mean=0.5, shape=2.0\)",
+        ),
+        (
+            {"bursts": {"0 => P": acme.ExponentialJump("2*P")}},
+            ParameterError,
+            "simulate_jump_drift takes burst sizes as numbers, and mean='2\\*P' of ExponentialJump",
+        ),
+        (
+            {"bursts": {"0 => P": ArbitraryJump("exp(-z)")}},
+            ParameterError,
+            "simulate_jump_drift cannot draw an ArbitraryJump",
+        ),
+        ({"continuous": []}, ParameterError, "changes the count of P, and a size is a real number"),
+        ({"bursts": ["0 => P"]}, ParameterError, "bursts must be a mapping"),
         ({"x0": {"P": -1.0}}, ParameterError, "zero or more"),
         ({"x0": {"Q": 1.0}}, ParameterError, "'Q' is not a species"),
         ({"x0": [1.0, 2.0]}, ParameterError, "x0 has shape"),
         ({"x0": {"P": [1.0, 2.0]}}, ParameterError, "one for each of 1"),
-        ({"x0": {"P": 0.5}, "continuous": []}, ParameterError, "whole numbers"),
-        ({"rtol": 1.0}, ParameterError, "rtol is a tolerance"),
-        ({"division": "V"}, ParameterError, "division is a Hazard"),
-        ({"division": acme.Hazard("1", share=1.5)}, ParameterError, "share is"),
-        ({"division": acme.Hazard("1", share=("beta", 0, 1))}, ParameterError, "share is"),
+        ({"x0": {"P": 0.5}, "continuous": [], "bursts": None}, ParameterError, "whole numbers"),
+        (
+            {"tolerance": 1.0},
+            ParameterError,
+            "tolerance must be a number of at least 1e-13 and of at most",
+        ),
+        ({"rtol": 1e-4}, ParameterError, "takes tolerance in place of rtol: write tolerance=0.0001"),
+        ({"t": [-1.0, 2.0]}, ParameterError, "0 or later: everything starts at time 0"),
+        ({"division": "V"}, ParameterError, "division must be a Hazard, such as Hazard"),
+        (
+            {"division": acme.Adder(1.0)},
+            ParameterError,
+            "simulate_jump_drift cannot divide by an Adder: use",
+        ),
+        (
+            {"division": acme.Hazard("1", share=PowerLawKernel(1.0))},
+            ParameterError,
+            r"cannot draw the daughters of PowerLawKernel\(exponent=1.0\)",
+        ),
         ({"division": acme.Hazard("1 +")}, NetworkSyntaxError, "division='1 \\+'"),
         ({"division": acme.Hazard("Q")}, ParameterError, "neither a species"),
-        ({"division": acme.Hazard("1", partition={"Q": "copy"})}, ParameterError, "partition names 'Q'"),
-        ({"division": acme.Hazard("1", partition={"P": "binomial"})}, ParameterError, "is partitioned"),
+        ({"division": acme.Hazard("1", partition={"Q": "copied"})}, ParameterError, "partition names 'Q'"),
+        ({"division": acme.Hazard("1", partition={"P": "binomial"})}, ParameterError, "P is continuous and cannot be"),
         ({"stop": "P"}, ParameterError, "neither true nor false"),
-        ({"rng": 1}, ParameterError, "rng is a numpy"),
+        ({"rng": 1}, ParameterError, "rng must be a numpy"),
         ({"max_events": 3}, PropensityError, "more than max_events=3"),
         ({"division": acme.Hazard("1 - P - 2*t")}, PropensityError, "rate of jumps is negative"),
     ],
 )
 def test_bad_input_is_named(change, error, words):
-    options = {"continuous": ["P"], "x0": {"P": 0.5}, "bursts": {"0 => P": ("exponential", 0.2)}} | change
+    options = {"continuous": ["P"], "x0": {"P": 0.5}, "bursts": {"0 => P": acme.ExponentialJump(0.2)}} | change
     with pytest.raises(error, match=words):
-        follow(parse(FEEDBACK, r0=2, r1=10), options.pop("x0"), 20, **options)
+        follow(parse(FEEDBACK, r0=2, r1=10), options.pop("x0"), options.pop("t", 20), **options)
 
 
 def test_a_jump_below_zero_is_named():
     network = parse("P => 0 : 5\nP -> 0 : 1")
     with pytest.raises(PropensityError, match="leads below zero"):
-        follow(network, {"P": 0.5}, 20, continuous=["P"], bursts={"P => 0": ("fixed", 1.0)})
-    with pytest.raises(ParameterError, match="network is a ReactionNetwork"):
+        follow(network, {"P": 0.5}, 20, continuous=["P"], bursts={"P => 0": acme.FixedJump(1.0)})
+    with pytest.raises(ParameterError, match="network must be a ReactionNetwork"):
         acme.simulate_jump_drift("0 -> P : 1", {}, 1, continuous=[], rng=rng())

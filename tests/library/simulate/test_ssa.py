@@ -13,7 +13,8 @@ from numba import njit
 from scipy import linalg, stats
 
 import acme_lib as acme
-from acme_lib.simulate import random_stream, ssa
+from acme_lib import random_stream
+from acme_lib.simulate import ssa
 
 FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 

@@ -115,7 +115,7 @@ def test_propensities_are_the_same_bit_for_bit(name):
             local = known | {f"s{i}": x[i] for i in range(n)}
             with np.errstate(all="ignore"):
                 exec("\n".join(ssa_compiled._propensity(table, j, n)), local)
-                expected = rates.propensity(j, x, 0.0, table.arrays, stack)
+                expected = rates.propensity(j, x, 0.0, table, stack)
             assert float(local[f"a{j}"]).hex() == float(expected).hex()
 
 
@@ -292,6 +292,7 @@ def test_a_second_process_compiles_nothing(cache):
     assert len(list((cache / "kernels").glob("*.py"))) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.jit
 def test_processes_that_write_at_once_do_not_disturb_each_other(cache):
     together = [answer(process) for process in [start_process() for _ in range(3)]]

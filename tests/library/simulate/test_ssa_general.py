@@ -262,7 +262,7 @@ def test_observables_of_time_reach_the_rates(scaled):
 )
 def test_windows_are_long_and_their_bounds_are_tight(rate, least_width):
     network = parse(f"M => 0 : none\n0 => M : {rate}", k=50.0, none=0.0)
-    table, bound, now = network.rate_table.arrays, np.zeros(2), 0.7
+    table, bound, now = network.rate_table, np.zeros(2), 0.7
     scratch = np.empty(MAX_STACK), np.empty(MAX_STACK)
     state = np.ones(2)
     status, _, _, _, end = ssa_general._open_window(

@@ -322,6 +322,7 @@ def count_alarms(rates, runs, seed):
     return alarms
 
 
+@pytest.mark.thorough
 def test_false_alarms_are_as_rare_as_stated():
     """5 % stated, 300 runs: at most 15 expected; 32 would come less than once in 10,000 such tests."""
     assert count_alarms([0.05], 300, seed=8)[0] <= 32

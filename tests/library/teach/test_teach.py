@@ -1,17 +1,23 @@
 """Sliders redraw, predictions explain, and the self-check says in words what is broken."""
 
+import asyncio
+import io
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import acme_lib as acme
 from acme_lib.errors import ParameterError
-from acme_lib.teach import check_installation, explore, predict, slider
+from acme_lib.teach import check_installation, explore, my_predictions, predict, slider
 from acme_lib.teach import selfcheck as check_module
+from acme_lib.teach.prediction import Prediction, _parse, read_questions
 from acme_lib.teach.widgets import live_figures
 
+PREDICTIONS = list((Path(acme.__file__).parent / "teach" / "predictions").glob("*.md"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -68,16 +74,73 @@ def test_background_follows_what_it_depends_on(change):
     assert picture({0.7, 0.8}) == picture({0.8}) != picture(set())
 
 
-def test_description_and_text_are_in_the_picture_that_needs_no_kernel():
+@pytest.fixture
+def shown(monkeypatch):
+    """Collects the MIME bundles that are displayed; those of an update carry the mark ``update``."""
+    import IPython.display
+
+    found = []
+
+    class Handle:
+        display_id = "1"
+
+        def update(self, bundle, raw):
+            found.append({**bundle, "update": True})
+
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, **_: found.append(bundle) or Handle())
+    return found
+
+
+def test_what_is_displayed_is_a_still_and_then_the_widget(shown):
     figure, _ = make(alt='A "line" & more.')
-    bundle = figure._repr_mimebundle_()
-    assert bundle[WIDGET]["model_id"] == figure.model_id
-    assert 'alt="A &quot;line&quot; &amp; more. k is 0.50."' in bundle["text/html"]
-    assert "data:image/png;base64," in bundle["text/html"]
-    assert "k is 0.50." in bundle["text/plain"]
-    figure.move(k=0.25)
-    assert "k is 0.25." in figure._repr_mimebundle_()["text/html"]
+    figure._ipython_display_()
+    still, live = shown
+    assert live == {WIDGET: {"model_id": figure.model_id, "version_major": 2, "version_minor": 0}}
+    assert set(still) == {"text/html", "text/plain"}
+    assert 'alt="A &quot;line&quot; &amp; more. k is 0.50."' in still["text/html"]
+    assert "How high?" in still["text/html"]
+    assert "Run this cell to move the sliders" in still["text/html"]
+    assert "data:image/png;base64," in still["text/html"]
+    assert "k is 0.50." in still["text/plain"]
+
+
+def test_the_still_follows_the_sliders_once_they_rest(shown):
+    figure, _ = make()
+
+    async def drag():
+        figure._ipython_display_()
+        for value in (0.6, 0.7, 0.25):
+            figure.move(k=value)
+        assert len(shown) == 2, "while the slider moves nothing but its picture is sent"
+        await asyncio.sleep(1.0)
+
+    asyncio.run(drag())
+    (last,) = shown[2:]
+    assert last["update"]
+    assert "k is 0.25." in last["text/html"]
     assert "k is 0.25." in figure.picture.tooltip
+
+
+def test_a_picture_at_rest_is_drawn_for_dense_screens(shown):
+    figure, _ = make()
+    size = Image.open(io.BytesIO(pixels(figure))).size
+    figure._ipython_display_()
+    assert Image.open(io.BytesIO(pixels(figure))).size == (2 * size[0], 2 * size[1])
+    assert Image.open(io.BytesIO(pixels(figure))).convert("RGB").getpixel((3, 3)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("height", "top"), [(0.09, 0.1), (0.12, 0.15), (0.35, 0.4), (0.98, 1.5), (70.0, 80.0)])
+def test_axes_without_limits_follow_the_lines(height, top):
+    figure, axes = acme.plot.subplots(size=(4, 2))
+    (line,) = axes.plot([0, 1, 2], [0, 0, 0])
+    axes.axvline(1)
+
+    def redraw(k):
+        line.set_ydata([0, k * height, 0])
+        return "moved"
+
+    explore(figure, redraw, question="q", alt="a", caption="c", k=slider(0.0, 2.0, 1.0, label="k"))
+    assert axes.get_ylim() == pytest.approx((0, top))
 
 
 def test_picture_has_what_the_front_end_needs_to_write_its_description():
@@ -187,12 +250,20 @@ def test_figure_without_sliders_is_refused():
 # Predictions
 
 
-def ask():
-    return predict(
+@pytest.fixture(autouse=True)
+def record(tmp_path, monkeypatch):
+    """A learner's record of its own for each test."""
+    monkeypatch.setenv("ACME_RECORD", str(tmp_path / "learner" / "predictions.json"))
+    return tmp_path / "learner" / "predictions.json"
+
+
+def ask(key=None):
+    return Prediction(
         "Which $n$?",
         ["1 < 2", "two"],
         answer="two",
         because={"1 < 2": "You counted the states.", "two": "There are two."},
+        key=key,
     )
 
 
@@ -205,7 +276,7 @@ def commit(asked, option):
 def test_each_option_gets_its_own_reason():
     asked = ask()
     wrong = commit(asked, "1 < 2")
-    assert "Not so" in wrong
+    assert "Not quite" in wrong
     assert "You counted the states." in wrong
     assert "There are two." not in wrong, "a wrong answer does not give the right one away"
     right = commit(asked, "two")
@@ -228,8 +299,7 @@ def test_nothing_is_chosen_and_nothing_said_before_the_learner_commits():
 
 
 def test_without_a_kernel_the_answer_is_folded():
-    html = ask()._repr_mimebundle_()["text/html"]
-    open_part, folded = html.split("<details>")
+    open_part, folded = ask().still()["text/html"].split("<details")
     assert "<li>1 &lt; 2</li>" in open_part
     assert "There are two." not in open_part
     assert re.search("✔ <strong>two</strong> There are two.", folded)
@@ -239,10 +309,10 @@ def test_without_a_kernel_the_answer_is_folded():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("", ["a", "b"], "a", {"a": "x", "b": "y"}), "needs a question"),
+        (("", ["a", "b"], "a", {"a": "x", "b": "y"}), "question must be a text"),
         (("q", ["a"], "a", {"a": "x"}), "two or more"),
         (("q", ["a", "a"], "a", {"a": "x"}), "different"),
-        (("q", ["a", "b"], "c", {"a": "x", "b": "y"}), "none of the options"),
+        (("q", ["a", "b"], "c", {"a": "x", "b": "y"}), "one of the options"),
         (("q", ["a", "b"], "a", {"a": "x"}), r"without one: \['b'\]"),
         (("q", ["a", "b"], "a", {"a": "x", "b": "y", "c": "z"}), r"unknown: \['c'\]"),
     ],
@@ -250,12 +320,74 @@ def test_without_a_kernel_the_answer_is_folded():
 def test_prediction_that_cannot_teach_is_refused(arguments, message):
     question, options, answer, because = arguments
     with pytest.raises(ParameterError, match=message):
-        predict(question, options, answer=answer, because=because)
+        Prediction(question, options, answer=answer, because=because)
 
 
 def test_feedback_on_what_is_no_option_is_refused():
-    with pytest.raises(ParameterError, match="none of the options"):
+    with pytest.raises(ParameterError, match="must be one of"):
         ask().feedback("three")
+
+
+def test_a_prediction_is_remembered_and_its_first_choice_counts(record):
+    commit(ask("9/states"), "1 < 2")
+    again = ask("9/states")
+    assert again.choice.value == "1 < 2"
+    assert "You counted the states." in again.reply.value
+    commit(again, "two")
+    entry = json.loads(record.read_text("utf-8"))["9/states"]
+    assert (entry["first"], entry["last"], entry["right"]) == ("1 < 2", "two", False)
+    record.unlink()
+    assert ask("9/states").choice.value is None, "a learner may delete the record"
+
+
+def test_predictions_of_a_chapter_are_counted():
+    assert str(my_predictions(1)).startswith("You have made none of the 6 predictions")
+    right, wrong = predict(1, "snapshot"), predict(1, "overdue")
+    commit(right, right.answer)
+    commit(wrong, next(option for option in wrong.options if option != wrong.answer))
+    count = my_predictions(1)
+    assert (count.asked, count.made, count.right) == (6, 2, 1)
+    assert my_predictions(0).made == 0
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[1, 2]", '{"1/snapshot": 3}'])
+def test_a_record_that_cannot_be_read_stops_nothing(record, text):
+    record.parent.mkdir()
+    record.write_text(text, "utf-8")
+    asked = predict(1, "snapshot")
+    commit(asked, asked.answer)
+    assert my_predictions(1).right == 1
+
+
+def test_where_nothing_is_to_be_remembered_nothing_is_written(record, monkeypatch):
+    monkeypatch.setenv("ACME_RECORD", "")
+    commit(ask("9/states"), "two")
+    assert not record.exists()
+
+
+def test_what_was_predicted_stands_in_the_still(shown):
+    asked = ask()
+    asked._ipython_display_()
+    commit(asked, "two")
+    assert "Your prediction: <strong>two</strong>" in shown[-1]["text/html"]
+
+
+@pytest.mark.parametrize("chapter", sorted(int(path.name[:2]) for path in PREDICTIONS))
+def test_each_question_of_the_course_can_be_asked(chapter):
+    names = read_questions(chapter)
+    assert names
+    for name in names:
+        assert len(predict(chapter, name).options) >= 2
+
+
+def test_a_question_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(ParameterError, match="'snapshot', 'four molecules'"):
+        predict(1, "snapshots")
+
+
+def test_a_question_with_two_answers_is_refused():
+    with pytest.raises(ParameterError, match=r"marks one option with \[x\], got 2"):
+        _parse("Which?\n\n- [x] a\n  first\n- [x] b\n  second\n")
 
 
 # The check of the installation
@@ -270,7 +402,7 @@ def find(name):
 def test_sound_installation_is_sound(capsys):
     report = check_installation()
     assert report.sound, str(report)
-    assert "All is in place" in str(report)
+    assert "Everything is installed" in str(report)
     report.details()
     assert "ipywidgets" in capsys.readouterr().out
 
@@ -285,7 +417,7 @@ def test_unsupported_python_is_reported(monkeypatch):
     finding = find("Python")
     assert not finding.sound
     assert "3.9.1 is outside" in finding.words
-    assert "install a Python" in finding.mend
+    assert "install a Python" in finding.fix
 
 
 def test_missing_and_old_packages_are_reported(monkeypatch):
@@ -303,8 +435,8 @@ def test_missing_and_old_packages_are_reported(monkeypatch):
     assert "scipy is missing" in finding.words
     assert "numpy 0.1 is outside" in finding.words
     assert "What to do:" in str(report)
-    assert "To be mended: packages" in report.verdict
-    assert "✘ <strong>mend</strong>" in report.html()
+    assert "To be fixed: packages" in report.verdict
+    assert "✘ <strong>to fix</strong>" in report.html()
 
 
 def test_wrong_simulation_is_reported(monkeypatch):
@@ -343,7 +475,7 @@ def test_switched_off_compiler_is_reported(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     finding = find("compiler")
     assert not finding.sound
-    assert "NUMBA_DISABLE_JIT" in finding.mend
+    assert "NUMBA_DISABLE_JIT" in finding.fix
 
 
 @pytest.mark.jit
@@ -361,10 +493,10 @@ def test_slow_compiler_is_reported(monkeypatch):
     monkeypatch.setattr(check_module, "_simulate", lambda size, seed: None)
     clock = iter([0.0, 9.0, 10.0, 12.5])
     monkeypatch.setattr(check_module.time, "perf_counter", lambda: next(clock))
-    sound, words, mend, _ = check_module._check_kernels()
+    sound, words, fix, _ = check_module._check_kernels()
     assert not sound
     assert "2.5 s" in words
-    assert "close programs" in mend
+    assert "close programs" in fix
 
 
 @pytest.mark.parametrize("name", ["ipywidgets", "jupyterlab_widgets"])
@@ -381,7 +513,7 @@ def test_missing_browser_part_of_the_sliders_is_reported(monkeypatch, tmp_path):
     finding = find("sliders")
     assert not finding.sound
     assert "jupyterlab-manager" in finding.words
-    assert "reload the page" in finding.mend
+    assert "reload the page" in finding.fix
 
 
 def test_unwritable_folder_is_reported(monkeypatch, tmp_path):
@@ -391,7 +523,7 @@ def test_unwritable_folder_is_reported(monkeypatch, tmp_path):
     finding = find("disk")
     assert not finding.sound
     assert str(blocked) in finding.words
-    assert "NUMBA_CACHE_DIR" in finding.mend
+    assert "NUMBA_CACHE_DIR" in finding.fix
 
 
 def test_check_that_breaks_is_a_line_and_not_a_traceback(monkeypatch):
@@ -402,7 +534,7 @@ def test_check_that_breaks_is_a_line_and_not_a_traceback(monkeypatch):
     finding = find("simulation")
     assert not finding.sound
     assert "DLL load failed" in finding.words
-    assert "uv sync" in finding.mend
+    assert "uv sync" in finding.fix
 
 
 def test_folder_that_can_be_written_is_left_as_it_was(tmp_path):

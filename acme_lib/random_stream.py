@@ -4,7 +4,8 @@ A stream is xoshiro256++ (Blackman & Vigna 2021, doi:10.1145/3460772) whose 256-
 256-bit key and the index of the trajectory. The key is drawn from the caller's `numpy.random.Generator`, so that the
 same seed gives the same numbers whatever the number of threads or the order in which trajectories run. Exponential
 numbers come from the ziggurat of Marsaglia & Tsang (2000, doi:10.18637/jss.v005.i08) with 256 layers, and so do normal
-ones; Poisson numbers from the transformed rejection of Hörmann (1993, doi:10.1016/0167-6687(93)90997-4).
+ones; Poisson numbers from the transformed rejection of Hörmann (1993, doi:10.1016/0167-6687(93)90997-4); gamma numbers
+from Marsaglia & Tsang (2000, doi:10.1145/358407.358414).
 """
 
 import math
@@ -175,3 +176,21 @@ def _log_poisson(k, mean):
     d = (k - mean) / mean
     remainder = (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / (1260.0 * k * k)) / (k * k)) / k
     return -mean * ((1.0 + d) * np.log1p(d) - d) - 0.5 * np.log(2.0 * np.pi * k) - remainder
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def next_gamma(shape, stream):
+    """Return a gamma number of scale 1, and the advanced stream."""
+    boost = 1.0
+    if shape < 1.0:
+        u, stream = next_uniform(stream)
+        boost = (1.0 - u) ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / np.sqrt(9.0 * d)
+    while True:
+        z, stream = next_normal(stream)
+        v = (1.0 + c * z) ** 3
+        u, stream = next_uniform(stream)
+        if v > 0.0 and np.log(1.0 - u) < 0.5 * z * z + d - d * v + d * np.log(v):
+            return boost * d * v, stream

@@ -1,0 +1,209 @@
+"""Predict, then run: the learner commits to an answer before a simulation, and learns why a wrong one is wrong.
+
+Questions, answers and reasons stand in ``predictions/NN_chapter.md`` beside this file, so that neither the code of a
+chapter nor its plain export says which answer is right. One question reads::
+
+    ## coin
+
+    You toss a coin twice. How often does it show two heads?
+
+    - [ ] one time in two
+      That is how often the two tosses show the same side.
+    - [x] one time in four
+      Each toss halves the number.
+"""
+
+import html
+import re
+from importlib import resources
+
+import ipywidgets
+
+from acme_lib.errors import ParameterError
+from acme_lib.teach.record import read_record, remember
+from acme_lib.teach.still import BUTTON, WIDTH, LivingBox
+
+_OPTION = re.compile(r"^- \[([ x])\] (.+)$")
+# In a page made by nbconvert: hide the cells tagged `result` that follow, until the answer is opened.
+_ASKED = ".jp-Cell:has(.acme-answer:not([open]))"
+_BETWEEN = " + .jp-Cell:not(:has(.acme-answer))"
+_FOLD = (
+    "<style>"
+    + ", ".join(f"{_ASKED}{_BETWEEN * cells} + .celltag_result .jp-Cell-outputWrapper" for cells in range(7))
+    + " { display: none }</style>"
+)
+
+
+def predict(chapter, name):
+    """Ask for a prediction.
+
+    Parameters
+    ----------
+    chapter : int
+        Number of the chapter, whose predictions stand in ``acme_lib/teach/predictions/NN_….md``.
+    name : str
+        Heading of the question in that file.
+
+    Returns
+    -------
+    Prediction
+        Display it as the last expression of a cell. The answer is remembered for the learner (`my_predictions`).
+
+    Raises
+    ------
+    ParameterError
+        If there is no such question, or it lacks its answer or a reason.
+
+    Examples
+    --------
+    >>> predict(0, "coin").feedback("about 1 time in 3")[0]
+    False
+    """
+    questions = read_questions(chapter)
+    if name not in questions:
+        known = ", ".join(map(repr, questions)) or "none"
+        raise ParameterError(f"chapter {chapter} has no prediction {name!r}; it has {known}")
+    return Prediction(**questions[name], key=f"{chapter}/{name}")
+
+
+def read_questions(chapter):
+    """Return the predictions of a chapter: for each name its question, options, answer and reasons."""
+    folder = resources.files("acme_lib.teach") / "predictions"
+    texts = [path.read_text("utf-8") for path in folder.iterdir() if re.match(rf"0*{chapter:d}_.*\.md$", path.name)]
+    parts = re.split(r"^## +(.+)$", "\n".join(texts), flags=re.MULTILINE)[1:]
+    return {name.strip(): _parse(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _parse(text):
+    question, options, answers, because = [], [], [], {}
+    for line in text.splitlines():
+        option = _OPTION.match(line)
+        if option:
+            options.append(option[2].strip())
+            because[options[-1]] = ""
+            if option[1] == "x":
+                answers.append(options[-1])
+        elif options:
+            because[options[-1]] = f"{because[options[-1]]} {line.strip()}".strip()
+        else:
+            question.append(line)
+    if len(answers) != 1:
+        raise ParameterError(f"a prediction marks one option with [x], got {len(answers)}: {text.strip()[:60]!r}")
+    return {"question": "\n".join(question), "options": options, "answer": answers[0], "because": because}
+
+
+class Prediction(LivingBox):
+    """A question with options, of which the learner commits to one; made by `predict`.
+
+    Where no kernel runs, the question and its options are shown with the answer folded.
+
+    Parameters
+    ----------
+    question : str
+        May hold ``$…$`` and HTML.
+    options : sequence of str
+        At least two, plain text.
+    answer : str
+        The option that is right.
+    because : mapping of str to str
+        For each option, why it is right or what mistake leads to it. May hold ``$…$``.
+    key : str, optional
+        Name in the learner's record; without it nothing is remembered.
+    """
+
+    def __init__(self, question, options, *, answer, because, key=None):
+        options = list(options)
+        if not isinstance(question, str) or not question.strip():
+            raise ParameterError(f"question must be a text, got {question!r}")
+        if len(options) < 2 or len(set(options)) < len(options):
+            raise ParameterError(f"options must be two or more different texts, got {options}")
+        if answer not in options:
+            raise ParameterError(f"answer must be one of the options {options}, got {answer!r}")
+        missing = [option for option in options if not str(because.get(option, "")).strip()]
+        surplus = [option for option in because if option not in options]
+        if missing or surplus:
+            raise ParameterError(
+                f"because= gives each option its reason; without one: {missing or 'none'}, unknown: {surplus or 'none'}"
+            )
+        self.question, self.options, self.answer = " ".join(question.split()), options, answer
+        self.because = {option: " ".join(because[option].split()) for option in options}
+        self.key, self.made = key, None
+        self.choice = ipywidgets.RadioButtons(
+            options=options, value=None, layout={"width": "auto", "max_width": WIDTH}, style={"description_width": "0"}
+        )
+        self.commit = ipywidgets.Button(
+            description="This is my prediction", button_style="primary", disabled=True, layout=BUTTON
+        )
+        self.reply = ipywidgets.HTMLMath(layout={"max_width": WIDTH})
+        self.choice.observe(self._on_choice, names="value")
+        self.commit.on_click(self._on_commit)
+        super().__init__(
+            [
+                ipywidgets.HTMLMath(f"<strong>Predict:</strong> {self.question}", layout={"max_width": WIDTH}),
+                self.choice,
+                self.commit,
+                self.reply,
+            ]
+        )
+        before = read_record().get(key, {}).get("last") if key else None
+        if before in options:
+            self.choice.value = before
+            self._show(before)
+
+    def feedback(self, option):
+        """Return whether an option is right, and why.
+
+        Returns
+        -------
+        right : bool
+        reason : str
+        """
+        if option not in self.because:
+            raise ParameterError(f"option must be one of {self.options}, got {option!r}")
+        return option == self.answer, self.because[option]
+
+    def _on_choice(self, change):
+        self.commit.disabled = change["new"] is None
+        self.reply.value = ""
+
+    def _on_commit(self, _):
+        if self.choice.value is None:
+            return
+        self._show(self.choice.value)
+        if self.key:
+            remember(self.key, self.choice.value, right=self.choice.value == self.answer)
+        self._renew_still()
+
+    def _show(self, option):
+        self.made = option
+        self.reply.value = f'<div role="status" aria-live="polite">{self._verdict()}</div>'
+
+    def _verdict(self):
+        right, reason = self.feedback(self.made)
+        verdict = "✔ Right." if right else "✘ Not quite."
+        after = "" if right else " Choose again, or run on and let the numbers decide."
+        return (
+            f'<div style="border-left: 4px solid {"#009E73" if right else "#D55E00"}; padding-left: 0.7em">'
+            f"<strong>{verdict}</strong> {reason}{after}</div>"
+        )
+
+    def still_text(self):
+        """Return the question and its options."""
+        return "\n".join([self.question, *(f"( ) {option}" for option in self.options)])
+
+    def still_html(self):
+        """Return the question with its options, the answer and all reasons folded away."""
+        items = "".join(f"<li>{html.escape(option, quote=False)}</li>" for option in self.options)
+        reasons = "".join(
+            f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> "
+            f"{reason}</li>"
+            for option, reason in self.because.items()
+        )
+        made = ""
+        if self.made:
+            made = f"<p>Your prediction: <strong>{html.escape(self.made, quote=False)}</strong></p>{self._verdict()}"
+        return (
+            f"{_FOLD}<p><strong>Predict:</strong> {self.question}</p><ul>{items}</ul>{made}"
+            f'<details class="acme-answer"><summary>Commit to one, then open the answer</summary><ul>{reasons}</ul>'
+            "</details><p>▶ <em>Run this cell to choose.</em></p>"
+        )
