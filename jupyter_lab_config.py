@@ -6,6 +6,7 @@ The build copies this file to `etc/jupyter` of the environment (see `shared-data
 reads no configuration from the working directory.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -38,3 +39,7 @@ if Path(WELCOME).is_file():
 
         c.ServerApp.tornado_settings = {"page_config_hook": without_tools_for_teachers}
     c.ContentsManager.hide_globs = hidden
+    with contextlib.suppress(ImportError):  # without nbgrader there is no button Validate
+        from acme_lib.teach.validate import use_for_learners
+
+        use_for_learners()

@@ -1,4 +1,4 @@
-"""The errors that acme raises; each says what was expected, what came and how to mend it."""
+"""The errors that acme raises; each says what was expected, what was found and how to fix it."""
 
 
 class AcmeError(ValueError):
@@ -55,6 +55,14 @@ class TruncationWarning(UserWarning):
 
 class LargeProblemWarning(UserWarning):
     """A computation will take long or much memory; the message says how much, before it starts."""
+
+
+class RateLawWarning(UserWarning):
+    """A rate of mass action names its own reactant, which then counts twice; the message shows how to say either."""
+
+
+class EmptyStartWarning(UserWarning):
+    """A sum of counts that no reaction changes is 0 at the start, such as a gene without a state: nothing can come of it."""
 
 
 class SBMLError(AcmeError):

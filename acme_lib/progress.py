@@ -1,15 +1,65 @@
-"""The progress bar of long work: nothing is made of it before it is to be seen."""
+"""The progress of long work: a bar, made only when it is to be seen, and a line where kernels are compiled first."""
 
 import sys
+import threading
 import time
 
+from numba.core import event
+
 BAR_AFTER = 5.0  # seconds until a bar appears that nobody asked for
+_TELL_AFTER = 1.0  # seconds of compiling, all together
+_TELL = "acme: compiling, about 20 s, only the first time"
+
+
+class Compilation(event.Listener):
+    """Hears when numba compiles what is on no disk yet: how long it took, and a line, once, where it takes long.
+
+    numba holds a lock while it compiles, so that one thread at a time is heard; functions compile those they call.
+    """
+
+    def __init__(self):
+        self._depth, self._seconds, self._told, self._timer = 0, 0.0, False, None
+
+    def on_start(self, _):
+        """Begin to count, and be ready to tell."""
+        self._depth += 1
+        if self._depth == 1:
+            self._began = time.time()
+            if not self._told:
+                self._timer = threading.Timer(max(0.0, _TELL_AFTER - self._seconds), self._tell)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def on_end(self, _):
+        """Add up."""
+        self._depth -= 1
+        if self._depth == 0:
+            self._seconds += time.time() - self._began
+            if self._timer is not None:
+                self._timer.cancel()
+
+    @property
+    def seconds(self):
+        """All that was spent in this process up to now."""
+        return self._seconds + (time.time() - self._began if self._depth else 0.0)
+
+    def _tell(self):
+        self._told = True
+        # on a notebook's error stream it would look like an error, and cost the points of a cell that nbgrader marks
+        stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+        if stream:
+            print(_TELL, file=stream, flush=True)
+
+
+COMPILATION = Compilation()
+event.register("numba:compile", COMPILATION)
 
 
 class ProgressBar:
     """A bar of tqdm for a ``with`` block, which appears when the work has become long.
 
-    A bar in a notebook is a handful of widgets, made and stored even while it is not shown; so it is made late.
+    A bar in a notebook is a handful of widgets, made and stored even while it is not shown; so it is made late. The
+    time in which kernels are compiled does not count: it says nothing about what remains.
 
     Parameters
     ----------
@@ -27,7 +77,7 @@ class ProgressBar:
         self._done, self._bar = 0, None
 
     def __enter__(self):
-        self._start = time.time()
+        self._start = time.time() - COMPILATION.seconds
         if self._wanted and self._delay == 0.0:
             self._show()
         return self
@@ -40,14 +90,19 @@ class ProgressBar:
         """Count `amount` more as done."""
         self._done += amount
         if self._bar is not None:
+            self._bar.start_t = self._began()
             self._bar.update(amount)
-        elif self._wanted and time.time() - self._start >= self._delay:
+        elif self._wanted and time.time() - self._began() >= self._delay:
             self._show()
+
+    def _began(self):
+        """When the work would have begun had everything been compiled."""
+        return self._start + COMPILATION.seconds
 
     def _show(self):
         from tqdm.auto import tqdm
 
         self._bar = tqdm(**self._look)
-        self._bar.start_t = self._start
+        self._bar.start_t = self._began()
         self._bar.update(self._done)
         self._bar.refresh()

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -27,8 +28,11 @@ hypothesis.settings.load_profile("acme")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    """Hide what `ACME_WITHOUT` names; the processes of a parallel run inherit the search path."""
-    if programs.hidden() and "PYTEST_XDIST_WORKER" not in os.environ:
+    """Let all processes find what lies beside this Python (nbgrader runs alembic), not what `ACME_WITHOUT` names."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    if programs.hidden():
         folder = tempfile.TemporaryDirectory(prefix="acme-without-")
         config.add_cleanup(folder.cleanup)
         programs.hide(folder.name)

@@ -2,15 +2,12 @@
 
 from acme_lib.approximate.assess import assess
 from acme_lib.approximate.central_moments import CentralMomentEquations
-from acme_lib.approximate.compare import MethodComparison, MethodResult, compare
+from acme_lib.approximate.compare import compare
 from acme_lib.approximate.compare_ensembles import EnsembleComparison, compare_ensembles, compare_with_exact
+from acme_lib.approximate.comparison import MethodComparison, MethodResult
 from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points
-from acme_lib.approximate.kramers_moyal import (
-    FokkerPlanckDensity,
-    KramersMoyalExpansion,
-    expand_kramers_moyal,
-    solve_stationary_fokker_planck,
-)
+from acme_lib.approximate.fokker_planck import FokkerPlanckDensity, solve_stationary_fokker_planck
+from acme_lib.approximate.kramers_moyal import KramersMoyalExpansion, expand_kramers_moyal
 from acme_lib.approximate.linear_noise import (
     LinearNoiseInTime,
     StationaryLinearNoise,

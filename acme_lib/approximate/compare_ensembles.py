@@ -116,7 +116,7 @@ def compare_with_exact(simulate, network, x0, t, *, size=1000, rng, **options):
     >>> import acme_lib as acme
     >>> network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=1, g=1)
     >>> comparison = acme.compare_with_exact(
-    ...     acme.simulate_langevin, network, {"M": 1}, 10, rng=np.random.default_rng(1), at_zero="reflect"
+    ...     acme.simulate_langevin, network, {"M": 1}, 10, rng=np.random.default_rng(1), boundary="reflect"
     ... )
     >>> seen = comparison.at("M")  # with one molecule on average, reflection shows
     >>> seen["mean_difference"] > 3 * seen["mean_stderr"]

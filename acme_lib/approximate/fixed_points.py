@@ -16,6 +16,7 @@ _ROUNDS = 80
 NO_STEADY_STATE = "so that there is no steady state"
 _MOST = 24  # more points than this are no points but a line of them
 _SAME = 1e-6
+BESIDE_ZERO = 1e-6  # molecules
 _MOST_DOUBLINGS = 60  # of the time span, on the way to a steady state
 
 
@@ -136,7 +137,9 @@ def _follow_to_rest(rates, start):
     f, laws = rates.function(), rates.network.conservation_laws
 
     def jacobian(_, x):
-        return rates.evaluate_jacobian(x)
+        slopes = rates.evaluate_jacobian(x)
+        # At 0 the slope of a root is infinite: take that of a place beside it, where the way goes on.
+        return slopes if np.all(np.isfinite(slopes)) else rates.evaluate_jacobian(np.maximum(x, BESIDE_ZERO))
 
     x, span = start, 1.0
     for _ in range(_MOST_DOUBLINGS):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import expm
 
-from acme_lib.approximate.fixed_points import FixedPoints, find_fixed_points, free_directions
+from acme_lib.approximate.fixed_points import BESIDE_ZERO, FixedPoints, find_fixed_points, free_directions
 from acme_lib.approximate.result import ApproximateMoments
 from acme_lib.approximate.trust import curved_drift, is_linear, make_trust, measure_gaussian, solve_lyapunov
 from acme_lib.checks import check_choice, check_number, check_times, expected, renamed
@@ -232,6 +232,8 @@ def follow(network, start, times, covariance, convention="macroscopic", toleranc
     def slope(now, y):
         mean, c, shift = y[:n], y[n:-n].reshape(n, n), y[-n:]
         j, d = noise.evaluate(mean, now)
+        if not np.all(np.isfinite(j)):  # at 0 the slope of a root is infinite
+            j, _ = noise.evaluate(np.maximum(mean, BESIDE_ZERO), now)
         growth = j @ shift + curved_drift(network, mean, c, now)
         return np.concatenate([noise.rates.evaluate(mean, now), (j @ c + c @ j.T + d).ravel(), growth])
 

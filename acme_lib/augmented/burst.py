@@ -21,8 +21,8 @@ class Burst(Process):
     species : str
     rate : str or float
         Bursts per unit of time, of the state before the jump.
-    jump : ExponentialJump, GammaJump, FixedJump, UniformJump or ArbitraryJump
-        With exponential sizes the cost is one pass over the cells.
+    jump : burst size of `acme_lib.processes`
+        Such as ``ExponentialJump(40.0)``, with which the cost is one pass over the cells.
     direction : {1, -1}
         Whether jumps add or take molecules. What would jump beyond an end stays in the last cell there (reflecting) or
         leaves (otherwise).

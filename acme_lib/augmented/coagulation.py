@@ -203,7 +203,7 @@ def solve_coagulation(
 
     solved = solve_ivp(
         slope,
-        (0.0, times[-1]),
+        (0.0, times[-1] or tolerance),  # an interval of no length is none
         np.append(g, 0.0),
         method="RK45",
         t_eval=times,

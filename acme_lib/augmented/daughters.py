@@ -35,7 +35,7 @@ def power_law_shares(m, n):
     """
     centre = np.arange(n) + 0.5
     nodes = 0.5 * (1.0 + _NODES)
-    own = ((centre[:, None] - 1.0 + nodes).clip(0.0) ** m * nodes) @ _WEIGHTS * 0.5 if m >= 0 else np.empty(n)
+    own = np.empty(n)
     own[1:] = ((centre[1:, None] - 1.0 + nodes) ** m * nodes) @ _WEIGHTS * 0.5
     falling = ((centre[:, None] + nodes) ** m * (1.0 - nodes)) @ _WEIGHTS * 0.5
     # Closed forms below the first centre, where the power may be singular.

@@ -53,7 +53,7 @@ class Fragmentation(Process):
     def __post_init__(self):
         """Check the values, and keep the kernel as its class."""
         super().__post_init__()
-        object.__setattr__(self, "kernel", check_share(self.kernel))
+        object.__setattr__(self, "kernel", check_share(self.kernel, "kernel"))
         partition = check_partition_words(self.partition)
         object.__setattr__(self, "partition", MappingProxyType(partition) if isinstance(partition, dict) else partition)
 

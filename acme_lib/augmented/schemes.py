@@ -205,7 +205,8 @@ UPWIND = LinearScheme("upwind", upwind, 1)
 CENTRAL = LinearScheme("central", central, 2)
 THIRD = LinearScheme("third", third, 3)
 FITTED = LinearScheme("fitted", fitted, 2)
-LIMITERS = {"minmod": 0, "van_leer": 1, "mc": 2, "superbee": 3}
+_MINMOD, _VAN_LEER, _MC, _SUPERBEE = range(4)
+LIMITERS = {"minmod": _MINMOD, "van_leer": _VAN_LEER, "mc": _MC, "superbee": _SUPERBEE}
 SCHEMES = {scheme.name: scheme for scheme in (UPWIND, CENTRAL, THIRD, FITTED)}
 
 
@@ -256,10 +257,10 @@ def superbee(a, b):
 @njit(cache=True, nogil=True, error_model="numpy")
 def limited_slope(a, b, limiter, theta):
     """Return the slope of the limiter with a number (`LIMITERS`)."""
-    if limiter == 0:
+    if limiter == _MINMOD:
         return minmod(a, b, theta)
-    if limiter == 1:
+    if limiter == _VAN_LEER:
         return van_leer(a, b)
-    if limiter == 2:
+    if limiter == _MC:
         return monotonized_central(a, b)
     return superbee(a, b)

@@ -1,6 +1,6 @@
 """Stationary profiles and dominant growth modes, found directly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csgraph
@@ -202,8 +202,6 @@ def _linear_terms(system, t):
 
 def _awake_terms(terms, awake):
     """Return the terms without what happens to frozen states."""
-    from dataclasses import replace
-
     asleep = ~np.append(awake, np.ones(terms.n_unknowns - terms.n_cells, dtype=bool))
     keep = ~(asleep[terms.rows] | asleep[terms.columns])
     # A frozen cell empties at a rate of its own, so that no mode lives there.

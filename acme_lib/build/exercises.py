@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 
+from acme_lib.build.chapters import language_info
 from acme_lib.grade.course import load_config, programs_of_this_python
 
 
@@ -74,7 +75,7 @@ def write_source(path):
 
     notebook = jupytext.read(Path(path), fmt="md:myst")
     kernelspec = notebook.metadata["kernelspec"]
-    notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info={"name": "python"})
+    notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info=language_info())
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for index, cell in enumerate(notebook.cells):
         if "nbgrader" in cell.metadata:

@@ -4,6 +4,7 @@ What is secret is found by comparison, not by markers: every line of a notebook 
 ``exercises/`` does not show. The archive is searched for all of it before it is written.
 """
 
+import fnmatch
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,8 @@ from acme_lib.files import write_whole
 from acme_lib.grade.course import load_config
 
 FILES = (
-    "CHANGELOG.md",
     "LICENSE",
     "LICENSE-TEXT",
-    "README.md",
     "environment.yml",
     "jupyter_lab_config.py",
     "jupyter_lab_overrides.json",
@@ -28,6 +27,9 @@ FILES = (
     "requirements.txt",
 )
 FOLDERS = ("acme_lib", "course", "exercises")
+README = "acme_lib/build/README.learners.md"  # becomes the archive's README.md
+# What learners have no use for: the rooms of graders and authors, and the text sources of the chapters.
+LEFT_OUT = ("acme_lib/grade/*", "acme_lib/report/*", "acme_lib/build/*", "course/*.md")
 TELLING = 20  # characters: a shorter line of an answer, such as `while True:`, stands in any program
 _COMPILED = (".pyc", ".pyo", ".nbi", ".nbc")
 _MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN", "END HIDDEN", "BEGIN MARK SCHEME", "END MARK SCHEME")
@@ -108,7 +110,8 @@ def make_release(root, path, *, name="acme"):
 def collect_members(root):
     """Read the files that learners get.
 
-    Left out are hidden files and what Python and numba compile. A symbolic link is refused: it could lead anywhere.
+    Left out are the rooms of graders and authors (`LEFT_OUT`), hidden files and what Python and numba compile. A
+    symbolic link is refused: it could lead anywhere.
 
     Returns
     -------
@@ -118,9 +121,11 @@ def collect_members(root):
     root = Path(root)
     paths = [root / name for name in FILES]
     paths += [path for folder in FOLDERS for path in sorted((root / folder).rglob("*"))]
-    members = {}
+    members = {"README.md": (root / README).read_bytes()}
     for path in paths:
         name = path.relative_to(root)
+        if any(fnmatch.fnmatch(name.as_posix(), pattern) for pattern in LEFT_OUT):
+            continue
         if any(part.startswith(".") or part == "__pycache__" for part in name.parts) or path.suffix in _COMPILED:
             continue
         if path.is_symlink():

@@ -1,4 +1,6 @@
-"""Case studies: the figures of the paper on augmented master equations, computed and drawn, and what lies beyond them.
+"""Case studies: the figures of Lunz, Batt, Ruess & Bonnans (2021), computed and drawn, and what lies beyond them.
+
+D. Lunz, G. Batt, J. Ruess, J. F. Bonnans, PLoS Comput. Biol. 17, e1009214 (2021). doi:10.1371/journal.pcbi.1009214
 
 ``python -m acme_lib.cases --output DIR`` writes them all.
 """

@@ -1,4 +1,4 @@
-"""Beyond the paper: genes inside cells that grow, divide and are selected; sizes that meet."""
+"""Beyond the figures of Lunz et al. (2021): genes inside cells that grow, divide and are selected; sizes that meet."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ from acme_lib.augmented import (
     Discrete,
     Fragmentation,
     GrowthMode,
-    SelfSimilarKernel,
     build_augmented,
     solve_growth_mode,
 )
@@ -77,9 +76,8 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, replic
     """
     network = cell_network()
     space = AugmentedSpace(network, M=Discrete(most), V=Continuum(upper=3.6, cells=cells))
-    kernel = SelfSimilarKernel("60*u^2*(1 - u)^2")
-    division = Fragmentation("V", "2*V^2", kernel, partition={"M": "binomial"})
-    processes = [division, *([Death("mu*M")] if toxicity > 0 else [])]
+    rate, share = "2*V^2", BetaFraction(_SHAPE, _SHAPE)
+    processes = [Fragmentation("V", rate, share), *([Death("mu*M")] if toxicity > 0 else [])]
     rates = {"mu": toxicity} if toxicity > 0 else {}
     mode = solve_growth_mode(build_augmented(space, *processes, diffusion=False, **rates))
     agents = simulate_population(
@@ -87,7 +85,7 @@ def compare_cell_populations(toxicity=0.15, cells=64, most=32, size=4000, replic
         {"V": 1.0, "M": 5},
         np.linspace(0.0, end, 9),
         continuous=["V"],
-        division=Hazard("2*V^2", share=BetaFraction(_SHAPE, _SHAPE)),
+        division=Hazard(rate, share),
         death=f"{toxicity!r}*M" if toxicity > 0 else None,
         size=size,
         replicates=replicates,

@@ -17,7 +17,7 @@ from acme_lib.augmented import (
 )
 from acme_lib.laws import fragmentation_density, growth_fragmentation_density
 
-RATE = 5.0  # the paper's a
+RATE = 5.0  # the a of Lunz et al. (2021)
 _PURE = {3: (0.5, 3.0), 2: (0.5, 4.0)}  # by k: the time that the start belongs to, and the end of the grid
 _GROWING = {2: (0.02, 12.0), 3: (0.01, 8.0)}
 _PURE_TIMES = (0.6, 2.0, 5.0, 10.0)

@@ -35,8 +35,8 @@ def selection_system(birth_factor=3.0, growth=0.5, dx=0.007, *, phantom=False):
     dx : float
         Width of a cell; 0.007 lumps seven molecules.
     phantom : bool
-        Write growth as the paper does, as a transition to a phantom state at a negative rate; else as `Growth`, which
-        needs no further state and is the same.
+        Write growth as Lunz et al. (2021) do, as a transition to a phantom state at a negative rate; else as `Growth`,
+        which needs no further state and is the same.
 
     Returns
     -------
@@ -85,7 +85,7 @@ class SelectionProfiles:
 
 
 def follow_selection(birth_factor=3.0, growth=0.5, dx=0.007, times=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)):
-    """Follow a population under selection (figure 6A), through a phantom state as in the paper.
+    """Follow a population under selection (figure 6A), through a phantom state as Lunz et al. (2021) do.
 
     Returns
     -------

@@ -31,7 +31,7 @@ _RATES = {"r0": 2.0, "r1": 10.0, "K": OMEGA}
 
 
 def messenger_network(gamma):
-    """Return the network with a messenger of finite lifetime: model (6) of the paper."""
+    """Return the network with a messenger of finite lifetime: model (6) of Lunz et al. (2021)."""
     text = f"0 => M : {_HILL}\nM -> M + P : gamma*B\nM -> 0 : gamma\nP -> 0 : 1"
     return ReactionNetwork.parse(text, gamma=float(gamma), B=BURST, **_RATES)
 
@@ -86,7 +86,7 @@ def compare_messenger_laws(gammas=(1.0, 2.5, 10.0, 100.0), dx=0.05, most=30):
     dx : float
         Width of a cell; 0.05 lumps ten molecules.
     most : int
-        Largest count of messengers, the paper's K.
+        Largest count of messengers, the K of Lunz et al.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def _hybrid_law(network, dx, most):
     axis = Continuum(upper=_END, cells=round(_END / dx), system_size=OMEGA)
     space = AugmentedSpace(network, M=Discrete(most), P=axis)
     with warnings.catch_warnings():
-        # the paper's 30 messengers cut off a share of 3e-4 where they live longest, here and in the master equation
+        # 30 messengers cut off a share of 3e-4 where they live longest, here and in the master equation
         warnings.simplefilter("ignore", TruncationWarning)
         return solve_augmented_stationary(build_augmented(space, diffusion=False)).marginal("P")
 
@@ -248,7 +248,7 @@ def find_switching_times(dx=0.005, end=150.0, boundary=BOUNDARY):
     Parameters
     ----------
     dx : float
-        Width of a cell. The paper's is 0.025; at 0.0125 every mean of its table is right to 1 %.
+        Width of a cell. That of Lunz et al. is 0.025; at 0.0125 every mean of its table is right to 1 %.
     end : float
         Last time of the laws.
     boundary : float

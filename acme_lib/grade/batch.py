@@ -1,18 +1,19 @@
 """The batch: all submissions of an assignment, each graded or with a stated reason.
 
 The plan says what has to be graded: everything whose submission, source or limits have changed since its audit record
-was written, or that has none. A batch that is killed is therefore continued by starting it again; its run seed is kept
-until it is finished, so that what comes out does not depend on how often it was killed, nor on the number of cores.
+was written, or that has none. A batch that was interrupted resumes when it is started again; its run seed is kept until
+it is finished, so that grades depend neither on how often it was interrupted nor on the number of cores.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from acme_lib.errors import GradingError
@@ -20,6 +21,7 @@ from acme_lib.files import write_whole
 from acme_lib.grade.book import Book
 from acme_lib.grade.course import GradingOptions, find_data, load_course, source_folder
 from acme_lib.grade.pool import run_here, run_in_processes, run_on_cluster
+from acme_lib.grade.record import grading_key
 from acme_lib.grade.submission import parse_master, read_bytes, read_timestamp
 from acme_lib.grade.task import Task, seed_of
 
@@ -53,12 +55,15 @@ class Summary:
     seconds : float
     seed : int
         Of the run.
+    notes : tuple of str
+        What a person has to look at: times that cannot be read, files that lie where nothing is graded.
     """
 
     lines: tuple
     unchanged: int
     seconds: float
     seed: int = field(repr=False)
+    notes: tuple = ()
 
     @property
     def failed(self):
@@ -79,13 +84,15 @@ class Summary:
                 text.append(f"  {line.status:<10} {line.student}/{line.notebook}: {line.reason}")
         broken = Counter(name for line in self.lines for name in line.broken)
         if broken:
-            text.append("checks that could not be run, and wait for a grade by hand (they need to be mended):")
+            text.append("checks that could not be run, and wait for a grade by hand (they have to be fixed):")
             text += [f"  {name}: in {count} submissions" for name, count in sorted(broken.items())]
         limits = [line for line in self.lines if line.limits]
         if limits:
             text.append("limits hit:")
             text += [f"  {line.student}/{line.notebook}: {', '.join(sorted(set(line.limits)))}" for line in limits[:20]]
             text += [f"  … and {len(limits) - 20} more"] if len(limits) > 20 else []
+        if self.notes:
+            text += ["to be looked at:", *(f"  {note}" for note in self.notes)]
         slowest = sorted(self.lines, key=lambda line: -line.seconds)[:3]
         if slowest and slowest[0].seconds > 1:
             text.append("slowest: " + ", ".join(f"{line.student} {line.seconds:.1f} s" for line in slowest))
@@ -150,11 +157,17 @@ def grade_assignment(
     with _alone(audit), Book(coursedir, config, assignment, masters) as book:
         run = _Run(audit, seed)
         log = _Log(audit / "grade.log")
-        found = _find_submissions(coursedir, assignment)
+        found, notes = _find_submissions(coursedir, assignment)
         unknown = set(students or ()) - set(found)
         if unknown:
             raise GradingError(f"no submission of {', '.join(sorted(unknown))} to {assignment}")
         chosen = [student for student in found if not students or student in students]
+        times = {student: read_timestamp(found[student]) for student in chosen}
+        notes += [
+            f"{student}: {problem}; say by hand whether this is late"
+            for student, (_, problem) in times.items()
+            if problem
+        ]
         template = Task(
             student="",
             assignment=assignment,
@@ -173,6 +186,8 @@ def grade_assignment(
         log.write(f"start: {len(chosen)} submissions, {len(sources)} notebooks each, seed {run.seed}")
         todo = plan.choose(chosen)
         unchanged = len(chosen) * len(sources) - len(todo)
+        for student in set(chosen) - {student for student, _ in todo}:
+            book.correct_time(student, times[student][0])
         jobs = jobs or os.cpu_count() or 1
         tasks = (plan.task(*item) for item in todo)
         if scheduler:
@@ -189,7 +204,7 @@ def grade_assignment(
                     graded.record["key"] = plan.key(graded.notebook)
                     if only:
                         graded.record["only"] = sorted(only)
-                    book.write(graded, read_timestamp(found[graded.student]))
+                    book.write(graded, times[graded.student][0])
                 line = _line_of(graded)
                 lines.append(line)
                 log.write(
@@ -199,7 +214,7 @@ def grade_assignment(
                 bar.step(line)
         run.finish()
         lines.sort(key=lambda line: (line.student, line.notebook))
-        summary = Summary(tuple(lines), unchanged, time.monotonic() - start, run.seed)
+        summary = Summary(tuple(lines), unchanged, time.monotonic() - start, run.seed, tuple(notes))
         log.write(f"end: {str(summary).splitlines()[0]}")
     return summary
 
@@ -236,10 +251,26 @@ def _find_tests(masters, questions):
     return frozenset(tests)
 
 
+# nbgrader looks for folders by patterns: what is a pattern, or no name on one line, it does not find again.
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f*?\[\]]")
+
+
 def _find_submissions(coursedir, assignment):
-    """Return the students with a folder for this assignment, and the folders."""
-    pattern = Path(coursedir.format_path(coursedir.submitted_directory, "*", assignment))
-    return {path.parent.name: path for path in sorted(pattern.parent.parent.glob(f"*/{assignment}"))}
+    """Return the students with a folder for this assignment, and the folders; and what lies there but is not graded."""
+    top = Path(coursedir.format_path(coursedir.submitted_directory, "*", assignment)).parent.parent
+    found, notes = {}, []
+    for path in sorted(top.glob("*/")):
+        if path.name.startswith("."):
+            continue
+        if _UNUSABLE.search(path.name):
+            notes.append(f"{path.name!a}: nbgrader cannot work with a folder of this name; rename it")
+            continue
+        loose = sorted(file.name for file in path.glob("*.ipynb"))
+        if loose:
+            notes.append(f"{path.name}: {', '.join(map(ascii, loose))} lies outside the folder of any assignment")
+        if (path / assignment).is_dir() or (path / assignment).is_symlink():
+            found[path.name] = path / assignment
+    return found, notes
 
 
 class _Plan:
@@ -251,10 +282,7 @@ class _Plan:
 
     def key(self, notebook):
         """Return what a grade depends on besides the submission and the seed."""
-        from acme_lib import __version__
-
-        basis = [__version__, self.sources[notebook], asdict(self.template.limits), self.template.require]
-        return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+        return grading_key(self.sources[notebook], self.template.limits, self.template.require)
 
     def choose(self, students):
         known = self.book.find_students()
@@ -271,12 +299,17 @@ class _Plan:
             return False
         if record.get("key") != self.key(notebook):
             return False
-        if self.force:  # again, but only once in a run that was killed
+        if self.force:  # again, but only once in a run that was interrupted
             last = record.get("regraded", [{}])[-1].get("seed") if self.only else record.get("seed")
             done_in_this_run = record.get("run_seed") == self.run.seed and last == self._seed(student, notebook)
             return done_in_this_run and self.run.continued
         data, _ = self.read(student, notebook)
         return record.get("submission_sha256") == hashlib.sha256(data).hexdigest()
+
+    def _may_stay(self, record, notebook, data):
+        """Whether what a record says of other questions still holds: the same answers, points, tests and limits."""
+        same_answers = record["submission_sha256"] == hashlib.sha256(data).hexdigest()
+        return same_answers and record.get("key") == self.key(notebook)
 
     def _seed(self, student, notebook):
         return seed_of(self.run.seed, student, notebook)
@@ -295,12 +328,8 @@ class _Plan:
             unreadable=unreadable,
             source=self.sources[notebook],
             seed=self._seed(student, notebook),
-            only=self.only if record is not None and record["submission_sha256"] == _sha256(data) else None,
+            only=self.only if record is not None and self._may_stay(record, notebook, data) else None,
         )
-
-
-def _sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 class _Run:

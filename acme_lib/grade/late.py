@@ -107,12 +107,14 @@ class LatePolicy(LateSubmissionPlugin):
         terms = {name: getattr(self, name) for name in ("rate", "unit", "per", "started", "grace", "cap")}
         special = dict(self.assignments.get(assignment, {}))
         if unknown := sorted(set(special) - set(terms)):
-            raise GradebookError(f"the late policy of {assignment} has {', '.join(terms)}; {', '.join(unknown)} came")
+            raise GradebookError(
+                f"the late policy of {assignment} has no {', '.join(unknown)}; it has {', '.join(terms)}"
+            )
         checked = type(self)(**(terms | special))  # the traits check what was given
         terms = {name: getattr(checked, name) for name in terms}
         for name in ("rate", "grace", "cap"):
             if terms[name] is not None and not 0 <= terms[name] < math.inf:
-                raise GradebookError(f"LatePolicy.{name} is a finite number, 0 or more; {terms[name]} came")
+                raise GradebookError(f"LatePolicy.{name} must be a finite number of at least 0, got {terms[name]}")
         return terms
 
     def find_extensions(self):
@@ -169,8 +171,8 @@ def read_extensions(path, *, timezone="UTC"):
     columns = set(rows.fieldnames or ())
     if not {"student", "assignment"} <= columns or not columns & {"until", *_LENGTHS}:
         raise GradebookError(
-            f"{path}: expected the columns student, assignment and until (or days, hours, minutes); "
-            f"{', '.join(rows.fieldnames or ['nothing'])} came"
+            f"{path}: expected the columns student, assignment and until (or days, hours, minutes), "
+            f"got {', '.join(rows.fieldnames or ['nothing'])}"
         )
     extensions = {}
     for row in rows:
@@ -253,7 +255,7 @@ def assign_penalties(gradebook, assignment, policy):
 
 
 def _seconds_late(submission, extension):
-    """Return the time since the due date; the extension, if it is the longer one, is noted with the submission."""
+    """Return the time since the due date; an extension of the file is noted with the submission."""
     duedate = submission.assignment.duedate
     if submission.timestamp is None or duedate is None:
         return 0.0
@@ -264,8 +266,7 @@ def _seconds_late(submission, extension):
             raise GradebookError(
                 f"the extension for {who} ends before it is due ({duedate} UTC): {extension.until} UTC"
             )
-        if length > (submission.extension or timedelta(0)):
-            submission.extension = length
+        submission.extension = length
     return max(0.0, (submission.timestamp - submission.duedate).total_seconds())
 
 

@@ -17,11 +17,11 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import parse_utc
 
 from acme_lib.errors import GradingError
-from acme_lib.grade.book import check_gradebook
+from acme_lib.grade.book import register_assignment
 from acme_lib.grade.boundary.sandbox import shared_sandbox
 from acme_lib.grade.course import GradingOptions, find_data, find_master
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.record import audit_record, write_audit
+from acme_lib.grade.record import audit_record, grading_key, write_audit
 from acme_lib.grade.submission import is_behind_link, read_submission, read_timestamp, rebuild
 
 MAX_FOLDER_FILES = 1_000
@@ -69,7 +69,9 @@ def take_no_strange_files(converter):
             coursedir.ignore = ignore
 
     def get_existing_timestamp(folder):
-        text = read_timestamp(folder)
+        text, problem = read_timestamp(folder)
+        if problem:
+            converter.log.warning("%s: %s; a person has to say whether this is late", folder, problem)
         return parse_utc(text) if text else None
 
     converter.init_assignment = init_assignment
@@ -112,7 +114,7 @@ class TakeAnswers(NbGraderPreprocessor):
         coursedir, names = _coursedir(self), resources["nbgrader"]
         master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
-            check_gradebook(gradebook, master, names["assignment"])
+            register_assignment(gradebook, [master], names["assignment"])
         submission = read_submission(resources["acme_path"], master)
         for remark in submission.remarks:
             self.log.warning("%s: %s", names["student"], remark)
@@ -154,7 +156,9 @@ class JudgeNotebook(NbGraderPreprocessor):
         )
         judgement = judge_notebook(nb, master, sandbox, seed=secrets.randbits(63))
         record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
-        record.update(assignment=names["assignment"], student=names["student"])
+        source = (folder / f"{master.name}.ipynb").read_text("utf-8")
+        key = grading_key(source, options.limits, options.require)
+        record.update(assignment=names["assignment"], student=names["student"], key=key)
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
         resources["acme"] = {
             "broken": [name for name, outcome in judgement.outcomes.items() if outcome.broken],

@@ -72,7 +72,7 @@ def run_on_cluster(tasks, scheduler):
             try:
                 yield future.result()
             except distributed.scheduler.KilledWorker:
-                yield Graded(task.student, task.notebook, "failed", "its worker was killed again and again")
+                yield Graded(task.student, task.notebook, "failed", "its worker process died repeatedly")
             except Exception as error:
                 yield Graded(task.student, task.notebook, "failed", f"{type(error).__name__}: {error}")
             submit()

@@ -4,8 +4,10 @@ A record lies in ``audit/ASSIGNMENT/STUDENT/NOTEBOOK.json``. It holds the hashes
 source, the seed from which all random numbers follow, limits, guards and versions, and what each test cell gave.
 """
 
+import hashlib
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from acme_lib.files import write_whole
@@ -27,6 +29,14 @@ def audit_record(judgement, master, sandbox, submission_sha256):
         "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "versions": versions(),
     }
+
+
+def grading_key(source, limits, require):
+    """Return a hash of what a grade depends on besides submission and seed: version, source, limits, guards asked."""
+    from acme_lib import __version__
+
+    basis = [__version__, source, asdict(limits), require]
+    return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 
 
 def scores_of(judgement):

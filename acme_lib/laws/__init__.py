@@ -27,7 +27,7 @@ from acme_lib.laws.promoter_transient import PromoterTransient, promoter_transie
 from acme_lib.laws.promoters import Promoter, promoter, refractory
 from acme_lib.laws.reporters import ReporterMoments, dual_reporter_moments
 from acme_lib.laws.selection import (
-    GrowthMode,
+    BirthDeathGrowthMode,
     birth_death_growth_mode,
     selected_logistic_limit,
     selected_logistic_mode,
@@ -53,8 +53,8 @@ from acme_lib.laws.waiting_times import (
 )
 
 __all__ = [
+    "BirthDeathGrowthMode",
     "BirthDeathTransient",
-    "GrowthMode",
     "SelfRegulation",
     "BurstyBirthDeath",
     "BurstyTransient",

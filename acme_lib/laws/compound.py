@@ -8,7 +8,7 @@ from numba import njit
 from scipy import special
 
 from acme_lib.checks import check_not_negative, check_positive, check_whole, expected
-from acme_lib.laws.count_law import CountLaw, check_top, tabulated
+from acme_lib.laws.count_law import CountLaw, check_top, state_cost, tabulated
 from acme_lib.laws.linear_birth_death import BirthDeathTransient, add_survivors
 from acme_lib.laws.poisson import NegativeBinomial
 
@@ -32,12 +32,11 @@ def compound_log_table(rises, mean, std, last):
     -------
     ndarray
     """
+    check_top(mean + 12.0 * std + last)
     top = int(mean + 12.0 * std) + 60
     while True:
         check_top(max(top, last))
-        h = np.ascontiguousarray(rises(top)[:top][::-1])
-        logs = np.empty(top + 1)
-        _fill_compound(h, logs)
+        logs = _compound_logs(rises(top)[:top], top)
         logs -= logs.max()
         p = np.exp(logs)
         # The far tail falls at least by the ratio of the last two: a geometric bound of what is left out.
@@ -46,25 +45,41 @@ def compound_log_table(rises, mean, std, last):
             break
         top *= 2
     if last > top:
-        h = np.ascontiguousarray(rises(last)[:last][::-1])
-        logs = np.empty(last + 1)
-        _fill_compound(h, logs)
+        logs = _compound_logs(rises(last)[:last], last)
         logs -= logs.max()
         p = np.exp(logs)
     return logs - np.log(p.sum())
 
 
-@njit(cache=True, nogil=True)
-def _fill_compound(reversed_h, logs):
-    """Fill `logs` with log(P(n)/P(0)); `reversed_h` ends with h_0."""
-    width = len(reversed_h)
-    recent = np.zeros(len(logs))
+def _compound_logs(h, top):
+    """Return log(P(n)/P(0)) of the counts to `top`: in parts, so that it can be interrupted, after a word on cost."""
+    terms = float(top) * min(len(h), top)
+    state_cost(4e-10 * terms, f"probabilities of the counts to {top:,}, in clusters of up to {len(h):,}, take")
+    reversed_h = np.ascontiguousarray(h[::-1])
+    logs, recent, units = np.zeros(top + 1), np.zeros(top + 1), 0
     recent[0] = 1.0
-    logs[0] = 0.0
-    units = 0
-    for n in range(1, len(logs)):
+    part = int(2e8 / (len(h) + 100)) + 1
+    for first in range(1, top + 1, part):
+        units = _fill_compound(reversed_h, logs, recent, units, first, min(first + part, top + 1))
+    return logs
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def add_products(a, b):
+    """Return the sum of products of two rows: vector instructions of this core, no threads that wait for others."""
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _fill_compound(reversed_h, logs, recent, units, begin, end):
+    """Fill `logs` with log(P(n)/P(0)) from `begin` to `end`; `reversed_h` ends with h_0. Return its unit."""
+    width = len(reversed_h)
+    for n in range(begin, end):
         first = max(0, n - width)
-        total = np.dot(reversed_h[width - (n - first) :], recent[first:n]) / n
+        total = add_products(reversed_h[width - (n - first) :], recent[first:n]) / n
         if total > 4.149515568880993e180:  # 2**600
             recent[first:n] *= 2.409919865102884e-181
             total *= 2.409919865102884e-181
@@ -75,6 +90,7 @@ def _fill_compound(reversed_h, logs):
             units -= 1
         recent[n] = total
         logs[n] = np.log(total) + units * 415.88830833596718 if total > 0.0 else -np.inf  # 600 log 2
+    return units
 
 
 class CompoundLaw(CountLaw):
@@ -150,13 +166,13 @@ class BurstyBirthDeath(CompoundLaw):
         Bursts in one lifetime of the molecule.
     burst : CountLaw
         Size of a burst.
-    survival : float
-        e^(-g t): 0 for the stationary law.
+    age : float
+        g t, lifetimes since the start: infinite for the stationary law.
     """
 
     r: float
     burst: CountLaw
-    survival: float = 0.0
+    age: float = np.inf
 
     def rises(self, size):
         """Return r times (P(burst > j) less what a burst at time 0 would have left above j)."""
@@ -165,20 +181,34 @@ class BurstyBirthDeath(CompoundLaw):
             if b == 0:
                 return np.zeros(size)
             whole = -np.log1p(1.0 / b)  # of the ratio of the burst's probabilities
-            if self.survival == 0:
+            if self.age == np.inf:
                 return self.r * _trim(np.exp(j * whole))
-            thinned = -np.log1p(1.0 / (b * self.survival))
-            return self.r * _trim(np.exp(j * whole) * -np.expm1(j * (thinned - whole)))
+            # What is left of a burst has a smaller ratio: by 1 + b over 1 + b e^-age, and e^-age.
+            left = np.exp(-self.age)
+            near = self.age < 0.7
+            fall = (
+                np.log1p(np.expm1(-self.age) / (1.0 + b * left))
+                if near
+                else np.log1p(b) - np.log1p(b * left) - self.age
+            )
+            return _trim(np.exp(j * whole) * (self.r * -np.expm1(j * fall)))
         # Twice as far as the count: what bursts seldom reach is what makes its far tail.
         p = np.trim_zeros(np.exp(self.burst.log_table(2 * size + 100)), "b")
-        if self.survival == 0:
-            return self.r * _above(p)[:size]
-        left = thin(p, self.survival)
-        return self.r * np.maximum(_above(p) - _above(left), 0.0)[:size]
+        above = _above(p)[:size]
+        if self.age == np.inf:
+            return self.r * above
+        if self.age > 0.1:
+            return self.r * np.maximum(above - _above(thin(p, np.exp(-self.age)))[: len(above)], 0.0)
+        # Close to the start the two nearly cancel: of n > j molecules n - j at least are lost.
+        rises = np.zeros(len(above))
+        for j in range(len(rises)):
+            n = np.arange(j + 1, len(p))
+            rises[j] = p[n] @ (self.r * special.betainc(n - j, j + 1.0, -np.expm1(-self.age)))
+        return rises
 
     @cached_property
     def factorial_cumulants(self):
-        """The first three: r E[B(B-1)…] (1 - survivalᵏ)/k."""
+        """The first three: r E[B(B-1)…] (1 - e^(-k age))/k."""
         p = self.burst.table()
         n = np.arange(len(p))
         if isinstance(self.burst, Burst):
@@ -186,11 +216,11 @@ class BurstyBirthDeath(CompoundLaw):
             factorial_moments = np.array([b, 2.0 * b**2, 6.0 * b**3])
         else:
             factorial_moments = np.array([p @ n, p @ (n * (n - 1.0)), p @ (n * (n - 1.0) * (n - 2.0))])
-        return self.r * factorial_moments * np.array([(1.0 - self.survival**k) / k for k in (1, 2, 3)])
+        return self.r * (-np.expm1([-self.age, -2.0 * self.age, -3.0 * self.age]) / (1, 2, 3)) * factorial_moments
 
     def rvs(self, size=None, *, rng):
         """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""
-        if self.survival > 0:
+        if self.age < np.inf:
             return super().rvs(size, rng=rng)
         # Clusters of j molecules come with rate h_{j-1}/j.
         h = self.rises(len(self._logs))
@@ -217,13 +247,13 @@ class BurstyTransient(CountLaw):
 
     def log_table(self, last=0):
         """Return the log-probabilities of 0, 1, … (see `CountLaw`); those below 1e-300 are 0."""
-        table = add_survivors(np.exp(self.newcomers.log_table(last)), self.n0, self.newcomers.survival)
+        table = add_survivors(np.exp(self.newcomers.log_table(last)), self.n0, self.newcomers.age)
         with np.errstate(divide="ignore"):
             return np.log(table)
 
     @property
     def _survivors(self):
-        return BirthDeathTransient(self.n0, self.newcomers.survival, 0.0)
+        return BirthDeathTransient(self.n0, self.newcomers.age, 0.0)
 
     def mean(self):
         """Return the mean."""
@@ -287,9 +317,8 @@ def bursty_birth_death(k, burst, g=1.0):
     check_not_negative(k=k)
     check_positive(g=g)
     burst = _as_burst(burst)
-    if isinstance(burst, Burst):
-        return NegativeBinomial(float(k / g), burst.b)
-    return BurstyBirthDeath(float(k / g), burst)
+    r, _ = _in_lifetimes(k, g, 0.0)
+    return NegativeBinomial(r, burst.b) if isinstance(burst, Burst) else BurstyBirthDeath(r, burst)
 
 
 def bursty_birth_death_transient(k, burst, g, n0, t):
@@ -330,8 +359,16 @@ def bursty_birth_death_transient(k, burst, g, n0, t):
     """
     check_not_negative(k=k, t=t)
     check_positive(g=g)
-    check_whole("n0", n0)
-    return BurstyTransient(int(n0), BurstyBirthDeath(float(k / g), _as_burst(burst), float(np.exp(-g * t))))
+    r, age = _in_lifetimes(k, g, t)
+    return BurstyTransient(check_whole("n0", n0), BurstyBirthDeath(r, _as_burst(burst), age))
+
+
+def _in_lifetimes(k, g, t):
+    """Return k/g and g t, refused where no number holds the first, or where the second cannot be told from 0."""
+    r, age = float(k / g), float(g * t)
+    if not np.isfinite(r) or (t > 0 and age < 1e-300):
+        raise expected("g", "a rate with which k/g and g t are numbers between 1e-300 and 1e300", g)
+    return r, age
 
 
 def _as_burst(burst):

@@ -1,5 +1,6 @@
 """What every law of a count can do, built on one table of log-probabilities."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +9,7 @@ import numpy as np
 from acme_lib.arrays import freeze
 from acme_lib.checks import expected
 from acme_lib.distance import law_distance
-from acme_lib.errors import ParameterError
+from acme_lib.errors import LargeProblemWarning, ParameterError
 
 MOST_COUNTS = 50_000_000  # the largest table: 0.4 GB
 
@@ -250,6 +251,14 @@ def measure_distance(law, other):
         if not isinstance(one, CountLaw):
             raise expected(name, "a law of counts of acme_lib.laws", one)
     return float(min(law_distance(law.table(), other.table()), 1.0))
+
+
+def state_cost(seconds, words):
+    """Say before it begins that a computation takes long: nothing below 20 s, and a refusal above ten days."""
+    if seconds > 1e6:
+        raise ParameterError(f"{words} more than ten days")
+    if seconds > 20.0:
+        warnings.warn(f"{words} about {seconds:,.0f} s; it can be interrupted", LargeProblemWarning, stacklevel=4)
 
 
 def check_top(top):

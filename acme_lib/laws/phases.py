@@ -1,6 +1,5 @@
 """Laws of waiting times: how long a chain of states lasts until it is left (phase-type laws)."""
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +10,9 @@ from scipy.optimize import brentq
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import check_rng, check_whole, expected
-from acme_lib.errors import LargeProblemWarning, ParameterError
-from acme_lib.laws.promoters import as_switching, solve_dominant
+from acme_lib.errors import ParameterError
+from acme_lib.laws.count_law import state_cost
+from acme_lib.laws.promoters import as_switching, power_of_chain, solve_dominant
 
 MOST_PHASES = 5_000  # a dense matrix of 0.2 GB
 
@@ -186,7 +186,7 @@ class PhaseType:
         with np.errstate(all="ignore"):
             steps = out.size * float(totals @ solve_dominant(self.rates.T, self.exits, self.initial))
         self._finite(steps, "the number of transitions")
-        _state_cost(2e-8 * steps, f"{out.size:,} waits take some {steps:.2g} transitions,")
+        state_cost(2e-8 * steps, f"{out.size:,} waits take some {steps:.2g} transitions,")
         starts = np.cumsum(self.initial)
         starts[-1] = 1.0 - self._at_once
         jumps = np.cumsum(self.rates, axis=1) / totals[:, None]
@@ -222,33 +222,15 @@ def _phases_at(rates, exits, start, times):
     parts = np.where(squared, 0, np.ceil(gaps / longest)).astype(np.int64)
     seconds = 2e-10 * size**3 * (halvings + 24)[squared].sum()
     seconds += 2e-9 * rows.nnz * (parts * np.maximum(size, 2.0 * longest)).sum()
-    _state_cost(seconds, f"{len(times)} times of a wait with {len(exits):,} phases take")
+    state_cost(seconds, f"{len(times)} times of a wait with {len(exits):,} phases take")
     v = start.copy()
     for i, gap in enumerate(gaps):
         if squared[i]:
-            v = v @ _power(step, gap, halvings[i])
+            v = v @ power_of_chain(step, gap)
         for _ in range(parts[i]):
             v = _advance(v, gap / parts[i], rows.indptr, rows.indices, rows.data)
         out[i] = v
     return out
-
-
-def _state_cost(seconds, words):
-    if seconds > 20.0:
-        warnings.warn(f"{words} about {seconds:,.0f} s; it can be interrupted", LargeProblemWarning, stacklevel=4)
-
-
-def _power(step, gap, halvings):
-    """Return exp(gap (step - 1)) by squaring; rows sum to 1, restored so that rounding does not add up."""
-    part = gap / 2.0**halvings
-    matrix = np.eye(len(step))
-    for k in range(24, 0, -1):  # Horner: 1 + xS/1 (1 + xS/2 (1 + …))
-        matrix = np.eye(len(step)) + (step @ matrix) * (part / k)
-    for squaring in range(halvings + 1):
-        if squaring > 0:
-            matrix = matrix @ matrix
-        matrix /= matrix.sum(axis=1, keepdims=True)
-    return matrix
 
 
 @njit(cache=True, nogil=True)

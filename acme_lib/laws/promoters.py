@@ -263,6 +263,34 @@ def stationary_occupancy(switching):
     return out
 
 
+def power_of_chain(step, gap):
+    """Return exp(gap (step - 1)) for a chain's matrix from, to: by squaring, with rows that sum to 1 each time.
+
+    Nothing is subtracted, and what rounding adds to a row is taken out of it at once: errors do not grow with `gap`.
+    """
+    halvings = max(0, int(np.ceil(np.log2(max(gap, 1.0)))))
+    part = gap / 2.0**halvings
+    matrix = one = np.eye(len(step))
+    for k in range(24, 0, -1):  # Horner: 1 + xS/1 (1 + xS/2 (1 + …))
+        matrix = one + (step @ matrix) * (part / k)
+    for squaring in range(halvings + 1):
+        if squaring > 0:
+            matrix = matrix @ matrix
+        matrix /= matrix.sum(axis=1, keepdims=True)
+    return matrix
+
+
+def transition_matrix(switching, t):
+    """Return the probabilities from, to of a chain with rates ``switching[from, to]`` over a time."""
+    leaving = switching.sum(axis=1)
+    fastest = float(leaving.max())
+    if fastest * t == 0:
+        return np.eye(len(switching))
+    if not np.isfinite(fastest * t):  # the fastest changes of a finite time are over long before
+        return transition_matrix(switching, 1e300 / fastest)
+    return power_of_chain(switching / fastest + np.diag(1.0 - leaving / fastest), fastest * t)
+
+
 def solve_dominant(flows, sums, right):
     """Solve A x = b, with A = diag(sums + column sums of flows) - flows: no subtraction, relative errors of rounding.
 

@@ -11,7 +11,7 @@ from acme_lib.errors import ParameterError
 
 
 @dataclass(frozen=True)
-class GrowthMode:
+class BirthDeathGrowthMode:
     """The profile that a growing population tends to, and the rate at which it grows.
 
     Attributes
@@ -54,7 +54,7 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
 
     Returns
     -------
-    GrowthMode
+    BirthDeathGrowthMode
 
     Raises
     ------
@@ -92,7 +92,8 @@ def birth_death_growth_mode(birth, death, growth, *, first=0):
     moved = (diagonal - rate) * profile
     moved[1:] += up * profile[:-1]
     moved[:-1] += down * profile[1:]
-    return GrowthMode(float(rate), profile, first + np.arange(len(birth)), float(np.abs(moved).max() / leave.max()))
+    residual = float(np.abs(moved).max() / leave.max())
+    return BirthDeathGrowthMode(float(rate), profile, first + np.arange(len(birth)), residual)
 
 
 def selected_logistic_mode(birth_factor, growth, omega):
@@ -112,7 +113,7 @@ def selected_logistic_mode(birth_factor, growth, omega):
 
     Returns
     -------
-    GrowthMode
+    BirthDeathGrowthMode
         Its states are the counts 1 … omega.
 
     References

@@ -11,6 +11,7 @@ from acme_lib.checks import check_number, check_times
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, product_cost
 from acme_lib.master.elimination import factor_chain
+from acme_lib.master.generator import check_generator
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_start
 from acme_lib.master.uniformisation import Operator, propagate
@@ -125,7 +126,7 @@ def find_first_passage_moments(generator, target, *, progress=None):
     >>> times.mean[:5], times.variance[:5]
     (array([2. , 1.5, 1. , 0.5, 0. ]), array([1.  , 0.75, 0.5 , 0.25, 0.  ]))
     """
-    generator.refuse_time("find_first_passage_moments")
+    check_generator(generator).refuse_time("find_first_passage_moments")
     _refuse_absorbing(generator, "the mean of a first-passage time")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
@@ -188,7 +189,7 @@ def find_splitting_probabilities(generator, target, other, *, progress=None):
     >>> find_splitting_probabilities(generator, "M == 4", "M == 0")
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    generator.refuse_time("find_splitting_probabilities")
+    check_generator(generator).refuse_time("find_splitting_probabilities")
     matrix, space = generator.matrix, generator.space
     goal, avoid = _target(space, target), _target(space, other)
     if np.any(goal & avoid):
@@ -254,7 +255,7 @@ def solve_first_passage(generator, target, p0, t, *, tolerance=1e-10, progress=N
     """
     times = check_times(t)
     check_number("tolerance", tolerance, above=0, below=1)
-    generator.refuse_time("solve_first_passage")
+    check_generator(generator).refuse_time("solve_first_passage")
     matrix, space = generator.matrix, generator.space
     goal = _target(space, target)
     inside = np.flatnonzero(~goal)

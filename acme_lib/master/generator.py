@@ -7,19 +7,19 @@ from numba import njit
 from scipy import sparse
 
 from acme_lib.arrays import freeze
-from acme_lib.checks import check_choice
+from acme_lib.checks import check_choice, expected
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import special_propensity
+from acme_lib.network.rates import mass_action, special_propensity
 from acme_lib.network.reaction_network import ReactionNetwork
+from acme_lib.network.status import BAD_PROPENSITY, DONE, NEGATIVE_COUNT
 
 BOUNDARIES = ("absorbing", "reflecting")
 
 # What the kernel reports, and where a reaction leads from a state.
-DONE, BAD_PROPENSITY, SHORTAGE = range(3)
-INSIDE, BEYOND, BELOW_ZERO = range(3)
+INSIDE, BEYOND, BELOW = range(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,13 @@ class Generator:
             self.network.refuse_time(
                 f"and {what} takes rates as constant in time; solve_transient and solve_finite_state_projection take it"
             )
+
+
+def check_generator(generator):
+    """Return a `Generator`, and nothing else that could be solved."""
+    if not isinstance(generator, Generator):
+        raise expected("generator", "a Generator", generator, "see build_generator(network, space, boundary=…)")
+    return generator
 
 
 def build_generator(network, space, *, boundary, t=None):
@@ -92,6 +99,10 @@ def build_generator(network, space, *, boundary, t=None):
     ----------
     .. [1] B. Munsky, M. Khammash, J. Chem. Phys. 124, 044104 (2006). doi:10.1063/1.2145882
     """
+    if not isinstance(network, ReactionNetwork):
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
+    if not isinstance(space, StateSpace):
+        raise expected("space", "a StateSpace", space, "see StateSpace.box(network, …)")
     check_choice("boundary", boundary, BOUNDARIES)
     if space.species != network.species:
         raise StateSpaceError(
@@ -137,7 +148,7 @@ def build_generator(network, space, *, boundary, t=None):
         )
     if status == BAD_PROPENSITY:
         raise network.propensity_error(reaction, value, space.states[state])
-    if status == SHORTAGE:
+    if status == NEGATIVE_COUNT:
         raise network.shortage_error(reaction, space.states[state])
     n_entries = starts[-1]
     matrix = sparse.csc_array((data[:n_entries], rows[:n_entries], starts), shape=(n_states, n_states))
@@ -165,7 +176,7 @@ def _fill_generator(
     outflow,
 ):
     """Fill the columns of the generator; return (status, state, reaction, propensity)."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
+    special = table.special
     n_species = len(shape)
     n_directions = len(offsets)
     is_box = len(keys) == 0
@@ -189,7 +200,7 @@ def _fill_generator(
             for i in range(n_species):
                 n = counts[i] + changes[d, i]
                 if n < 0:
-                    leads[d] = BELOW_ZERO
+                    leads[d] = BELOW
                     break
                 if n >= shape[i]:
                     leads[d] = BEYOND
@@ -202,15 +213,12 @@ def _fill_generator(
                     if places[d] == n_states or keys[places[d]] != key + offsets[d]:
                         leads[d] = BEYOND
         for j in range(len(direction_of)):
-            if special[j]:
-                a = special_propensity(j, x, t, table, stack)
-            else:
-                a = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+            a = special_propensity(j, x, t, table, stack) if special[j] else mass_action(j, x, table)
             if not (a >= 0.0 and a < np.inf):
                 return BAD_PROPENSITY, s, j, a
             if a > 0.0:
-                if leads[direction_of[j]] == BELOW_ZERO:
-                    return SHORTAGE, s, j, a
+                if leads[direction_of[j]] == BELOW:
+                    return NEGATIVE_COUNT, s, j, a
                 rates[direction_of[j]] += a
         leaving = 0.0
         for d in range(n_directions):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from acme_lib.arrays import freeze_fields
-from acme_lib.checks import check_number, check_times
+from acme_lib.checks import check_number, check_times, check_whole, expected
 from acme_lib.errors import StateSpaceError
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.generator import build_generator
@@ -13,6 +13,7 @@ from acme_lib.master.state_space import StateSpace
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.master.varying_rates import TimeDependent
 from acme_lib.network.rates import propensities_of_states
+from acme_lib.network.reaction_network import ReactionNetwork
 from acme_lib.progress import ProgressBar
 
 # How the tolerance of a stretch of time is spent: on what leaks, on states that are dropped, on the sums in time.
@@ -132,7 +133,10 @@ def solve_finite_state_projection(network, x0, t, *, tolerance=1e-6, max_states=
     """
     times = check_times(t)
     check_number("tolerance", tolerance, above=0, below=1)
+    if not isinstance(network, ReactionNetwork):
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
     network.refuse_events("solve_finite_state_projection")
+    check_whole("max_states", max_states, 1)
     last = float(times[-1]) or 1.0
     walk = _Walk(network, network.state(x0), last, tolerance, max_states)
     laws, bounds = [], []

@@ -9,6 +9,7 @@ from scipy import sparse
 from acme_lib.arrays import freeze_fields
 from acme_lib.checks import check_number, check_times
 from acme_lib.errors import EquationError, ParameterError
+from acme_lib.master.generator import check_generator
 from acme_lib.master.relaxation import Complement
 from acme_lib.master.state_space import StateSpace
 from acme_lib.master.transient import check_start
@@ -233,7 +234,7 @@ def find_transient_sensitivity(generator, p0, t, parameter, *, tolerance=1e-8, p
     """
     times = check_times(t)
     check_number("tolerance", tolerance, above=0, below=1)
-    generator.refuse_time("find_transient_sensitivity")
+    check_generator(generator).refuse_time("find_transient_sensitivity")
     p = check_start(generator.space, p0)
     n = len(p)
     derivative, _ = differentiate_generator(generator, parameter)

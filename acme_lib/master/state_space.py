@@ -5,19 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import check_whole, expected, shorten
 from acme_lib.errors import StateSpaceError
-from acme_lib.network.expression import MAX_STACK, Expression, suggest
-from acme_lib.network.rates import propensity
+from acme_lib.master.reachable import MAX_KEY, count_limits, find_reachable
+from acme_lib.network.expression import Expression, suggest
 
 MAX_STATES = 2**25  # the generator of more states would need several gigabytes
-_MAX_KEY = 2**62  # positions in the box around a set of states are 64-bit numbers
-
-# What the search for reachable states reports.
-DONE, FULL, BAD_PROPENSITY, SHORTAGE = range(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +53,15 @@ class StateSpace:
                 "lower the largest counts, or keep only the states that matter: StateSpace.reachable where something "
                 "is conserved, solve_finite_state_projection where the law moves"
             )
-        if volume > _MAX_KEY:
+        if volume > MAX_KEY:
             raise StateSpaceError(
                 f"the box around the states has {volume:.3g} states, more than 64-bit numbers can count"
             )
         if self.keys is not None:
+            keys = np.asarray(self.keys)
+            if keys.ndim != 1 or len(keys) and (keys[0] < 0 or keys[-1] >= volume or np.any(np.diff(keys) <= 0)):
+                what = f"increasing positions in the box, from 0 to {volume - 1}"
+                raise expected("keys", what, self.keys, error=StateSpaceError)
             object.__setattr__(self, "keys", freeze(np.ascontiguousarray(self.keys, dtype=np.int64)))
 
     def __eq__(self, other):
@@ -170,14 +169,14 @@ class StateSpace:
         for name, count in largest.items():
             _check_largest(network, name, count)
         max_states = check_whole("max_states", max_states, 1)
-        limits, free = _count_limits(network, starts, largest)
+        limits, free = count_limits(network, starts, largest)
         for x in starts:
             if np.any(x > limits):
                 i = int(np.argmax(x > limits))
                 raise StateSpaceError(
                     f"the start has {network.species[i]}={x[i]}, more than the largest count {limits[i]}; raise it"
                 )
-        keys, radix = _search(network, starts, limits, free, max_states)
+        keys, radix = find_reachable(network, starts, limits, free, max_states)
         return cls._of_table(network.species, np.stack(np.unravel_index(keys, radix), axis=1))
 
     @classmethod
@@ -199,7 +198,7 @@ class StateSpace:
     @classmethod
     def _of_table(cls, species, table):
         shape = tuple(int(n) + 1 for n in table.max(axis=0))
-        if int(np.prod(shape, dtype=object)) > _MAX_KEY:
+        if int(np.prod(shape, dtype=object)) > MAX_KEY:
             return cls(species, shape, np.zeros(0, dtype=np.int64))  # which says why not
         keys = np.unique(np.ravel_multi_index(tuple(table.T), shape))
         return cls(species, shape, None if len(keys) == int(np.prod(shape, dtype=object)) else keys)
@@ -303,6 +302,14 @@ class StateSpace:
             If the condition cannot be read, or names what is no species.
         """
         if isinstance(condition, str):
+            if not Expression.parse(condition).is_condition:
+                raise expected(
+                    "a condition",
+                    "true or false",
+                    condition,
+                    "compare, as in 'M >= 100' or 'M == 0'",
+                    error=StateSpaceError,
+                )
             return self.evaluate(condition, "condition") != 0
         mask = np.asarray(condition)
         if mask.dtype != bool or mask.shape != (len(self),):
@@ -366,114 +373,3 @@ def _check_largest(network, name, count):
             f"it has {', '.join(network.species)}"
         )
     check_whole(f"the largest count of {name}", count, error=StateSpaceError)
-
-
-def _count_limits(network, starts, largest):
-    """Return the largest count of each species, and which of them are not bounded by anything that is known."""
-    limits = np.full(len(network.species), _MAX_KEY, dtype=np.int64)
-    for law in network.conservation_laws:
-        if (law >= 0).all():
-            total = int((starts @ law).max())
-            limits[law > 0] = np.minimum(limits[law > 0], total // law[law > 0])
-    for name, count in largest.items():
-        i = network.species.index(name)
-        limits[i] = min(limits[i], count)
-    free = limits == _MAX_KEY
-    bounded = int(np.prod(limits[~free] + 1, dtype=object))
-    if bounded > _MAX_KEY:
-        raise StateSpaceError("the largest counts give a box of more states than 64-bit numbers can count; lower them")
-    if free.any():
-        limits[free] = int((_MAX_KEY // bounded) ** (1 / free.sum())) - 2
-    return limits, free
-
-
-def _search(network, starts, limits, free, max_states):
-    """Return the keys of the states reached, unsorted, and the shape that they are positions in."""
-    radix = tuple(int(n) + 1 for n in limits)
-    table = network.rate_table
-    in_time = np.array([reaction.rate.uses_time for reaction in network.reactions])
-    strides = np.cumprod([1, *radix[:0:-1]], dtype=np.int64)[::-1]
-    found = np.unique(starts @ strides)
-    n_done = 0
-    while True:
-        capacity = min(max(4096, 4 * len(found)), max(max_states, len(found)) + len(network.reactions) + 1)
-        keys = np.empty(capacity, dtype=np.int64)
-        keys[: len(found)] = found
-        with np.errstate(all="ignore"):
-            status, n_found, n_done, reaction, value = _explore(
-                keys, len(found), n_done, limits, strides, network.stoichiometry, in_time, table
-            )
-        if status == FULL and n_found <= max_states:
-            found = keys[:n_found]
-            continue
-        if status == DONE and n_found <= max_states:
-            return keys[:n_found], radix
-        state = np.array(np.unravel_index(keys[n_done], radix)) if status != DONE else None
-        if status == BAD_PROPENSITY:
-            raise network.propensity_error(reaction, value, state)
-        if status == SHORTAGE:
-            raise network.shortage_error(reaction, state)
-        unbounded = [name for name, is_free in zip(network.species, free, strict=True) if is_free]
-        fix = (
-            f"nothing bounds {', '.join(unbounded)}: give a largest count, as in "
-            f"StateSpace.reachable(network, x0, {unbounded[0]}=100)"
-            if unbounded
-            else "lower the largest counts, or raise max_states"
-        )
-        raise StateSpaceError(f"more than {max_states} states can be reached; {fix}")
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _explore(keys, n_found, n_done, limits, strides, stoichiometry, in_time, table):
-    """Search breadth first until nothing is new or `keys` is full; return (status, found, done, reaction, value)."""
-    n_reactions, n_species = stoichiometry.shape
-    n_slots = 2 * len(keys) + 1
-    slots = np.full(n_slots, -1, dtype=np.int64)  # open addressing: the key itself, at key modulo the slots or behind
-    for k in range(n_found):
-        at = keys[k] % n_slots
-        while slots[at] >= 0:
-            at = (at + 1) % n_slots
-        slots[at] = keys[k]
-    stack = np.empty(MAX_STACK)
-    x = np.ones(n_species + 1)
-    counts = np.empty(n_species, dtype=np.int64)
-    r_start, r_species, r_count = table[5], table[6], table[7]
-    while n_done < n_found:
-        if n_found + n_reactions > len(keys):
-            return FULL, n_found, n_done, 0, 0.0
-        rest = keys[n_done]
-        for i in range(n_species):
-            counts[i] = rest // strides[i]
-            rest -= counts[i] * strides[i]
-            x[i] = counts[i]
-        for j in range(n_reactions):
-            below = False
-            beyond = False
-            for i in range(n_species):
-                n = counts[i] + stoichiometry[j, i]
-                below = below or n < 0
-                beyond = beyond or n > limits[i]
-            if in_time[j]:
-                for e in range(r_start[j], r_start[j + 1]):
-                    below = below or counts[r_species[e]] < r_count[e]
-                a = 0.0 if below else 1.0
-            else:
-                a = propensity(j, x, 0.0, table, stack)
-            if not (a >= 0.0 and a < np.inf):
-                return BAD_PROPENSITY, n_found, n_done, j, a
-            if a == 0.0 or beyond:
-                continue
-            if below:
-                return SHORTAGE, n_found, n_done, j, a
-            key = keys[n_done]
-            for i in range(n_species):
-                key += stoichiometry[j, i] * strides[i]
-            at = key % n_slots
-            while slots[at] >= 0 and slots[at] != key:
-                at = (at + 1) % n_slots
-            if slots[at] < 0:
-                slots[at] = key
-                keys[n_found] = key
-                n_found += 1
-        n_done += 1
-    return DONE, n_found, n_done, 0, 0.0

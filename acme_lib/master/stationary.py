@@ -13,7 +13,7 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.elimination import band_order, eliminate
-from acme_lib.master.generator import Generator, build_generator
+from acme_lib.master.generator import Generator, build_generator, check_generator
 from acme_lib.master.interrupt import in_background
 from acme_lib.master.relaxation import find_relaxation
 from acme_lib.master.state_space import StateSpace
@@ -138,7 +138,7 @@ def solve_stationary(system, *, x0=None, method="auto", tolerance=1e-10, progres
     check_choice("method", method, ("auto", *METHODS))
     if isinstance(system, ReactionNetwork):
         return _on_states_found(system, x0, method, tolerance, progress)
-    generator = system
+    generator = check_generator(system)
     if generator.boundary != "reflecting":
         raise ParameterError(
             "an absorbing box has no stationary law: all probability leaves in the end; "

@@ -9,6 +9,7 @@ from acme_lib.checks import check_choice, check_number, check_times
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
+from acme_lib.master.generator import check_generator
 from acme_lib.master.krylov import ShiftInvert
 from acme_lib.master.uniformisation import Operator, propagate
 from acme_lib.master.varying_rates import TimeDependent
@@ -123,7 +124,7 @@ def solve_transient(generator, p0, t, *, tolerance=1e-10, method="auto", progres
     times = check_times(t)
     check_number("tolerance", tolerance, above=0, below=1)
     check_choice("method", method, ("auto", *METHODS))
-    space = generator.space
+    space = check_generator(generator).space
     v = check_start(space, p0)
     in_time = generator.network is not None and generator.network.uses_time
     if in_time and method == "krylov":

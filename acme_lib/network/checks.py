@@ -1,12 +1,14 @@
 """What a network is checked for when it is built, and the values that its definitions give."""
 
+import math
+import warnings
 from dataclasses import replace
 from numbers import Real
 
 import numpy as np
 
 from acme_lib.checks import expected
-from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
+from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError, RateLawWarning
 from acme_lib.network.expression import FUNCTIONS, is_name, normal_name, suggest, why_no_name
 from acme_lib.network.text import located
 
@@ -123,6 +125,44 @@ def evaluate_definitions(values, definitions, species):
                 )
             values[d.name] = value
     return values, observables
+
+
+def warn_of_doubled_reactants(network):
+    """Warn of mass action whose rate grows from 0 with a reactant: the propensity is multiplied by its count again.
+
+    A factor that is not 0 without the reactant, as in ``D -> 0 : k/(1 + D)``, or a condition, is surely meant.
+    """
+    for reaction in network.reactions:
+        doubled = [name for name in reaction.reactants if reaction.mass_action and _grows_with(reaction, name, network)]
+        if doubled:
+            sets = "*".join(_sets_text(name, count) for name, count in reaction.reactants.items())
+            whole = f"{reaction.equation.replace('->', '=>')} : {sets}*({reaction.rate.text})"
+            warnings.warn(
+                f"line {reaction.line}, {reaction.text!r}: '->' multiplies the rate by the reactants, and this rate "
+                f"names {' and '.join(doubled)} too. Leave {'it' if len(doubled) == 1 else 'them'} out of the rate, or "
+                f"write the whole propensity after '=>': '{reaction.equation.replace('->', '=>')} : "
+                f"{reaction.rate.text}' if that is all of it, '{whole}' if it is to be multiplied",
+                RateLawWarning,
+                stacklevel=4,
+            )
+
+
+def _grows_with(reaction, name, network):
+    """Tell whether a rate is 0 without a species, and not 0 with a little of it."""
+    if name not in reaction.rate.names:
+        return False
+    values = {**network.parameters, **dict.fromkeys(network.species, 1.7), "t": 1.0}
+    try:
+        none, little = (reaction.rate.evaluate({**values, name: amount}) for amount in (0.0, 1e-3))
+    except PropensityError:  # a function of Python that does not take such numbers
+        return False
+    return none == 0.0 and little != 0.0
+
+
+def _sets_text(name, count):
+    """Return the number of sets of molecules as text, such as ``P*(P - 1)/2``."""
+    factors = "*".join([name, *(f"({name} - {k})" for k in range(1, count))])
+    return factors if count == 1 else f"{factors}/{math.factorial(count)}"
 
 
 def check_constants(network):

@@ -22,8 +22,9 @@ class Event:
     assignments : mapping of str to Expression
         The new count of each species that changes.
     initially : bool
-        What the trigger is taken to be just before the start. If false, the event fires at the start where the trigger
-        is true there; if true (the default), it waits until the trigger has been false.
+        What the trigger is taken to be just before the start. If false (as in a line that begins with ``at``), the
+        event fires at the start where the trigger is true there; if true (the default, and in a line that begins with
+        ``when``), it waits until the trigger has been false.
     line : int
         Line of the text that it came from.
     text : str
@@ -48,5 +49,7 @@ class Event:
     def __str__(self):
         """Return the line of text that gives the event."""
         changes = ", ".join(f"{name} = {value.text}" for name, value in self.assignments.items())
-        note = "" if self.initially else "  # also at the start"
-        return f"when {self.trigger.text} : {changes}{note}"
+        if self.initially:
+            return f"when {self.trigger.text} : {changes}"
+        # `at` is read with a trigger that is taken as false before the start; it needs the time in it.
+        return f"at {self.trigger.text if self.trigger.uses_time else f't >= 0 and ({self.trigger.text})'} : {changes}"

@@ -19,6 +19,7 @@ import numpy as np
 
 from acme_lib.errors import NetworkSyntaxError, PropensityError
 from acme_lib.network.functions import FIRST_ADDRESS, accepts, address_of
+from acme_lib.network.to_sympy import is_truth, to_sympy
 
 # The instructions of a program. An operand is an index (SPECIES, PARAMETER) or a number (CONSTANT), else unused.
 # Codes from FIRST_ADDRESS on call the function at that address; their operand is the number of arguments.
@@ -174,7 +175,7 @@ class Expression:
     @property
     def is_condition(self):
         """Whether it is true or false by form: a comparison, or one joined by ``and``, ``or``, ``not``."""
-        return _is_truth(self.tree)
+        return is_truth(self.tree)
 
     def substitute(self, replacements):
         """Return the expression with names replaced by expressions.
@@ -268,7 +269,7 @@ class Expression:
         """Return the expression as a SymPy expression; every name is a symbol."""
         import sympy
 
-        return _to_sympy(self.tree, sympy)
+        return to_sympy(self.tree, sympy)
 
     def latex(self):
         """Return the expression in LaTeX."""
@@ -431,57 +432,6 @@ def _emit(node, index, out):
         for argument in arguments[1:]:
             _emit(argument, index, out)
             out.append((code, 0))
-
-
-def _to_sympy(node, sympy):
-    def convert(child):
-        return _to_sympy(child, sympy)
-
-    if _is_truth(node):  # SymPy keeps numbers and truth values apart; here, as in the kernels, true counts as 1
-        return sympy.Piecewise((1, _to_sympy_condition(node, sympy)), (0, True))
-
-    if isinstance(node, ast.Constant):
-        return sympy.Integer(node.value) if isinstance(node.value, int) else sympy.Float(node.value)
-    if isinstance(node, ast.Name):
-        return sympy.pi if node.id == "pi" else sympy.Symbol(node.id, real=True)
-    if isinstance(node, ast.BinOp):
-        left, right = convert(node.left), convert(node.right)
-        return {
-            ast.Add: lambda: left + right,
-            ast.Sub: lambda: left - right,
-            ast.Mult: lambda: left * right,
-            ast.Div: lambda: left / right,
-            ast.Pow: lambda: left**right,
-        }[type(node.op)]()
-    if isinstance(node, ast.UnaryOp):
-        value = convert(node.operand)
-        return -value if isinstance(node.op, ast.USub) else value
-    if isinstance(node, ast.IfExp):
-        return sympy.Piecewise(
-            (convert(node.body), _to_sympy_condition(node.test, sympy)), (convert(node.orelse), True)
-        )
-    arguments = [convert(argument) for argument in node.args]
-    name = node.func.id
-    if name not in FUNCTIONS:  # a Python function: SymPy knows no more than its name
-        return sympy.Function(name, real=True)(*arguments)
-    return getattr(sympy, {"abs": "Abs", "min": "Min", "max": "Max", "ceil": "ceiling"}.get(name, name))(*arguments)
-
-
-def _is_truth(node):
-    is_not = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    return is_not or isinstance(node, ast.Compare | ast.BoolOp)
-
-
-def _to_sympy_condition(node, sympy):
-    if isinstance(node, ast.Compare):
-        relation = {ast.Lt: sympy.Lt, ast.LtE: sympy.Le, ast.Eq: sympy.Eq, ast.NotEq: sympy.Ne}[type(node.ops[0])]
-        return relation(_to_sympy(node.left, sympy), _to_sympy(node.comparators[0], sympy))
-    if isinstance(node, ast.BoolOp):
-        join = sympy.And if isinstance(node.op, ast.And) else sympy.Or
-        return join(*(_to_sympy_condition(value, sympy) for value in node.values))
-    if _is_truth(node):
-        return sympy.Not(_to_sympy_condition(node.operand, sympy))
-    return sympy.Ne(_to_sympy(node, sympy), 0)
 
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")

@@ -12,6 +12,7 @@ from acme_lib.network.symbolic import (
     Equations,
     Printer,
     convention_note,
+    differentiate,
     fresh_name,
     net_drift,
     numeric,
@@ -74,9 +75,8 @@ class RateEquations(Equations):
                     reaction.line,
                     reaction.text,
                 )
-        # SymPy writes the derivative of x^n as n x^n/x, which has no value at 0; n x^(n-1) has.
         return sympy.ImmutableMatrix(
-            [[sympy.powsimp(rate.diff(variable)) for variable in self.variables] for rate in self.drift]
+            [[sympy.powsimp(differentiate(rate, variable)) for variable in self.variables] for rate in self.drift]
         )
 
     @cached_property

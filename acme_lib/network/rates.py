@@ -289,12 +289,14 @@ def special_propensity(j, x, t, table, stack):
     return a
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy")
 def propensity(j, x, t, table, stack):
     """Return the propensity of reaction `j`.
 
     `x` holds the S counts as floats and 1 behind them; `table` is a `RateTable`; `stack` has `MAX_STACK` entries.
-    Put in place as it is compiled: a call hands over the whole table, so that only the rare special reaction makes one.
+    A call hands over the whole table; a loop over events or states saves the call where the reaction is not special,
+    ``special_propensity(…) if special[j] else mass_action(j, x, table)`` with ``special = table.special`` before the
+    loop. (Put in place with ``inline="always"``, this function would count a reference to each array in each turn.)
     """
     return special_propensity(j, x, t, table, stack) if table.special[j] else mass_action(j, x, table)
 
@@ -305,8 +307,9 @@ def propensities_of_states(states, t, table, out):
     n_species = states.shape[1]
     stack = np.empty(ex.MAX_STACK)
     x = np.ones(n_species + 1)
+    special = table.special
     for s in range(states.shape[0]):
         for i in range(n_species):
             x[i] = states[s, i]
         for j in range(out.shape[1]):
-            out[s, j] = propensity(j, x, t, table, stack)
+            out[s, j] = special_propensity(j, x, t, table, stack) if special[j] else mass_action(j, x, table)

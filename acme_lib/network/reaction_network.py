@@ -1,7 +1,7 @@
 """Reaction networks: species, reactions, parameters, and the propensities they define."""
 
 import copyreg
-import html
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -11,7 +11,7 @@ import numpy as np
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import expected
-from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.errors import EmptyStartWarning, ParameterError, PropensityError
 from acme_lib.network.checks import (
     check_constant,
     check_constants,
@@ -21,10 +21,12 @@ from acme_lib.network.checks import (
     evaluate_definitions,
     substitute_event,
     unknown_name,
+    warn_of_doubled_reactants,
 )
 from acme_lib.network.conservation import conservation_law_text, find_conservation_laws
 from acme_lib.network.event import Event
 from acme_lib.network.expression import Expression, normal_name, suggest
+from acme_lib.network.network_table import network_table
 from acme_lib.network.rates import build_rate_table, propensities_of_states
 from acme_lib.network.reaction import Reaction
 from acme_lib.network.text import located, read_lines
@@ -55,7 +57,7 @@ class ReactionNetwork:
     Attributes
     ----------
     species : tuple of str
-        In order of first appearance; the order of every state vector.
+        In order of first appearance, unless the text has a line of species; the order of every state vector.
     reactions : tuple of Reaction
     parameters : mapping of str to float
         Values given and values defined in the text.
@@ -104,8 +106,10 @@ class ReactionNetwork:
         ``0 => M : k*(1 + sin(t))``   a rate that depends on the time `t`
         ``K = k_off/k_on``            a parameter that is a function of others; it follows when they change
         ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
-        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5
+        ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5,
+                                      and ``at 0 : P = 9`` at the start
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
+        ``species: M, P``             the order of the species; by default they come in order of first appearance
         ``# words``                   a comment
         ============================  ==================================================================================
 
@@ -133,6 +137,11 @@ class ReactionNetwork:
         NetworkSyntaxError, ParameterError, PropensityError
             Each shows the line and says how to fix it.
 
+        Warns
+        -----
+        RateLawWarning
+            If a rate of mass action names its own reactant, as in ``U -> 0 : g*U``, whose propensity is g·U².
+
         Examples
         --------
         >>> network = ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=10, g=1)
@@ -141,8 +150,8 @@ class ReactionNetwork:
         """
         functions = {name: value for name, value in parameters.items() if callable(value)}
         parameters = {name: value for name, value in parameters.items() if name not in functions}
-        lines, definitions, events = read_lines(text, functions)
-        species = tuple(dict.fromkeys(name for line in lines for name in [*line.reactants, *line.products]))
+        lines, definitions, events, species = read_lines(text, functions)
+        species = tuple(species)
         reactions = tuple(
             Reaction(
                 MappingProxyType(line.reactants),
@@ -155,7 +164,9 @@ class ReactionNetwork:
             for line in lines
         )
         check_functions(functions, species, lines, definitions, events)
-        return cls.build(species, reactions, tuple(definitions), parameters, tuple(events), functions)
+        network = cls.build(species, reactions, tuple(definitions), parameters, tuple(events), functions)
+        warn_of_doubled_reactants(network)
+        return network
 
     @classmethod
     def build(cls, species, reactions, definitions=(), parameters=None, events=(), functions=MappingProxyType({})):
@@ -173,6 +184,9 @@ class ReactionNetwork:
         functions : mapping of str to callable
             The Python functions that the expressions call.
         """
+        twice = [name for i, name in enumerate(species) if name in species[:i]]
+        if twice:
+            raise ParameterError(f"the species {twice[0]!r} is named twice; name each once")
         given = parameters or {}
         values = check_given(given, species, definitions)
         known = [*values, *(d.name for d in definitions)]
@@ -297,6 +311,25 @@ class ReactionNetwork:
         defined = {d.name for d in self.definitions}
         return tuple(name for name in self.parameters if name not in defined)
 
+    def warn_of_empty_sums(self, starts):
+        """Warn where a sum of counts that nothing changes is 0 in every start, such as a gene without any state.
+
+        Parameters
+        ----------
+        starts : ndarray of int, shape (n, species)
+        """
+        set_by_events = {name for event in self.events for name in event.assignments}
+        for law, text in zip(self.conservation_laws, self.conservation_law_texts, strict=True):
+            names = [self.species[i] for i in np.flatnonzero(law)]
+            needed = any(name in reaction.reactants for reaction in self.reactions for name in names)
+            if needed and law.min() >= 0 and not set_by_events & set(names) and not np.any(starts @ law):
+                warnings.warn(
+                    f"the start has {text.replace('const', '0')}, which no reaction changes: what needs "
+                    f"{' or '.join(names)} never happens. Start with some, for example {{{names[0]!r}: 1}}",
+                    EmptyStartWarning,
+                    stacklevel=4,
+                )
+
     def rate_rows(self, rows, size):
         """Return scale and parameters of the rate table for many sets of parameters at once.
 
@@ -359,9 +392,7 @@ class ReactionNetwork:
             values = [named.get(name, 0) for name in self.species]
         else:
             if by_name:
-                raise ParameterError(
-                    f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one"
-                )
+                raise ParameterError(f"a state was given as a sequence and by name ({', '.join(by_name)}); keep one")
             values = counts
         try:
             vector = np.asarray(values)
@@ -558,36 +589,20 @@ class ReactionNetwork:
             raise located(error, event.line, event.text)
 
     def __str__(self):
-        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment."""
+        """Return text that `parse` reads: definitions, reactions, events, and the values as a comment.
+
+        Where the species stand in another order than that of first appearance, a line of its own keeps it.
+        """
         lines = [f"{reaction.equation} : {reaction.rate.text}" for reaction in self.reactions]
         lines = [f"{d.name} = {d.value.text}" for d in self.definitions] + lines
         lines += map(str, self.events)
+        appearing = dict.fromkeys(name for r in self.reactions for name in [*r.reactants, *r.products])
+        if tuple(appearing) != self.species:
+            lines.insert(0, f"species: {', '.join(self.species)}")
         return "\n".join([*lines, "# " + ", ".join(f"{k}={v:g}" for k, v in self.parameters.items())])
 
     def _repr_html_(self):
-        rows = []
-        for reaction in self.reactions:
-            cells = (html.escape(reaction.equation), f"${reaction.propensity_latex()}$", reaction.convention())
-            rows.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("reaction", "propensity", "rate law"))
-        values = [f"{html.escape(name)} = {self.parameters[name]:g}" for name in self.given_parameters]
-        notes = [
-            f"Species: {html.escape(', '.join(self.species))}. Parameters: {', '.join(values) or 'none'}.",
-            *(
-                f"Defined: ${Expression.parse(d.name).latex()} = {d.value.latex()} = {self.parameters[d.name]:g}$."
-                for d in self.definitions
-                if d.name in self.parameters
-            ),
-            *(
-                f"Observable: ${Expression.parse(name).latex()} = {value.latex()}$."
-                for name, value in self.observables.items()
-            ),
-            *(f"Conserved: {html.escape(text)}." for text in self.conservation_law_texts),
-            *(f"Event: {html.escape(str(event))}." for event in self.events),
-        ]
-        if self.functions:
-            notes.append(f"Python functions: {html.escape(', '.join(self.functions))}.")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table><p>{'<br>'.join(notes)}</p>"
+        return network_table(self)
 
 
 def _counts(array, came):

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import sympy
+from sympy.core.function import AppliedUndef
 
 from acme_lib.checks import check_choice
 from acme_lib.errors import EquationError
@@ -48,6 +49,34 @@ def net_drift(network, fluxes):
     """Return Σ_j s_j a_j, one expression a species."""
     columns = network.stoichiometry.T.tolist()
     return tuple(sympy.Add(*(s * a for s, a in zip(column, fluxes, strict=True))) for column in columns)
+
+
+def differentiate(expression, variable):
+    """Return the derivative of an expression by a symbol, with a value at 0 wherever there is one.
+
+    SymPy writes that of a power u^n as n u^n u'/u, which is 0/0 where u is 0; here it is n u^(n-1) u'.
+    """
+    if not expression.has(variable):
+        return sympy.Integer(0)
+    if isinstance(expression, sympy.Add):
+        return sympy.Add(*(differentiate(part, variable) for part in expression.args))
+    if isinstance(expression, sympy.Mul):
+        return sympy.Add(
+            *(
+                sympy.Mul(*expression.args[:i], differentiate(part, variable), *expression.args[i + 1 :])
+                for i, part in enumerate(expression.args)
+            )
+        )
+    if isinstance(expression, sympy.Pow) and not expression.exp.has(variable):
+        power = expression.exp * expression.base ** (expression.exp - 1)
+        return power * differentiate(expression.base, variable)
+    if isinstance(expression, sympy.Piecewise):
+        return sympy.Piecewise(*((differentiate(part, variable), condition) for part, condition in expression.args))
+    if isinstance(expression, sympy.Function) and not isinstance(expression, AppliedUndef | sympy.Abs):
+        return sympy.Add(
+            *(expression.fdiff(i) * differentiate(part, variable) for i, part in enumerate(expression.args, start=1))
+        )
+    return expression.diff(variable)
 
 
 def diffusion_matrix(network, fluxes):

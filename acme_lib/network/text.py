@@ -12,6 +12,7 @@ _ARROW = re.compile(r"<-->|<->|-->|->|<=>|==>|=>")
 _TERM = re.compile(r"(?:(\d+)\s*\*?\s*)?([^\W\d]\w*)\Z")
 # `at` and `when` may also name a species: what follows them in a reaction or definition is a sign, never an expression.
 _EVENT = re.compile(r"(at|when)\s*(?=\(|(?<=\s)(?:[\w.]|-(?![->])))")
+_SPECIES = re.compile(r"species\s*:")
 _EMPTY = ("0", "∅", "")
 MAX_MOLECULES = 10**6  # of one species in one reaction: far more is a slip, and would overflow
 _USAGE = "write a reaction as 'M -> M + P : k_p', with 0 for nothing"
@@ -50,7 +51,7 @@ def read_lines(text, functions=None):
     Parameters
     ----------
     text : str
-        One reaction, definition or event a line; ``#`` starts a comment.
+        One reaction, definition or event a line; ``#`` starts a comment. A line ``species: M, P`` gives the order.
     functions : mapping of str to callable, optional
         Python functions that the rates may call.
 
@@ -60,6 +61,8 @@ def read_lines(text, functions=None):
         A reversible line gives two.
     definitions : list of DefinitionLine
     events : list of Event
+    species : list of str
+        In the order of the text's line of species, those that it leaves out in the order of first appearance.
 
     Raises
     ------
@@ -68,13 +71,15 @@ def read_lines(text, functions=None):
     """
     if not isinstance(text, str):
         raise expected("the text of a network", "a string with one reaction a line", text, error=NetworkSyntaxError)
-    reactions, definitions, events = [], [], []
+    reactions, definitions, events, species = [], [], [], []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#", 1)[0].strip()
         if not line:
             continue
         try:
-            if _EVENT.match(line):
+            if _SPECIES.match(line) and not _ARROW.search(line):
+                species += _read_species(line, species)
+            elif _EVENT.match(line):
                 events.append(_read_event(line, number, f"event_{len(events) + 1}", functions))
             elif _ARROW.search(line.split(":", 1)[0]):
                 reactions += _read_reaction(line, number, functions)
@@ -86,7 +91,18 @@ def read_lines(text, functions=None):
             raise located(error, number, line) from None
     if not reactions:
         raise NetworkSyntaxError(f"the network has no reactions; {_USAGE}")
-    return reactions, definitions, events
+    appearing = [name for line in reactions for name in [*line.reactants, *line.products]]
+    return reactions, definitions, events, list(dict.fromkeys([*species, *appearing]))
+
+
+def _read_species(line, before):
+    names = [normal_name(name.strip()) for name in line.partition(":")[2].split(",")]
+    for name in names:
+        if not is_name(name):
+            raise NetworkSyntaxError(f"{name!r} cannot name a species: it is {why_no_name(name)}")
+        if (names + before).count(name) > 1:
+            raise NetworkSyntaxError(f"{name} is listed twice; keep one")
+    return names
 
 
 def _read_reaction(line, number, functions):
@@ -182,4 +198,4 @@ def _read_event(line, number, name, functions):
         if target in assignments:
             raise NetworkSyntaxError(f"{target} is changed twice; keep one")
         assignments[target] = Expression.parse(value, functions)
-    return Event(name, trigger, assignments, line=number, text=line)
+    return Event(name, trigger, assignments, initially=start[1] == "when", line=number, text=line)

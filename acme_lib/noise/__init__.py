@@ -1,15 +1,6 @@
 """Noise: what counts tell, and with which uncertainty."""
 
 from acme_lib.noise.autocorrelation import Autocorrelation, autocorrelation
-from acme_lib.noise.bursts import (
-    Fitted,
-    GeneFit,
-    NegativeBinomialFit,
-    TelegraphFit,
-    fit_genes,
-    fit_negative_binomial,
-    fit_telegraph,
-)
 from acme_lib.noise.count_table import CountTable, read_counts
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.estimators import (
@@ -18,9 +9,14 @@ from acme_lib.noise.estimators import (
     skewness,
     squared_coefficient_of_variation,
 )
+from acme_lib.noise.gene_fits import GeneFit, fit_genes
 from acme_lib.noise.goodness import GoodnessOfFit, goodness_of_fit
+from acme_lib.noise.myc import myc_counts
+from acme_lib.noise.negative_binomial_fit import NegativeBinomialFit, fit_negative_binomial
+from acme_lib.noise.profile import Fitted
 from acme_lib.noise.reporters import DualReporter, NoiseParts, decompose_covariance, decompose_dual_reporter
 from acme_lib.noise.strata import StrataVariance, variance_by_strata
+from acme_lib.noise.telegraph_fit import TelegraphFit, fit_telegraph
 from acme_lib.noise.time_weighted import TimeWeighted, time_weighted_moments, trajectory_moments
 
 __all__ = [
@@ -45,6 +41,7 @@ __all__ = [
     "fit_negative_binomial",
     "fit_telegraph",
     "goodness_of_fit",
+    "myc_counts",
     "read_counts",
     "skewness",
     "squared_coefficient_of_variation",

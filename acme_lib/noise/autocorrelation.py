@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_number, check_positive, expected
 from acme_lib.errors import ParameterError
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.intervals import student_interval
+from acme_lib.noise.samples import as_numbers
 
 _BLOCKS = 20
 
@@ -32,9 +35,7 @@ class Autocorrelation:
     mean: float
 
     def __post_init__(self):
-        """Make arrays read-only."""
-        self.lags.flags.writeable = False
-        self.covariance.flags.writeable = False
+        freeze_fields(self)
 
 
 def autocorrelation(counts, dt, max_lag=None):
@@ -83,21 +84,17 @@ def autocorrelation(counts, dt, max_lag=None):
     >>> [round(value, 2) + 0.0 for value in result.correlation.value.tolist()]
     [1.0, 0.0, -1.0, 0.0, 1.0]
     """
-    x = np.asarray(counts)
-    if x.ndim not in (1, 2) or x.dtype.kind not in "iufb":
-        raise ParameterError(
-            f"counts are numbers of shape (time,) or (trajectory, time); shape {x.shape} and type {x.dtype} came"
-        )
+    x = as_numbers(counts, "counts")
+    if x.ndim not in (1, 2):
+        raise expected("counts", "of shape (time,) or (trajectory, time)", f"an array of shape {x.shape}")
     if not np.all(np.isfinite(x)):
-        raise ParameterError(f"{np.count_nonzero(~np.isfinite(x))} samples are not finite")
-    if np.ndim(dt) or not np.isfinite(dt) or dt <= 0:
-        raise ParameterError(f"dt is the one time between samples, above 0; {dt!r} came")
+        raise ParameterError(f"counts must be finite, got {np.count_nonzero(~np.isfinite(x))} that are not")
+    check_positive(dt=dt)
     x = np.atleast_2d(x).astype(float)
     trajectories, length = x.shape
     if max_lag is None:
         max_lag = 0.1 * length * dt
-    if not 0 <= max_lag <= 0.5 * length * dt:
-        raise ParameterError(f"max_lag lies between 0 and half the record, {0.5 * length * dt:g}; {max_lag!r} came")
+    check_number("max_lag", max_lag, least=0, most=0.5 * length * dt)  # half the record
     steps = int(np.floor(max_lag / dt + 1e-9))
     stretches = -(-_BLOCKS // trajectories)  # of each trajectory
     if length - steps < 2 * stretches:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import ndtri
 
-from acme_lib.errors import ParameterError
+from acme_lib.arrays import freeze
+from acme_lib.noise.samples import check_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +36,7 @@ class Estimate:
 
     def __post_init__(self):
         """Make arrays read-only."""
-        for array in (self.value, self.stderr):
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False
+        freeze(self.value, self.stderr)
 
     def interval(self, level=0.95):
         r"""Return a confidence interval: the estimator's own, or else ``value ± z · stderr``.
@@ -54,8 +53,7 @@ class Estimate:
         -------
         low, high : float or ndarray
         """
-        if not 0.0 < level < 1.0:
-            raise ParameterError(f"the level is a probability between 0 and 1, such as 0.95; {level!r} came")
+        check_level(level)
         if self.find_interval is not None:
             return self.find_interval(level)
         margin = float(ndtri(0.5 + 0.5 * level)) * self.stderr

@@ -22,9 +22,11 @@ The moments are those of the sample: no law is assumed. A *standard error* is th
 
 import numpy as np
 
+from acme_lib.checks import check_whole, expected
 from acme_lib.errors import ParameterError
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.intervals import cv2_interval, fano_interval, skewness_interval
+from acme_lib.noise.samples import as_numbers
 
 _LONG_ENOUGH = 40  # samples, before steps of one molecule give an event record away (see `_refuse_event_record`)
 
@@ -48,9 +50,9 @@ def fano_factor(samples, axis=0):
     Raises
     ------
     ParameterError
-        For fewer than two samples, data that are not finite, or one column whose mean is not positive; also where 40
-        samples or more change by one molecule each, up and down: they are the successive states of one trajectory,
-        whose plain average weights each *event* alike (see `time_weighted_moments`).
+        For fewer than two samples, data that are negative or not finite, or one column whose mean is not positive; also
+        where 40 samples or more change by one molecule each, up and down: they are the successive states of one
+        trajectory, whose plain average weights each *event* alike (see `time_weighted_moments`).
 
     Notes
     -----
@@ -90,7 +92,9 @@ def squared_coefficient_of_variation(samples, axis=0):
               + \frac{4 s^4\,\mathrm{Var}(m)}{m^6}
 
     Use when: contributions to noise are to be added; squared coefficients of variation of independent factors add, to
-    first order.
+    first order. The interval may be short of its level where few cells hold most of the molecules or nearly all are
+    on: measured at n = 20, a 95 % interval covers 92 to 93 times in 100 for ``telegraph(0.3, 0.1, 50)`` and
+    ``telegraph(5, 1, 60)``.
     """
     return _estimate(
         samples, axis, "coefficient of variation", lambda m, v: (v / m**2, -2 * v / m**3, 1 / m**2), cv2_interval
@@ -164,7 +168,7 @@ def skewness(samples, axis=0):
 
 def _estimate(samples, axis, name, measure, interval):
     """Apply `measure`: (mean, variance) → (value, its slopes in mean and variance)."""
-    x = _checked(samples, axis, name, least=2)
+    x = _checked(samples, axis, name, least=2, positive=True)
     n = len(x)
     mean, _, (mu2, mu3, mu4) = _moments(x)
     if x.ndim == 1 and not mean > 0:
@@ -182,18 +186,20 @@ def _estimate(samples, axis, name, measure, interval):
     return _as_estimate(x, value, np.sqrt(squared), m, var_of_log, interval)
 
 
-def _checked(samples, axis, name, least):
-    x = np.asarray(samples)
-    if x.ndim == 0 or x.dtype.kind not in "iufb" or not -x.ndim <= axis < x.ndim:
-        raise ParameterError(f"samples are numbers in an array with an axis {axis}; {_describe(x)} came")
+def _checked(samples, axis, name, least, positive=False):
+    x = as_numbers(samples)
+    if x.ndim == 0:
+        raise expected("samples", "an array of numbers", samples)
+    check_whole("axis", axis, -x.ndim, x.ndim - 1)
     x = np.moveaxis(x.astype(float), axis, 0)
     n = len(x)
     if n < least:
-        words = {2: "two", 3: "three"}[least]
-        raise ParameterError(f"the {name} needs {words} samples or more along axis {axis}; {n} came")
+        raise expected("samples", f"{least} or more along axis {axis} for a {name}", n)
     unfit = np.count_nonzero(~np.isfinite(x))
     if unfit:
-        raise ParameterError(f"{unfit} of {x.size} samples are not finite; leave them out before estimating")
+        raise ParameterError(f"samples must be finite, got {unfit} of {x.size} that are not: leave them out")
+    if positive and (negative := np.count_nonzero(x < 0)):
+        raise ParameterError(f"samples must be at least 0 for a {name}, got {negative} of {x.size} below it")
     if x.ndim == 1:
         _refuse_event_record(x, name)
     return x
@@ -229,7 +235,3 @@ def _as_estimate(x, value, stderr, mean, spread, interval):
     if x.ndim == 1:
         return Estimate(float(value), float(stderr), n, find_interval)
     return Estimate(value, stderr, n, find_interval)
-
-
-def _describe(x):
-    return f"an array of shape {x.shape} and type {x.dtype}"

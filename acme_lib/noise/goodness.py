@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_positive, check_whole, expected
 from acme_lib.errors import ParameterError
-from acme_lib.noise.bursts import check_counts
+from acme_lib.noise.samples import check_counts
 
 _FARTHEST = 10_000_000  # states searched for the end of a law
 
@@ -41,9 +43,7 @@ class GoodnessOfFit:
     expected: np.ndarray = field(repr=False)
 
     def __post_init__(self):
-        """Make arrays read-only."""
-        for array in (self.first, self.observed, self.expected):
-            array.flags.writeable = False
+        freeze_fields(self)
 
 
 def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
@@ -98,14 +98,8 @@ def goodness_of_fit(counts, law, *, fitted_parameters=0, min_expected=5.0):
     True
     """
     x = check_counts(counts)
-    if (
-        isinstance(fitted_parameters, bool)
-        or not isinstance(fitted_parameters, int | np.integer)
-        or fitted_parameters < 0
-    ):
-        raise ParameterError(f"fitted_parameters is a whole number of at least 0; {fitted_parameters!r} came")
-    if not min_expected > 0:
-        raise ParameterError(f"min_expected is above 0; {min_expected!r} came")
+    check_whole("fitted_parameters", fitted_parameters)
+    check_positive(min_expected=min_expected)
     n = len(x)
     first, share = _cells_of(law, min_expected / n)
     freedom = len(first) - 1 - int(fitted_parameters)
@@ -140,7 +134,7 @@ def _cells_of(law, least):
 def _cumulative(law, least):
     """Return P(≤ n) for n = 0, 1, … up to where less than `least` is left."""
     if not (callable(getattr(law, "cdf", None)) or callable(getattr(law, "pmf", None))):
-        raise ParameterError(f"a law has a cdf or a pmf, such as scipy.stats.poisson(4.0); {type(law).__name__} came")
+        raise expected("law", "a law with a cdf or a pmf, such as scipy.stats.poisson(4.0)", law)
     size = 64
     while size <= _FARTHEST:
         n = np.arange(size)

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import stdtr
 
+from acme_lib.checks import check_choice, expected
 from acme_lib.errors import NotInterchangeableWarning, ParameterError
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.intervals import gamma_like_variance_interval
+from acme_lib.noise.samples import check_row
 
 METHODS = ("elowitz", "unbiased", "minimum_mse")
 _SIGNIFICANT = 1e-3
@@ -104,9 +106,7 @@ def decompose_covariance(covariance, means=None):
     """
     c = np.asarray(covariance, dtype=float)
     if c.shape != (2, 2) or not np.all(np.isfinite(c)):
-        raise ParameterError(
-            f"the covariance of two reporters is a 2 × 2 array of finite numbers; shape {c.shape} came"
-        )
+        raise expected("covariance", "a 2 × 2 array of finite numbers", covariance)
     if not np.isclose(c[0, 1], c[1, 0], rtol=1e-9, atol=0.0) or min(c[0, 0], c[1, 1]) < 0:
         raise ParameterError("a covariance is symmetric, with variances of at least 0")
     if c[0, 1] ** 2 > c[0, 0] * c[1, 1] * (1 + 1e-9):
@@ -115,7 +115,7 @@ def decompose_covariance(covariance, means=None):
     if means is not None:
         m = np.asarray(means, dtype=float)
         if m.shape != (2,) or not np.all(m > 0):
-            raise ParameterError(f"means are two numbers above 0; {means!r} came")
+            raise expected("means", "two numbers above 0", means)
         product = float(m[0] * m[1])
     extrinsic = float(c[0, 1])
     total = 0.5 * float(c[0, 0] + c[1, 1])
@@ -193,11 +193,10 @@ def decompose_dual_reporter(x, y, *, method="unbiased"):
     (18.9 ± 1.4, 87 ± 9)
     """
     x, y = _pair(x, y)
-    if method not in METHODS:
-        raise ParameterError(f"method is one of {', '.join(map(repr, METHODS))}; {method!r} came")
+    check_choice("method", method, METHODS)
     n, mean_x, mean_y = len(x), float(x.mean()), float(y.mean())
     if not min(mean_x, mean_y) > 0:
-        raise ParameterError(f"the means are above 0; {mean_x:g} and {mean_y:g} came")
+        raise expected("the means of x and y", "above 0", (mean_x, mean_y))
     dx, dy = x - mean_x, y - mean_y
     whole = _estimate_parts(n, mean_x, mean_y, dx @ dx, dy @ dy, dx @ dy, method)
     # Without cell i: sums over the others, about their own means.
@@ -297,18 +296,7 @@ def _log_spread(z):
 
 
 def _pair(x, y):
-    x, y = np.asarray(x), np.asarray(y)
-    for name, values in (("x", x), ("y", y)):
-        if values.ndim != 1 or values.dtype.kind not in "iufb":
-            raise ParameterError(
-                f"{name} is one-dimensional, one number a cell; shape {values.shape} and type {values.dtype} came"
-            )
-        if not np.all(np.isfinite(values)):
-            raise ParameterError(
-                f"{np.count_nonzero(~np.isfinite(values))} values of {name} are not finite; leave the cells out"
-            )
+    x, y = check_row(x, "x", least=4), check_row(y, "y", least=4)
     if len(x) != len(y):
-        raise ParameterError(f"each cell has both reporters: {len(x)} values of x and {len(y)} of y came")
-    if len(x) < 4:
-        raise ParameterError(f"four cells or more are needed; {len(x)} came")
-    return x.astype(float), y.astype(float)
+        raise expected("x and y", "of one length, both from each cell", (len(x), len(y)))
+    return x, y

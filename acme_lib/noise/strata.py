@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
+from acme_lib.noise.samples import check_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +50,7 @@ class StrataVariance:
     artefact: float
 
     def __post_init__(self):
-        """Make arrays read-only."""
-        for array in (self.sizes, self.means, self.variances):
-            array.flags.writeable = False
+        freeze_fields(self)
 
 
 def variance_by_strata(samples, strata):
@@ -91,23 +92,12 @@ def variance_by_strata(samples, strata):
     >>> round(split.pooled_fano, 3), round(split.within_fano, 3), split.artefact
     (5.133, 0.133, 5.0)
     """
-    x, z = np.asarray(samples), np.asarray(strata)
-    if x.ndim != 1 or x.dtype.kind not in "iufb":
-        raise ParameterError(
-            f"samples are one-dimensional numbers; an array of shape {x.shape} and type {x.dtype} came"
-        )
+    x, z = check_row(samples), np.asarray(strata)
     if x.shape != z.shape:
-        raise ParameterError(f"each sample has a stratum: {x.shape} samples and {z.shape} strata came")
-    if len(x) == 0:
-        raise ParameterError("at least one sample is needed; none came")
-    if not np.all(np.isfinite(x)):
-        raise ParameterError(f"{np.count_nonzero(~np.isfinite(x))} samples are not finite; leave them out")
+        raise expected("strata", f"one for each of the {len(x)} samples", f"an array of shape {z.shape}")
     if z.dtype.kind == "f" and np.isnan(z).any():
-        raise ParameterError(
-            f"{np.count_nonzero(np.isnan(z))} strata are NaN; leave these samples out, or give them a name"
-        )
+        raise ParameterError(f"strata must be names, got {np.count_nonzero(np.isnan(z))} that are NaN: leave them out")
     labels, index = np.unique(z, return_inverse=True)
-    x = x.astype(float)
     n, k = len(x), len(labels)
     sizes = np.bincount(index)
     means = np.bincount(index, x) / sizes

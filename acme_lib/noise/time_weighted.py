@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.checks import check_number, expected, is_number
 from acme_lib.errors import ParameterError, ShortRecordWarning
 from acme_lib.noise.estimate import Estimate
 from acme_lib.noise.intervals import log_student_interval, student_interval
+from acme_lib.noise.samples import check_row
 
 WINDOWS = 20
 _ENOUGH = 100  # effective samples, so that a window is at least ten correlation times long
@@ -66,8 +68,8 @@ def time_weighted_moments(times, counts, end, *, start=None):
     Raises
     ------
     ParameterError
-        If shapes do not fit, times fall, or times are evenly spaced (a sampled trajectory, for `trajectory_moments`, or
-        the times of an ensemble, for `fano_factor`).
+        If shapes do not fit, counts are negative, times fall, or times are evenly spaced (a sampled trajectory, for
+        `trajectory_moments`, or the times of an ensemble, for `fano_factor`).
 
     Warns
     -----
@@ -90,13 +92,12 @@ def time_weighted_moments(times, counts, end, *, start=None):
     >>> result.mean.value  # (2·1 + 3·3 + 1·4)/8
     1.875
     """
-    times, counts = _vector(times, "times"), _vector(counts, "counts")
+    times, counts = check_row(times, "times"), _check_record(counts)
     if len(times) != len(counts):
-        raise ParameterError(f"each count begins at a time: {len(times)} times and {len(counts)} counts came")
+        raise expected("counts", f"one at each of the {len(times)} times", f"{len(counts)}")
     if np.any(np.diff(times) < 0):
-        raise ParameterError("the times of a record do not decrease; those given do")
-    if not np.isfinite(end) or end <= times[-1]:
-        raise ParameterError(f"the record ends after its last event at {times[-1]:g}; the end {end!r} came")
+        raise expected("times", "a record whose times do not fall", times.tolist())
+    check_number("end", end, above=times[-1])
     waits = np.diff(times)
     if len(waits) >= _EVEN and np.ptp(waits) <= 1e-9 * waits.max():
         raise ParameterError(
@@ -104,8 +105,7 @@ def time_weighted_moments(times, counts, end, *, start=None):
             "use trajectory_moments(counts, dt), for an ensemble at one time fano_factor(counts[:, i])"
         )
     if start is not None:
-        if not times[0] <= start < end:
-            raise ParameterError(f"start lies within the record, {times[0]:g} to {end:g}; {start!r} came")
+        check_number("start", start, least=times[0], below=end)
         first = int(np.searchsorted(times, start, side="right")) - 1
         times, counts = np.append(start, times[first + 1 :]), counts[first:]
     return _moments_over_time(times, counts, float(end))
@@ -128,7 +128,7 @@ def trajectory_moments(counts, dt):
     Raises
     ------
     ParameterError
-        If an ensemble comes, or `dt` is no single time, or there are fewer than 40 samples.
+        If an ensemble comes, a count is negative, or `dt` is no single time, or there are fewer than 40 samples.
 
     Warns
     -----
@@ -142,17 +142,14 @@ def trajectory_moments(counts, dt):
     if np.ndim(counts) == 2:
         trajectories, length = np.shape(counts)
         raise ParameterError(
-            f"an array of {trajectories} trajectories at {length} times came; give one trajectory, counts[i], or "
+            f"counts must be one trajectory, got {trajectories} trajectories at {length} times: give counts[i], or "
             "estimate over the ensemble at one time with fano_factor(counts[:, i])"
         )
-    counts = _vector(counts, "counts")
-    if np.ndim(dt) or not np.isfinite(dt) or dt <= 0:
-        raise ParameterError(
-            f"dt is the one time between samples, above 0; {dt!r} came (for events with times of their own use "
-            "time_weighted_moments)"
+    counts = _check_record(counts, 2 * WINDOWS)
+    if not (is_number(dt) and dt > 0):
+        raise expected(
+            "dt", "the one time between samples", dt, "for events with times of their own use time_weighted_moments"
         )
-    if len(counts) < 2 * WINDOWS:
-        raise ParameterError(f"at least {2 * WINDOWS} samples are needed; {len(counts)} came")
     return _moments_over_time(dt * np.arange(len(counts)), counts, float(dt * len(counts)))
 
 
@@ -196,13 +193,9 @@ def _positive_estimate(value, stderr):
     return Estimate(value, stderr, WINDOWS, lambda level: log_student_interval(value, stderr, WINDOWS - 1, level))
 
 
-def _vector(values, name):
-    x = np.asarray(values)
-    if x.ndim != 1 or x.dtype.kind not in "iufb" or len(x) == 0:
-        raise ParameterError(
-            f"{name} are one-dimensional numbers of one trajectory; shape {x.shape}, type {x.dtype} came (for an "
-            "ensemble at one time use fano_factor)"
-        )
-    if not np.all(np.isfinite(x)):
-        raise ParameterError(f"{name} are finite; {np.count_nonzero(~np.isfinite(x))} are not")
-    return x.astype(float)
+def _check_record(counts, least=1):
+    """Return the counts of one trajectory: numbers of at least 0."""
+    x = check_row(counts, "counts", least)
+    if negative := np.count_nonzero(x < 0):
+        raise ParameterError(f"counts must be at least 0, got {negative} of {len(x)} below it")
+    return x

@@ -286,8 +286,9 @@ def check_drawn_size(size, who):
                 "that depend on the state are for acme_lib.augmented"
             )
     if size.law is None:
+        article = "an" if type(size).__name__[0] in "AEIOU" else "a"
         raise ParameterError(
-            f"{who} cannot draw an {shorten(size)}: take a size with a name, or solve it with acme_lib.augmented"
+            f"{who} cannot draw {article} {shorten(size)}: take a size with a name, or solve it with acme_lib.augmented"
         )
     return size.law
 

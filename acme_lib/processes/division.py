@@ -172,17 +172,17 @@ class ArbitraryKernel(Share):
 _NAMED = {"equal": FixedFraction(0.5), "uniform": PowerLawKernel(0.0)}
 
 
-def check_share(share):
+def check_share(share, name="share"):
     """Return a share as its class; numbers and tuples, as it was written before, are refused with what to write now."""
     if isinstance(share, Share):
         return share
     if isinstance(share, str) and share in _NAMED:
         return _NAMED[share]
     if is_number(share) and 0 < share < 1:
-        raise ParameterError(f"share={share!r} is now written FixedFraction({share!r})")
+        raise ParameterError(f"{name}={share!r} is now written FixedFraction({share!r})")
     if isinstance(share, tuple | list) and len(share) == 3 and share[0] == "beta":
-        raise ParameterError(f"share={share!r} is now written BetaFraction({share[1]!r}, {share[2]!r})")
-    raise expected("share", "'equal', 'uniform', or an object such as FixedFraction(0.3) or BetaFraction(2, 2)", share)
+        raise ParameterError(f"{name}={share!r} is now written BetaFraction({share[1]!r}, {share[2]!r})")
+    raise expected(name, "'equal', 'uniform', or an object such as FixedFraction(0.3) or BetaFraction(2, 2)", share)
 
 
 def check_drawn_share(share, who):

@@ -19,6 +19,15 @@ def add_commands(commands):
         command.set_defaults(run=lambda options: _with_gradebook(options, act), extra="grade")
         return command
 
+    collect = commands.add_parser("collect", help="take an LMS's zip of all submissions into submitted/")
+    collect.add_argument("file", type=Path, help="the zip that Moodle or Canvas gives out for an assignment")
+    collect.add_argument("assignment", help="its folder in solutions/")
+    collect.add_argument(
+        "--roster", type=Path, metavar="FILE", help="Moodle's grading worksheet, Canvas's gradebook export"
+    )
+    collect.add_argument("--match", metavar="COLUMN", help="the roster's column that holds the students' ids")
+    collect.set_defaults(run=collect_files, extra="grade")
+
     add("late", update_penalties, [assignment], help="recompute the penalties of late submissions")
 
     export = add(
@@ -69,6 +78,36 @@ def _with_gradebook(options, act):
 def _output(options, name):
     """Return where a command writes: as asked, else into the course's folder of reports."""
     return options.output or options.root / "reports" / name
+
+
+def collect_files(options):
+    """Take the submissions, tell the gradebook the names, and print what is odd; 1 when somebody is left out."""
+    from nbgrader.api import Gradebook
+
+    from acme_lib.errors import AcmeError
+    from acme_lib.grade.course import load_course, programs_of_this_python, source_folder
+    from acme_lib.report.collect import collect_submissions, find_people
+    from acme_lib.report.exports import read_roster
+
+    try:
+        _, course = load_course(options.root)
+        notebooks = sorted(path.stem for path in source_folder(course, options.assignment).glob("*.ipynb"))
+        if not notebooks:
+            raise AcmeError(f"there is no assignment {options.assignment!r} in {course.source_directory}/")
+        people = None
+        if options.roster:
+            column, people = find_people(read_roster(options.roster), options.match)
+            print(f"students are known by the column {column!r} of {options.roster}")
+        collected = collect_submissions(options.file, options.assignment, course, notebooks, people=people)
+        if people:
+            with programs_of_this_python(), Gradebook(course.db_url, course.course_id) as gradebook:
+                for student, about in people.values():
+                    gradebook.update_or_create_student(student, **{key: text for key, text in about.items() if text})
+    except (AcmeError, OSError) as error:
+        print(f"acme collect: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(collected.describe()))
+    return 1 if collected.unknown else 0
 
 
 def update_penalties(options, config, gradebook):
@@ -136,14 +175,17 @@ def bundle_feedback(options, config, gradebook):
 def show_statistics(options, config, gradebook):
     """Write the page."""
     from acme_lib.files import write_whole
-    from acme_lib.report.marks import find_order, read_marks
+    from acme_lib.report.marks import read_marks
     from acme_lib.report.misconceptions import find_misconceptions
+    from acme_lib.report.questions import find_outline, unite_cells
     from acme_lib.report.statistics import find_statistics, write_statistics
 
     course = config.CourseDirectory
-    order = find_order(course.get("root", "."), options.assignment, source=course.get("source_directory", "source"))
-    marks = read_marks(gradebook, options.assignment, order=order)
-    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config)))
+    source = course.get("source_directory", "source")
+    outline = find_outline(options.root, options.assignment, source=source)
+    order = [(notebook, cell) for notebook, cell, _ in outline]
+    marks, groups = unite_cells(read_marks(gradebook, options.assignment, order=order), outline)
+    page = write_statistics(find_statistics(marks, find_misconceptions(marks, config, groups)))
     print(write_whole(_output(options, f"statistics-{options.assignment}.html"), page))
     return 0
 

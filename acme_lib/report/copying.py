@@ -174,7 +174,7 @@ def find_pairs(answers, release, *, assignment="", threshold=0.5, many=50):
     CopyReport
     """
     if not 0 < threshold <= 1:
-        raise GradebookError(f"the threshold is a part of the code, above 0 and at most 1; {threshold} came")
+        raise GradebookError(f"threshold must be above 0 and at most 1 (a part of the code), got {threshold}")
     students = sorted(answers)
     given = {passage for answer in release for passage, _, _ in _find_passages(answer)}
     columns, rows, places = {}, [], []

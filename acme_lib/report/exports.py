@@ -47,7 +47,7 @@ WORKSHEET_COLUMNS = (
     "Last modified (grade)",
 )
 MOODLE_IDENTIFIERS = ("Username", "ID number", "Email address")
-_KEYS = {
+KEYS = {
     "canvas": ("SIS Login ID", "SIS User ID", "ID", "Integration ID"),
     "moodle": (*MOODLE_IDENTIFIERS, "Identifier"),
 }
@@ -79,6 +79,8 @@ class Export:
         Students whose work still has to be graded by hand, in part: no grade in the file.
     not_submitted : tuple of str
         Students who handed nothing in: no grade in the file, or 0 where that was asked for.
+    above : tuple of str
+        Students with more points than the platform takes: no grade in the file.
     unknown : tuple of str
         Rows of the list, by name, that belong to no student of the gradebook; they are left as they are.
     """
@@ -89,17 +91,19 @@ class Export:
     not_graded: tuple = ()
     not_submitted: tuple = ()
     unknown: tuple = ()
+    above: tuple = ()
 
     @property
     def complete(self):
         """Whether every student with graded work is in the file, and all work is graded."""
-        return not (self.not_listed or self.not_graded)
+        return not (self.not_listed or self.not_graded or self.above)
 
     def describe(self):
         """Return lines that name whoever is missing."""
         purposes = {
             "not_listed": "not in the platform's list, so that their grades are not in the file",
             "not_graded": "with work still to be graded by hand: no grade in the file",
+            "above": "with more points than the platform's maximum: no grade in the file",
             "not_submitted": "who handed nothing in",
             "unknown": "in the platform's list but not in the gradebook",
         }
@@ -121,9 +125,10 @@ def read_roster(path):
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise GradebookError(f"the list of students cannot be read: {error}") from None
+    text = _decode(data)
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)  # Canvas and Moodle write ; or tabs where that is set
     try:
@@ -141,6 +146,16 @@ def read_roster(path):
     return Roster(path, columns, tuple(dict(zip(columns, row, strict=True)) for row in table[1:]))
 
 
+def _decode(data):
+    """Return a file as text: UTF-8, UTF-16 with its mark, or what Western spreadsheets write (Windows-1252)."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
 def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=False):
     """Write grades for Canvas (Grades → Import).
 
@@ -155,8 +170,8 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
         Column of the assignment in Canvas: its name, its number, or both as ``Name (number)``. By default the name of
         `marks`; Canvas offers to make a new assignment where it has none of that name.
     match : str, optional
-        The roster's column that holds the ids of the gradebook. By default all that may (login, SIS id, id) are tried,
-        with the id and the e-mail address of each student.
+        The roster's column that holds the ids of the gradebook. By default the one, of login, SIS id and id, that
+        knows most of the students by their id, number or e-mail address.
     missing : str
         What stands for work that was not handed in: nothing, or ``"0"``.
     scale : bool
@@ -174,7 +189,7 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     if not {"ID", "Section"} <= set(roster.columns) or roster.columns[0] not in ("Student", "LastName"):
         raise GradebookError(
             f"{roster.path} is no gradebook of Canvas: its columns start with Student, ID, …, Section; "
-            f"{', '.join(roster.columns[:6])} came"
+            f"got {', '.join(roster.columns[:6])}"
         )
     students = [row for row in roster.rows if not _is_canvas_note(row)]
     for row in students:
@@ -184,7 +199,7 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     points = next((row for row in roster.rows if "Points Possible" in next(iter(row.values()))), {})
     maximum = _read_number(points.get(title, ""), roster.path, "the points possible")
     factor = _find_factor(marks, maximum, scale, "Canvas")
-    found = _match(marks, students, _KEYS["canvas"], match, roster.path)
+    found = _match(marks, students, KEYS["canvas"], match, roster.path)
     grades, export = _find_grades(marks, found, students, factor, missing)
     columns = [name for name in roster.columns if name in CANVAS_COLUMNS]
     header_points = {columns[0]: "    Points Possible", title: _number(maximum if maximum else marks.max_score)}
@@ -221,7 +236,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         If an identifier is missing, stands twice, or would be run as a formula; Moodle imports all rows or none.
     """
     if identifier not in MOODLE_IDENTIFIERS:
-        raise GradebookError(f"Moodle knows students by {', '.join(MOODLE_IDENTIFIERS)}; {identifier!r} came")
+        raise GradebookError(f"identifier must be one of {', '.join(MOODLE_IDENTIFIERS)}, got {identifier!r}")
     students = marks[0].students
     if any(one.students != students for one in marks):
         raise GradebookError("the assignments come from different gradebooks: their students differ")
@@ -233,7 +248,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         if identifier not in roster.columns:
             raise GradebookError(f"{roster.path} has no column {identifier!r}; it has {', '.join(roster.columns)}")
         rows = list(roster.rows)
-        found = _match(marks[0], rows, _KEYS["moodle"], match, roster.path)
+        found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
     table, exports = {}, []
     for one in marks:
         factor = 1.0 if scale is None else scale / one.max_score
@@ -296,11 +311,13 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
         raise GradebookError(f"{roster.path} has more than one maximum grade: {', '.join(sorted(maxima))}")
     maximum = _read_number(next(iter(maxima), ""), roster.path, "the maximum grade")
     factor = _find_factor(marks, maximum, scale, "Moodle")
-    found = _match(marks, rows, _KEYS["moodle"], match, roster.path)
+    found = _match(marks, rows, KEYS["moodle"], match, roster.path)
     grades, export = _find_grades(marks, found, rows, factor, missing)
-    too_many = [_name(rows[index]) for index, grade in grades.items() if grade and maximum and float(grade) > maximum]
-    if too_many:
-        raise GradebookError(f"Moodle leaves out grades above its maximum, {maximum:g}: {', '.join(too_many)}")
+    # Moodle leaves out a grade above its maximum: so does the file, and it says so.
+    above = {index for index, grade in grades.items() if grade and maximum and float(grade) > maximum}
+    grades = {index: grade for index, grade in grades.items() if index not in above}
+    export["above"] = tuple(student for student, index in found.items() if index in above)
+    export["exported"] = tuple(student for student in export["exported"] if student not in export["above"])
     changeable = names.get("grade can be changed", "")
     locked = [_name(rows[index]) for index, grade in grades.items() if grade and rows[index].get(changeable) == "No"]
     if locked:
@@ -331,7 +348,7 @@ def match_students(marks, roster, *, match=None):
         The row, by the student's id; who is not in the roster is not in it.
     """
     rows = list(roster.rows)
-    return {student: rows[index] for student, index in _match(marks, rows, _KEYS["moodle"], match, roster.path).items()}
+    return {student: rows[index] for student, index in _match(marks, rows, KEYS["moodle"], match, roster.path).items()}
 
 
 def _is_canvas_note(row):
@@ -372,25 +389,24 @@ def _find_factor(marks, maximum, scale, platform):
 
 
 def _match(marks, rows, columns, match, path):
-    """Return the row of each student; whoever has two rows, or shares one, is named in an error."""
+    """Return the row of each student; whoever has two rows, or shares one, is named in an error.
+
+    One column decides for all: that of `match`, else the one that knows most of the students (the first of several). An
+    id that stands in another column is another person's.
+    """
     available = [name for name in columns if rows and name in rows[0]]
     if match is not None:
         if rows and match not in rows[0]:
             raise GradebookError(f"{path} has no column {match!r}; it has {', '.join(rows[0])}")
         available = [match]
-    places = {}
-    for index, row in enumerate(rows):
-        for name in available:
-            if row[name].strip():
-                places.setdefault(_fold(row[name]), set()).add(index)
+    hits = {name: _find_rows(marks, rows, name) for name in available}
+    column = max(available, key=lambda name: sum(map(bool, hits[name].values())), default=None)
     found, problems = {}, []
-    for student in marks.students:
-        keys = {_fold(key) for key in (student.id, student.lms_id, student.email) if key.strip()}
-        hits = sorted(set().union(*(places.get(key, set()) for key in keys)))
-        if len(hits) > 1:
-            problems.append(f"{student.id!a} fits {len(hits)} rows: {', '.join(_name(rows[hit]) for hit in hits)}")
-        elif hits:
-            found[student.id] = hits[0]
+    for student, places in hits.get(column, {}).items():
+        if len(places) > 1:
+            problems.append(f"{student!a} fits {len(places)} rows: {', '.join(_name(rows[hit]) for hit in places)}")
+        elif places:
+            found[student] = places[0]
     sharing = {}
     for student, index in found.items():
         sharing.setdefault(index, []).append(student)
@@ -401,11 +417,24 @@ def _match(marks, rows, columns, match, path):
     ]
     if problems:
         raise GradebookError(
-            f"{path}: "
+            f"{path}, column {column!r}: "
             + "; ".join(problems)
             + ". Remove what stands twice, or name the column that holds the ids (--match)"
         )
     return found
+
+
+def _find_rows(marks, rows, column):
+    """Return, for each student, the rows that hold the id (or the platform's number, or e-mail address) in a column."""
+    places = {}
+    for index, row in enumerate(rows):
+        if row[column].strip():
+            places.setdefault(_fold(row[column]), set()).add(index)
+    keys = {student.id: {student.id, student.lms_id, student.email} for student in marks.students}
+    return {
+        student: sorted(set().union(*(places.get(_fold(key), set()) for key in known if key.strip())))
+        for student, known in keys.items()
+    }
 
 
 def _find_grades(marks, found, rows, factor, missing):
@@ -425,7 +454,7 @@ def _find_grades(marks, found, rows, factor, missing):
             grades[row] = _number(marks.totals[index] * factor)
             export["exported"].append(student.id)
     known = set(found.values())
-    export["unknown"] = [_name(row) for index, row in enumerate(rows) if index not in known]
+    export["unknown"] = [_plain_name(row) for index, row in enumerate(rows) if index not in known]
     return grades, {name: tuple(who) for name, who in export.items()}
 
 
@@ -434,11 +463,15 @@ def _unite(groups):
 
 
 def _name(row):
-    """Return what a person calls a row, in plain characters."""
+    """Return what a person calls a row, in plain characters and quotes."""
+    return ascii(_plain_name(row))
+
+
+def _plain_name(row):
     for name in ("Student", "Full name", "Username", "Email address", "ID number", "Identifier", "ID"):
         if row.get(name, "").strip():
-            return ascii(row[name].strip())
-    return ascii(" ".join(row[name] for name in ("FirstName", "LastName", "First name", "Surname") if row.get(name)))
+            return row[name].strip()
+    return " ".join(row[name] for name in ("FirstName", "LastName", "First name", "Surname") if row.get(name))
 
 
 def _fold(text):

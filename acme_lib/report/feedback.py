@@ -4,8 +4,6 @@ On top stands what came of each question, with what was found where points are m
 check that passed is one line and one that failed shows its message. The page is one file that loads and runs nothing.
 """
 
-import re
-
 from nbconvert.exporters import Exporter
 from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -17,6 +15,7 @@ from traitlets import default
 
 from acme_lib.grade.submission import grade_id, is_graded, is_solution, neutralise
 from acme_lib.report.pages import escape, write_facts, write_page
+from acme_lib.report.questions import find_headings
 from acme_lib.teach.check import NOT_WRITTEN
 from acme_lib.teach.check_slips import SLIPS, find_slips
 
@@ -49,8 +48,6 @@ pre code { font-size: inherit; }
 """.strip()
 
 _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
-_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*\s*$", re.MULTILINE)
-_FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
 class ReadGrades(GetGrades):
@@ -95,7 +92,7 @@ def write_feedback(notebook, grades, *, path=""):
     -------
     str
     """
-    headings = _find_headings(notebook.cells)
+    headings = find_headings(notebook.cells)
     title = next((heading for heading in headings if heading), grades["notebook"])
     asked = [(cell, heading) for cell, heading in zip(notebook.cells, headings, strict=True) if _has_points(cell)]
     parts = [_write_sum(grades, [cell for cell, _ in asked])]
@@ -108,18 +105,6 @@ def write_feedback(notebook, grades, *, path=""):
 
 def _has_points(cell):
     return is_graded(cell) or bool(cell.metadata.get("nbgrader", {}).get("task"))
-
-
-def _find_headings(cells):
-    """Return, for each cell, the last heading of the text above it."""
-    heading, found = "", []
-    for cell in cells:
-        if cell.cell_type == "markdown" and not is_solution(cell):
-            titles = _HEADING.findall(_FENCED.sub("", cell.source))
-            if titles:  # the points of a question stand in the table
-                heading = re.sub(r"\s*\([^()]*\bpoints?\b[^()]*\)$", "", re.sub(r"[*`]", "", titles[-1]))
-        found.append(heading)
-    return found
 
 
 def find_state(cell):
@@ -184,7 +169,7 @@ def _write_marks(asked):
     head = '<tr><th scope="col">Question</th><th scope="col">Check</th><th scope="col" class="n">Points</th>'
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="Points"><table class="marks">'
-        f'<thead>{head}<th scope="col">What came of it</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<thead>{head}<th scope="col">Result</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 

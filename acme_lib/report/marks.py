@@ -4,7 +4,6 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import numpy as np
 from nbgrader import api
 from sqlalchemy.engine import make_url
@@ -51,6 +50,8 @@ class Marks:
         What still has to be graded by hand; its score so far is what the machine gave.
     penalties : ndarray, shape (students,)
         Points lost for being late.
+    blank : tuple of str
+        Students who handed in the notebooks as they got them: no answer was written.
     """
 
     assignment: str
@@ -59,6 +60,7 @@ class Marks:
     scores: np.ndarray
     ungraded: np.ndarray
     penalties: np.ndarray
+    blank: tuple = ()
 
     @property
     def max_score(self):
@@ -126,7 +128,8 @@ def read_marks(gradebook, assignment, *, order=()):
     gradebook : nbgrader.api.Gradebook
     assignment : str
     order : sequence of (str, str)
-        Notebook and cell of the questions as they stand in the assignment (`find_order`); without it they come by name.
+        Notebook and cell of the questions as they stand in the assignment (see
+        `acme_lib.report.questions.find_outline`); without it they come by name.
 
     Returns
     -------
@@ -184,17 +187,17 @@ def read_marks(gradebook, assignment, *, order=()):
     for student, cell_id, score, by_hand in grades:
         scores[rows[student], columns[cell_id]] = score or 0.0
         ungraded[rows[student], columns[cell_id]] = by_hand
+    written = {}
+    comments = (
+        gradebook.db.query(api.SubmittedAssignment.student_id, api.Comment.auto_comment)
+        .join(api.SubmittedNotebook, api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id)
+        .join(api.Comment, api.Comment.notebook_id == api.SubmittedNotebook.id)
+        .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
+        .filter(api.Assignment.name == assignment)
+    )
+    for student, comment in comments:  # nbgrader's own words about an answer that is as it was released
+        written[student] = written.get(student, False) or comment != "No response."
+    blank = tuple(sorted(student for student, some in written.items() if not some))
     for array in (scores, ungraded, penalties):
         array.flags.writeable = False
-    return Marks(assignment, students, tuple(question for _, question in ranked), scores, ungraded, penalties)
-
-
-def find_order(root, assignment, *, source="solutions"):
-    """Return notebook and cell of the questions of an assignment as they stand in its source."""
-    order = []
-    for path in sorted((Path(root) / source / assignment).glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            role = cell.metadata.get("nbgrader", {})
-            if role.get("grade") or role.get("task"):
-                order.append((path.stem, role["grade_id"]))
-    return order
+    return Marks(assignment, students, tuple(question for _, question in ranked), scores, ungraded, penalties, blank)

@@ -35,7 +35,7 @@ class Misconceptions:
     unread: tuple = ()
 
 
-def find_misconceptions(marks, config):
+def find_misconceptions(marks, config, groups=None):
     """Read the autograded notebooks of an assignment.
 
     Only an error of the checks themselves counts, and of one student each misconception once for a question; what a
@@ -46,29 +46,33 @@ def find_misconceptions(marks, config):
     marks : Marks
     config : traitlets.config.Config
         Of the course.
+    groups : dict of (str, str) to (str, str), optional
+        Question of each cell (`acme_lib.report.questions.unite_cells`); by default a cell is a question.
 
     Returns
     -------
     Misconceptions
     """
     course = CourseDirectory(config=config)
-    asked = {(question.notebook, question.name) for question in marks.questions}
+    groups = groups or {key: key for key in ((question.notebook, question.name) for question in marks.questions)}
     slips, unwritten, unexplained, unread = {}, Counter(), Counter(), []
     for student, submitted in zip(marks.students, marks.submitted, strict=True):
         if not submitted or Path(student.id).name != student.id:
             continue
         folder = Path(course.format_path(course.autograded_directory, student.id, marks.assignment))
         messages = {}
-        for notebook in sorted({notebook for notebook, _ in asked}):
+        for notebook in sorted({notebook for notebook, _ in groups}):
             cells = _read_messages(folder / f"{notebook}.ipynb")
             if cells is None:
                 unread.append(student.id)
                 break
-            messages |= {(notebook, cell): text for cell, text in cells.items() if (notebook, cell) in asked}
-        for question, text in messages.items():
-            found = find_slips(text)
+            for cell, text in cells.items():
+                if (notebook, cell) in groups:
+                    messages.setdefault(groups[notebook, cell], []).append(text)
+        for question, texts in messages.items():
+            found = {slip for text in texts for slip in find_slips(text)}
             slips.setdefault(question, Counter()).update(found)
-            if " ".join(NOT_WRITTEN.split()) in " ".join(text.split()):
+            if any(" ".join(NOT_WRITTEN.split()) in " ".join(text.split()) for text in texts):
                 unwritten[question] += 1
             elif not found:
                 unexplained[question] += 1

@@ -66,6 +66,10 @@ class Statistics:
     submitted : int
     missing, ungraded, unread : tuple of str
         Students who handed nothing in, who wait for a grade, and whose messages cannot be read.
+    blank : tuple of str
+        Students who handed in the notebooks as they got them; they are in `totals`, with no points.
+    written : ndarray
+        `totals` without theirs.
     """
 
     assignment: str
@@ -78,6 +82,8 @@ class Statistics:
     missing: tuple
     ungraded: tuple
     unread: tuple
+    blank: tuple
+    written: np.ndarray
 
 
 def find_statistics(marks, misconceptions=None):
@@ -140,6 +146,8 @@ def find_statistics(marks, misconceptions=None):
         tuple(one for one, handed_in in zip(ids, marks.submitted, strict=True) if not handed_in),
         tuple(ids[index] for index in present[~whole]),
         known.unread,
+        marks.blank,
+        marks.totals[present[whole & ~np.isin(np.array(ids, dtype=object)[present], marks.blank)]],
     )
 
 
@@ -180,6 +188,13 @@ def write_statistics(statistics):
         facts["Mean"] = f"{totals.mean():.4g} points ({_percent(totals.mean() / points)})"
         if len(totals) > 1:
             facts["Standard deviation"] = f"{totals.std(ddof=1):.3g} points"
+    if statistics.blank:
+        facts["Blank"] = f"{len(statistics.blank)} handed in the notebook as they got it, and count with no points"
+        if len(statistics.written):
+            facts["Blank"] += (
+                f"; without them the median is {np.median(statistics.written):.4g} and the mean "
+                f"{statistics.written.mean():.4g} points"
+            )
     parts = [write_facts(facts)]
     if len(totals):
         caption = "Points after penalties for lateness, of the students whose work is graded as a whole."
@@ -356,6 +371,9 @@ def _write_open(statistics):
         ]
         parts.append(f"<p>To be graded by hand: {', '.join(waiting)}. Students who wait:</p>")
         parts.append(write_names(statistics.ungraded))
+    if statistics.blank:
+        parts.append(f"<p>Handed in without any answer ({len(statistics.blank)}):</p>")
+        parts.append(write_names(statistics.blank))
     if statistics.missing:
         parts.append(f"<p>Handed nothing in ({len(statistics.missing)}):</p>")
         parts.append(write_names(statistics.missing))

@@ -7,10 +7,13 @@ none is ever missed, however short it lasts or however long nothing else happens
 
 import ast
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import freeze
+from acme_lib.checks import expected
 from acme_lib.errors import NetworkSyntaxError, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
@@ -19,14 +22,11 @@ from acme_lib.network.reaction_network import MAX_COUNT
 from acme_lib.network.text import located
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """Events and the stop condition of a network, as read-only arrays; the stop condition comes last.
+class ConditionTable(NamedTuple):
+    """Events and the stop condition of a network as kernels read them, by field; the stop condition comes last.
 
     Attributes
     ----------
-    network : ReactionNetwork
-    stop : Expression or None
     codes, operands, program_start : ndarray
         All programs, one behind the other.
     truth_program : ndarray of int64, shape (condition,)
@@ -41,8 +41,6 @@ class Conditions:
         The assignments of event k, likewise; there are as many events as `assignment_start` has entries, less one.
     """
 
-    network: ReactionNetwork
-    stop: Expression | None
     codes: np.ndarray
     operands: np.ndarray
     program_start: np.ndarray
@@ -56,19 +54,26 @@ class Conditions:
     assignment_species: np.ndarray
     assignment_program: np.ndarray
 
-    def __post_init__(self):
-        """Make the arrays read-only: ranges share them between threads."""
-        for value in self.arrays:
-            value.flags.writeable = False
+
+@dataclass(frozen=True)
+class Conditions:
+    """Events and the stop condition of a network, laid out.
+
+    Attributes
+    ----------
+    network : ReactionNetwork
+    stop : Expression or None
+    table : ConditionTable
+        Read-only arrays.
+    """
+
+    network: ReactionNetwork
+    stop: Expression | None
+    table: ConditionTable
 
     def __reduce__(self):
         """Travel as what they are made from: programs may hold addresses, which hold in one process only."""
         return lay_out_conditions, (self.network, self.stop)
-
-    @property
-    def arrays(self):
-        """All arrays in the order in which kernels take them."""
-        return tuple(vars(self).values())[2:]
 
 
 def parse_stop(network, stop):
@@ -79,7 +84,7 @@ def parse_stop(network, stop):
         except NetworkSyntaxError as error:
             raise NetworkSyntaxError(f"stop={stop!r}: {error}") from None
     if not isinstance(stop, Expression):
-        raise ParameterError(f"stop is a condition, such as 'P >= 100'; {stop!r} came")
+        raise expected("stop", "a condition, such as 'P >= 100'", stop)
     known = [*network.species, *network.parameters, *network.observables]
     for name in stop.names:
         if name not in known:
@@ -125,9 +130,7 @@ def lay_out_conditions(network, stop=None):
     def whole(sequence):
         return np.array(sequence, dtype=np.int64)
 
-    return Conditions(
-        network,
-        stop,
+    table = ConditionTable(
         *programs.arrays(),
         whole(truth_program),
         whole(crossing_start),
@@ -139,6 +142,8 @@ def lay_out_conditions(network, stop=None):
         whole(species),
         whole(values),
     )
+    freeze(*table)  # ranges share them between threads
+    return Conditions(network, stop, table)
 
 
 class _Programs:
@@ -207,7 +212,7 @@ def look_at_condition(
 ):
     """Return whether condition `k` holds from `now` on, and the next time at which it may change.
 
-    The arrays are those of `Conditions`.
+    The arrays are those of `ConditionTable`.
     """
     change = np.inf
     for i in range(crossing_start[k], crossing_start[k + 1]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.arrays import freeze, freeze_fields
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
@@ -47,8 +48,8 @@ class Ensemble(Result):
     extra: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
-        for array in (self.times, self.counts, self.events, *self.parameters.values(), *self.extra.values()):
-            array.flags.writeable = False
+        freeze_fields(self)
+        freeze(*self.parameters.values(), *self.extra.values())
 
     @property
     def species(self):
@@ -67,7 +68,7 @@ class Ensemble(Result):
 
     def summarise_stops(self):
         """Return the `StopSummary` of the stop times."""
-        return summarise_stops(self.stop_times, self.times[0], self.times[-1])
+        return summarise_stops(self.stop_times, self.times[-1])
 
     def __getitem__(self, name):
         if name in self.network.observables:

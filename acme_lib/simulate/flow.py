@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from scipy.integrate import RK45
 
-from acme_lib.network.rates import propensity, run_program
+from acme_lib.network.rates import mass_action, propensity, run_program, special_propensity
 from acme_lib.random_stream import next_exponential, next_uniform
 
 # How an advance ended.
@@ -161,20 +161,20 @@ def velocities(x, now, rates, flow, stack, out):
 
     Returns a reaction with a bad rate, or -1, and that rate.
     """
-    drift, jumps = flow.drift, flow.jumps
+    drift, jumps, special = flow.drift, flow.jumps, rates.special
     change_start, change_species, change_count = rates.change_start, rates.change_species, rates.change_count
     n = out.shape[0] - 1
     out[:] = 0.0
     for d in range(drift.shape[0]):
         j = drift[d]
-        a = propensity(j, x, now, rates, stack)
+        a = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
         if not abs(a) < np.inf:
             return j, a
         for i in range(change_start[j], change_start[j + 1]):
             out[change_species[i]] += change_count[i] * a
     for d in range(jumps.shape[0]):
         j = jumps[d]
-        a = propensity(j, x, now, rates, stack)
+        a = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
         if not (a >= 0.0 and a < np.inf):
             return j, a
         out[n] += a

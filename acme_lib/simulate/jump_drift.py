@@ -12,12 +12,13 @@ from numba import njit
 from acme_lib.checks import check_whole, renamed
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import with_row
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_uniform, start_stream
 from acme_lib.simulate.daughters import divide
 from acme_lib.simulate.flow import BAD, CONDITION, EVENT, REACHED, WORK_ROWS, advance, holds
 from acme_lib.simulate.jump_process import DIVISION, JumpProcess, jump
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
+from acme_lib.simulate.task import Part
 
 _CHECK_EVERY = 1024  # events between two looks at the stop flag
 
@@ -63,8 +64,9 @@ def simulate_jump_drift(
         Times that are recorded; paths start at time 0.
     continuous : sequence of str
         The species that flow.
-    bursts : mapping of str to ExponentialJump, GammaJump, FixedJump or UniformJump, optional
-        Reactions, such as ``"0 => P"``, whose changes are multiplied by a random size; they change continuous species.
+    bursts : mapping of str to burst sizes of `acme_lib.processes`, optional
+        Reactions of continuous species, such as ``"0 => P"``, whose changes are multiplied by a random size, such as
+        ``ExponentialJump(0.2)``.
     division : Hazard, optional
         Divisions, of which one daughter is followed, either with probability 1/2.
     stop : str, optional

@@ -12,6 +12,7 @@ from acme_lib.checks import check_number, check_rng, check_times, check_whole, e
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
 from acme_lib.network import Reaction, ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, STOPPED
 from acme_lib.network.text import located
 from acme_lib.processes.burst_sizes import check_drawn_size, draw_size
 from acme_lib.processes.division import Hazard, check_division, check_drawn_share, check_partition
@@ -19,7 +20,8 @@ from acme_lib.random_stream import draw_key
 from acme_lib.simulate.conditions import parse_stop
 from acme_lib.simulate.daughters import partition_codes
 from acme_lib.simulate.flow import Flow
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, STOPPED, Task, check_parameters
+from acme_lib.simulate.steps import change_state
+from acme_lib.simulate.task import Task, check_parameters
 
 # What an event does.
 REACTION, BURST, DIVISION, GROWTH, DEATH = range(5)
@@ -237,10 +239,8 @@ def _check_real_starts(network, x0, size, continuous):
 @njit(cache=True, nogil=True, error_model="numpy")
 def jump(x, j, jumps, rates, stream):
     """Change the state by reaction `j`; a burst multiplies the change by a random size."""
-    change_start, change_species, change_count = rates.change_start, rates.change_species, rates.change_count
     size = 1.0
     if jumps.role[j] == BURST:
         size, stream = draw_size(jumps.law[j], stream)
-    for i in range(change_start[j], change_start[j + 1]):
-        x[change_species[i]] += change_count[i] * size
+    change_state(j, size, x, rates)
     return stream

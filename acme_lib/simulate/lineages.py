@@ -197,8 +197,10 @@ def simulate_tree(
 
 
 def _refuse_before(who, division, before):
-    """Refuse arguments that a simulator had before, which now belong to the division."""
+    """Refuse arguments that now belong to the division, and those of other simulators."""
     for name, value in before.items():
+        if name in ("bursts", "continuous"):
+            raise ParameterError(f"{who} takes no {name}: use simulate_jump_drift or simulate_population")
         if name not in ("share", "partition"):
             raise TypeError(f"{who}() got an unexpected keyword argument {name!r}")
         value = f"FixedFraction({value!r})" if name == "share" else repr(value).replace("'copy'", "'copied'")

@@ -3,22 +3,14 @@
 import numpy as np
 from numba import njit
 
+from acme_lib.checks import check_whole
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.rates import mass_action, special_propensity, with_row
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.steps import fire_reaction, record_before
-from acme_lib.simulate.task import (
-    BAD_PROPENSITY,
-    DONE,
-    EVENT_LIMIT,
-    NEGATIVE_COUNT,
-    STOPPED,
-    Part,
-    check_whole,
-    make_task,
-    refuse_time,
-)
+from acme_lib.simulate.steps import fill_propensities, fire_reaction, is_rate, record_before
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 
@@ -99,10 +91,8 @@ def _run_range(task, low, high, stop):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_events, counts, events, stop):
     """Simulate the trajectories low, low + 1, … into `counts` and `events`; returns an outcome, see `Task.check`."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]
-    change_start, change_species, change_count = table[8], table[9], table[10]
-    affected_start, affected = table[15], table[16]
-    n_reactions = scale.shape[0]
+    special, affected_start, affected = table.special, table.affected_start, table.affected
+    n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     n_times = times.shape[0]
     x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
@@ -117,13 +107,12 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
         for i in range(n_species):
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
-            scale = scale_rows[row]
-            rates = with_row(table, scale, value_rows[row])
-        now = times[0]
+            rates = with_row(table, scale_rows[row], value_rows[row])
+        now = 0.0
+        bad = fill_propensities(a, x, now, rates, stack)
+        if bad >= 0:
+            return BAD_PROPENSITY, trajectory, bad, a[bad], x
         for j in range(n_reactions):
-            a[j] = propensity(j, x, now, rates, stack)
-            if not (a[j] >= 0.0 and a[j] < np.inf):
-                return BAD_PROPENSITY, trajectory, j, a[j], x
             time = np.inf
             if a[j] > 0.0:
                 waiting, stream = next_exponential(stream)
@@ -140,15 +129,12 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
                 if recorded == n_times:
                     break
             chosen = heap_reaction[0]
-            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+            if not fire_reaction(chosen, x, rates):
                 return NEGATIVE_COUNT, trajectory, chosen, now, x
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
-                if special[j]:
-                    value = special_propensity(j, x, now, rates, stack)
-                else:
-                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-                if not (value >= 0.0 and value < np.inf):
+                value = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+                if not is_rate(value):
                     return BAD_PROPENSITY, trajectory, j, value, x
                 old = a[j]
                 a[j] = value

@@ -16,16 +16,16 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
 from acme_lib.network.rates import with_row
+from acme_lib.network.status import BAD_PROPENSITY, CROWDED, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_uniform, start_stream
 from acme_lib.simulate.daughters import divide
 from acme_lib.simulate.flow import BAD, EVENT, WORK_ROWS, advance
 from acme_lib.simulate.jump_process import DEATH, DIVISION, GROWTH, JumpProcess, jump
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
+from acme_lib.simulate.task import Part
 
 _ROOM = 8  # times the size: what may live between two drawings
 _GROWTH = 0.4  # of the logarithm of the number, between two drawings
-_CROWDED = 64  # a status beside those of `Task.check`
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def _run_range(task, low, high, stop):
         low, first, task.times.copy(), table, scale, values, task.key.copy(), process.arrays(),
         task.options["max_events"], individuals, log_size, events, stop,
     )  # fmt: skip
-    if outcome[0] == _CROWDED:
+    if outcome[0] == CROWDED:
         raise PropensityError(
             f"the population grows more than {_ROOM} times within a moment at t={outcome[3]:g}, or dies out; bounded "
             "rates of division and growth do not do this: look at them, or take larger replicates"
@@ -329,7 +329,7 @@ def _replicates(
                                 else:
                                     stream = divide(x, sister, law[j], partition, stream)
                                 if n_waiting == room:
-                                    return _CROWDED, low + row, j, at, x
+                                    return CROWDED, low + row, j, at, x
                                 waiting[n_waiting] = sister[:n_species]
                                 born[n_waiting] = at
                                 n_waiting += 1
@@ -340,11 +340,11 @@ def _replicates(
                                         return NEGATIVE_COUNT, low + row, j, at, x
                         if alive:
                             if n_later == room:
-                                return _CROWDED, low + row, 0, end, x
+                                return CROWDED, low + row, 0, end, x
                             later[n_later] = x[:n_species]
                             n_later += 1
                 if n_later == 0:
-                    return _CROWDED, low + row, 0, end, x
+                    return CROWDED, low + row, 0, end, x
                 if stop[0] != 0:
                     return STOPPED, low + row, 0, end, x
                 factor = np.log(n_later / n)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import njit
 
+from acme_lib.arrays import freeze_fields
+from acme_lib.checks import check_choice, check_number, check_times, expected, renamed
 from acme_lib.errors import AcmeError, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
-from acme_lib.network.rates import run_program
+from acme_lib.network.rates import propensity, run_program
 from acme_lib.simulate.storage import Result, to_dataset, to_table
-from acme_lib.simulate.task import check_times
 
 _METHODS = ("LSODA", "BDF", "Radau", "RK45", "DOP853")
 _IMPLICIT = ("LSODA", "BDF", "Radau")
@@ -44,8 +45,7 @@ class RateEquationSolution(Result):
     evaluations: int
 
     def __post_init__(self):
-        for array in (self.times, self.amounts):
-            array.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def species(self):
@@ -74,7 +74,8 @@ class RateEquationSolution(Result):
         return [*self.species, *self.network.observables]
 
 
-def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8, method="LSODA", max_step=np.inf):
+@renamed(rtol="tolerance", atol="tolerance")
+def solve_rate_equations(network, x0, t, *, discrete=False, tolerance=1e-8, method="LSODA", max_step=np.inf):
     r"""Solve the deterministic rate equations.
 
     .. math:: \frac{d\varphi}{dt} = \sum_j \nu_j\, a_j(\varphi, t).
@@ -95,12 +96,13 @@ def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8
     x0 : mapping of str to float or array_like, shape (species,)
         Start amounts, zero or more, not necessarily whole; species left out of a mapping start at 0.
     t : array_like, shape (time,)
-        Times of the solution, increasing; it starts at ``t[0]``. A number means the two times 0 and t.
+        Times of the solution, increasing; a number is one time. It starts at time 0, which is among the results where
+        `t` lists it.
     discrete : bool
         Evaluate mass action with :math:`\binom{\varphi_i}{\nu_{ij}}` instead, as the propensities of a simulation do:
         :math:`c\,\varphi(\varphi-1)/2`. The two differ where counts are small.
-    rtol, atol : float
-        Tolerances of the integrator; `atol` in molecules.
+    tolerance : float
+        Of the integrator's local error: relative, and in molecules.
     method : {"LSODA", "BDF", "Radau", "RK45", "DOP853"}
         Of `scipy.integrate.solve_ivp`; LSODA turns to a stiff method by itself [1]_.
     max_step : float
@@ -133,21 +135,21 @@ def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8
     from scipy.integrate import solve_ivp
 
     if not isinstance(network, ReactionNetwork):
-        raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
-    if method not in _METHODS:
-        raise ParameterError(f"method is one of {', '.join(_METHODS)}; {method!r} came")
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
+    check_choice("method", method, _METHODS)
+    check_number("tolerance", tolerance, above=0)
     times = check_times(t)
     network.refuse_events("solve_rate_equations")
     start = _check_amounts(network, x0)
     changes = network.stoichiometry.T.astype(float)
 
-    evaluations, passed = 0, times[0]
+    evaluations, passed = 0, 0.0
 
     def velocity(now, x):
         nonlocal evaluations, passed
         evaluations += 1
         if evaluations % _STALL_AFTER == 0:  # near a time of blow-up LSODA would go on in ever smaller steps
-            if now - passed <= _STALL * max(abs(now), times[-1] - times[0]):
+            if now - passed <= _STALL * times[-1]:
                 raise _Stalled(now)
             passed = now
         return changes @ real_propensities(network, x, now, discrete)
@@ -155,17 +157,19 @@ def solve_rate_equations(network, x0, t, *, discrete=False, rtol=1e-8, atol=1e-8
     def jacobian(now, x):
         return rate_jacobian(network, x, now, discrete)
 
-    if len(times) == 1:
+    if times[-1] == 0.0:
         return RateEquationSolution(times, start[None, :], network, 0)
-    options = {"rtol": rtol, "atol": atol, "max_step": max_step} | ({"jac": jacobian} if method in _IMPLICIT else {})
+    options = {"rtol": tolerance, "atol": tolerance, "max_step": max_step}
+    if method in _IMPLICIT:
+        options["jac"] = jacobian
     message, last = "its values are not finite", times[-1]
     with warnings.catch_warnings(), np.errstate(all="ignore"):  # what goes wrong is raised below
         warnings.simplefilter("ignore")
         try:
-            found = solve_ivp(velocity, (times[0], times[-1]), start, method, times, **options)
+            found = solve_ivp(velocity, (0.0, times[-1]), start, method, times, **options)
             amounts = found.y.T.copy()
             if not found.success:
-                message, last = found.message, found.t[-1] if len(found.t) else times[0]
+                message, last = found.message, found.t[-1] if len(found.t) else 0.0
         except _Stalled as stalled:
             amounts, message, last = np.full(1, np.inf), "its steps shrink to nothing", stalled.args[0]
     if len(amounts) < len(times) or not np.all(np.isfinite(amounts)):
@@ -208,16 +212,23 @@ def rate_jacobian(network, x, t, discrete=False):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _propensities_at(x, t, discrete, table, out):
     """Fill `out` with the propensities at real amounts `x`, which holds 1 behind them."""
-    scale, shift, reactant_start, reactant_species, reactant_count = table[0], table[1], table[5], table[6], table[7]
-    program_start, codes, operands, parameters = table[11], table[12], table[13], table[14]
+    reactant_start, reactant_species, reactant_count = (
+        table.reactant_start,
+        table.reactant_species,
+        table.reactant_count,
+    )
+    start, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
     stack = np.empty(MAX_STACK)
     for j in range(out.shape[0]):
-        a = scale[j] * (1.0 + shift[j])  # the table counts a pair once already: see RateTable
+        if discrete:
+            out[j] = propensity(j, x, t, table, stack)
+            continue
+        a = table.scale[j] * (1.0 + table.shift[j])  # the table counts a pair once already: see RateTable
         for i in range(reactant_start[j], reactant_start[j + 1]):
             for k in range(reactant_count[i]):
-                a *= (x[reactant_species[i]] - (k if discrete else 0)) / (k + 1.0)
-        if program_start[j] != program_start[j + 1]:
-            a *= run_program(codes, operands, program_start[j], program_start[j + 1], x, parameters, t, stack)
+                a *= x[reactant_species[i]] / (k + 1.0)
+        if start[j] != start[j + 1]:
+            a *= run_program(codes, operands, start[j], start[j + 1], x, parameters, t, stack)
         out[j] = a
 
 
@@ -229,10 +240,10 @@ def _check_amounts(network, x0):
     try:
         amounts = np.array(x0, dtype=float)
     except (TypeError, ValueError):
-        raise ParameterError(f"x0 is one amount a species; {x0!r} came") from None
+        raise expected("x0", "one amount a species", x0) from None
     if amounts.shape != (len(network.species),):
         known = ", ".join(network.species)
         raise ParameterError(f"x0 has shape {amounts.shape}; the network has {len(network.species)} species ({known})")
     if not np.all(np.isfinite(amounts)) or np.any(amounts < 0):
-        raise ParameterError(f"x0 holds finite amounts of zero or more; {x0!r} came")
+        raise expected("x0", "finite amounts of at least 0", x0)
     return amounts

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from acme_lib.arrays import freeze, freeze_fields
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.simulate.stop_summary import need_stop_times, summarise_stops
@@ -104,9 +106,8 @@ class EventRecord(Result):
 
     def __post_init__(self):
         """Make the arrays read-only."""
-        arrays = (self.starts, self.offsets, self.times, self.reactions, self.jumps, self.jump_offsets)
-        for array in (*arrays, *self.parameters.values(), *self.extra.values()):
-            array.flags.writeable = False
+        freeze_fields(self)
+        freeze(*self.parameters.values(), *self.extra.values())
 
     def __len__(self):
         return len(self.starts)
@@ -133,7 +134,7 @@ class EventRecord(Result):
 
     def summarise_stops(self):
         """Return the `StopSummary` of the stop times."""
-        return summarise_stops(self.stop_times, self.start, self.end)
+        return summarise_stops(self.stop_times, self.end)
 
     def times_of(self, trajectory):
         """Return the times of the events of a trajectory, shape (event,)."""
@@ -170,7 +171,7 @@ class EventRecord(Result):
         """
         times = np.atleast_1d(np.asarray(t, dtype=float))
         if times.ndim != 1 or not np.all((times >= self.start) & (times <= self.end)):
-            raise ParameterError(f"t lies between {self.start:g} and {self.end:g}, the times of the record; {t!r} came")
+            raise expected("t", f"between {self.start:g} and {self.end:g}, the times of the record", t)
         counts = np.empty((len(self), len(times), len(self.species)), dtype=np.int64)
         for i in range(len(self)):
             counts[i] = self.states_of(i)[np.searchsorted(self.times_of(i), times, side="right")]
@@ -237,7 +238,7 @@ class EventRecord(Result):
             what = "is the equation of several reactions: give its index" if found else "is not a reaction"
             raise ParameterError(f"{reaction!r} {what}; the network has {', '.join(equations)}")
         if isinstance(reaction, bool) or not isinstance(reaction, int | np.integer):
-            raise ParameterError(f"a reaction is an index or an equation such as '0 -> M'; {reaction!r} came")
+            raise expected("a reaction", "an index or an equation such as '0 -> M'", reaction)
         if not 0 <= reaction < len(equations) + len(self.network.events):
             raise ParameterError(f"there is no reaction {reaction}; the network has {len(equations)}")
         return int(reaction)
@@ -272,7 +273,7 @@ class RecordBuilder:
         extra = {name: np.concatenate([part.extra[name] for part in self.parts]) for name in self.parts[0].extra}
         return EventRecord(
             task.network,
-            float(task.times[0]),
+            0.0,
             float(task.times[-1]),
             np.concatenate([record.starts for record in records]),
             _join_offsets([record.offsets for record in records]),

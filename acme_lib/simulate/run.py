@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import check_choice, check_whole
 from acme_lib.progress import ProgressBar
 from acme_lib.simulate.ensemble import Ensemble
 from acme_lib.simulate.record import RecordBuilder
 from acme_lib.simulate.summary import SummaryBuilder, summarise_part
-from acme_lib.simulate.task import check_whole
 
 _MOST_PER_RANGE = 1024
 _RANGES = 64  # of a small ensemble: enough for many threads to end together
@@ -48,8 +47,7 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     -------
     Ensemble, EnsembleSummary or EventRecord
     """
-    if keep not in _COLLECTORS:
-        raise ParameterError(f'keep is "counts", "summary" or "events"; {keep!r} came')
+    check_choice("keep", keep, _COLLECTORS)
     threads = available_threads() if threads is None else check_whole("threads", threads, 1)
     per_range = min(_MOST_PER_RANGE, -(-task.size // _RANGES))
     ranges = [(low, min(low + per_range, task.size)) for low in range(0, task.size, per_range)]

@@ -5,25 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from acme_lib.checks import check_whole, expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK, suggest
-from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, NO_LAW, STOPPED
 from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.task import (
-    BAD_PROPENSITY,
-    DONE,
-    EVENT_LIMIT,
-    NEGATIVE_COUNT,
-    STOPPED,
-    Part,
-    check_whole,
-    make_task,
-    refuse_time,
-)
+from acme_lib.simulate.steps import choose_share, is_rate
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
-_NO_LAW = 64  # a status beside those of `Task.check`
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 
 
@@ -64,7 +56,7 @@ def simulate_slow_scale(
     Parameters
     ----------
     network, x0, t, size, rng, parameters, keep, threads, client, progress
-        As in `simulate_ssa`. The counts at ``t[0]`` are `x0` itself.
+        As in `simulate_ssa`. The counts at time 0 are `x0` itself.
     fast : sequence of str
         The fast species. A reaction that changes fast species only is a fast reaction,
     slow : sequence of str
@@ -160,12 +152,12 @@ def split_scales(network, fast, slow):
                 f"fast lists some of {', '.join(network.species)}"
             )
     if not names or len(set(names)) < len(names):
-        raise ParameterError(f"fast lists one species or more, each once; {fast!r} came")
+        raise expected("fast", "one species or more, each once", fast)
     equations = [reaction.equation for reaction in network.reactions]
     kept_slow = {_normal(text) for text in ((slow,) if isinstance(slow, str) else slow)}
     unknown = kept_slow - {_normal(equation) for equation in equations}
     if unknown:
-        raise ParameterError(f"slow lists equations of reactions; {sorted(unknown)} came, known are {equations}")
+        raise expected("slow", f"equations of reactions, such as {equations}", sorted(unknown))
     position = {network.species.index(name): f for f, name in enumerate(names)}
     changes = network.stoichiometry
     of_fast = np.array(list(position))
@@ -274,7 +266,7 @@ def _run_range(task, low, high, stop):
     starts, times, table, scale, values, key = task.arguments_of(low, high)
     outcome = _slow_scale(low, starts, times, table, scale, values, key, arrays, limit, counts, events, activity, stop)
     status, trajectory, _, now, x = outcome
-    if status == _NO_LAW:
+    if status == NO_LAW:
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(task.network.species, x, strict=False))
         fast = ", ".join(task.network.species[i] for i in split.fast)
         raise PropensityError(
@@ -311,8 +303,8 @@ def _slow_scale(
     low, starts, times, table, scale_rows, value_rows, key, split, max_events, counts, events, activity, stop
 ):
     """Simulate the trajectories low, low + 1, …; fills `counts`, `events` and `activity`, returns an outcome."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]  # faster than `propensity`
-    change_start, change_species, change_count = table[8], table[9], table[10]
+    special = table.special
+    change_start, change_species, change_count = table.change_start, table.change_species, table.change_count
     fast, conversions, component, closed, slow, gain, takes, moves_rates, concerns = split
     n_species = starts.shape[1]
     n_times = times.shape[0]
@@ -331,15 +323,15 @@ def _slow_scale(
         trajectory = low + row
         stream = start_stream(key, trajectory)
         if row == 0 or scale_rows.shape[0] > 1:
-            scale = scale_rows[row]
-            rates = with_row(table, scale, value_rows[row])
+            rates = with_row(table, scale_rows[row], value_rows[row])
         kept[:] = 0.0
         for i in range(n_species):
             x[i] = starts[row, i]
-            counts[row, 0, i] = starts[row, i]
+            if times[0] == 0.0:
+                counts[row, 0, i] = starts[row, i]
         for f in range(n_fast):
             kept[component[f]] += x[fast[f]]
-        now = times[0]
+        now = 0.0
         new_law = True
         fired = 0
         recorded = 0
@@ -349,7 +341,7 @@ def _slow_scale(
                 if bad >= 0:
                     return BAD_PROPENSITY, trajectory, bad, propensity(bad, x, now, rates, stack), x
                 if not _solve_law(matrix, law, component, closed):
-                    return _NO_LAW, trajectory, 0, now, x
+                    return NO_LAW, trajectory, 0, now, x
             total = 0.0
             concerned = 0.0
             for s in range(n_slow):
@@ -358,16 +350,13 @@ def _slow_scale(
                 if a[s] > 0.0:
                     for f in range(n_fast):  # with just the fast molecules that it takes, there is one set of them
                         x[fast[f]] = takes[s, f]
-                    if special[j]:
-                        a[s] *= special_propensity(j, x, now, rates, stack)
-                    else:
-                        a[s] *= scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-                if not (a[s] >= 0.0 and a[s] < np.inf):
+                    a[s] *= special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+                if not is_rate(a[s]):
                     return BAD_PROPENSITY, trajectory, j, a[s], x
                 total += a[s]
                 if concerns[s]:
                     concerned += a[s]
-            if recorded == 0:
+            if recorded == 0 and times[0] == 0.0:
                 activity[row, 0] = concerned
                 recorded = 1
             waiting, stream = next_exponential(stream)
@@ -382,14 +371,7 @@ def _slow_scale(
             if recorded == n_times:
                 break
             u, stream = next_uniform(stream)
-            target = u * total
-            chosen = -1
-            for s in range(n_slow):
-                if a[s] > 0.0:
-                    chosen = s
-                    if target < a[s]:
-                        break
-                    target -= a[s]
+            chosen = choose_share(u * total, a)
             j = slow[chosen]
             for i in range(change_start[j], change_start[j + 1]):
                 if not is_fast[change_species[i]]:
@@ -422,7 +404,7 @@ def _fill_matrix(x, rates, fast, conversions, matrix, inflow, stack):
         if i >= 0:
             x[fast[i]] = 1.0
         rate = propensity(j, x, 0.0, rates, stack)
-        if not (rate >= 0.0 and rate < np.inf):
+        if not is_rate(rate):
             return j
         if i >= 0:
             matrix[i, i] -= rate

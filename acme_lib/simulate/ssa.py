@@ -3,25 +3,17 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError
+from acme_lib.checks import check_whole, expected
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.rates import mass_action, special_propensity, with_row
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range
-from acme_lib.simulate.steps import choose_reaction, fire_reaction, record_before
-from acme_lib.simulate.task import (
-    BAD_PROPENSITY,
-    DONE,
-    EVENT_LIMIT,
-    NEGATIVE_COUNT,
-    STOPPED,
-    Part,
-    check_whole,
-    make_task,
-)
+from acme_lib.simulate.steps import add_up, choose_reaction, fill_propensities, fire_reaction, is_rate, record_before
+from acme_lib.simulate.task import Part, make_task
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
 _TREE_FROM = 128  # reactions: below, adding up all propensities is faster than keeping a tree of partial sums
@@ -61,8 +53,8 @@ def simulate_ssa(
     x0 : mapping of str to int, array_like of int, shape (species,) or (size, species)
         Start counts; species left out of a mapping start at 0. One row a trajectory is allowed.
     t : array_like, shape (time,)
-        Times at which the counts are recorded, increasing; the simulation starts at ``t[0]``. A number means the two
-        times 0 and t.
+        Times at which the counts are recorded, increasing; a number is one time. The simulation starts at time 0, and
+        the start is recorded where 0 is among the times.
     size : int
         Number of trajectories.
     rng : numpy.random.Generator
@@ -76,7 +68,7 @@ def simulate_ssa(
         trajectories never met it.
     keep : {"counts", "summary", "events"}
         Return all counts; or moments and histograms only (`EnsembleSummary`), so that memory does not grow with `size`;
-        or every single event between the first time and the last (`EventRecord`), for waiting times.
+        or every single event from time 0 to the last time (`EventRecord`), for waiting times.
     threads : int, optional
         Default: all cores that this process may use.
     client : distributed.Client, optional
@@ -121,7 +113,7 @@ def simulate_ssa(
     (3, 11, 1)
     """
     if compile not in (None, True, False):
-        raise ParameterError(f"compile is True, False or None; {compile!r} came")
+        raise expected("compile", "True, False or None", compile)
     options = {"max_events": check_whole("max_events", max_events, 1)}
     run_range = _run_range
     if isinstance(network, ReactionNetwork) and needs_general_method(network, stop, keep):
@@ -143,7 +135,7 @@ def _run_range(task, low, high, stop):
     kernel = choice.kernel(high - low)
     done = 0
     if kernel is not None:
-        done = kernel(low, starts, times, scale, values, table[13].copy(), key, limit, counts, events, stop)
+        done = kernel(low, starts, times, scale, values, table.operands.copy(), key, limit, counts, events, stop)
     if done < high - low:
         start = choice.clock()
         if len(scale) > 1:
@@ -157,10 +149,8 @@ def _run_range(task, low, high, stop):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_events, counts, events, stop):
     """Simulate the trajectories low, low + 1, … into `counts` and `events`; returns an outcome, see `Task.check`."""
-    scale, shift, first, second, special = table[0], table[1], table[2], table[3], table[4]
-    change_start, change_species, change_count = table[8], table[9], table[10]
-    affected_start, affected = table[15], table[16]
-    n_reactions = scale.shape[0]
+    special, affected_start, affected = table.special, table.affected_start, table.affected
+    n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     n_times = times.shape[0]
     x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
@@ -179,13 +169,11 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
         for i in range(n_species):
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
-            scale = scale_rows[row]
-            rates = with_row(table, scale, value_rows[row])
-        now = times[0]
-        for j in range(n_reactions):
-            a[j] = propensity(j, x, now, rates, stack)
-            if not (a[j] >= 0.0 and a[j] < np.inf):
-                return BAD_PROPENSITY, trajectory, j, a[j], x
+            rates = with_row(table, scale_rows[row], value_rows[row])
+        now = 0.0
+        bad = fill_propensities(a, x, now, rates, stack)
+        if bad >= 0:
+            return BAD_PROPENSITY, trajectory, bad, a[bad], x
         if leaves > 0:
             tree[leaves : leaves + n_reactions] = a
             for i in range(leaves - 1, 0, -1):
@@ -193,13 +181,7 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
         fired = 0
         recorded = 0
         while True:
-            if leaves > 0:
-                total = tree[1]
-            else:
-                total = 0.0
-                for j in range(n_reactions):
-                    total += a[j]
-                    cumulative[j] = total
+            total = tree[1] if leaves > 0 else add_up(a, cumulative)
             if total > 0.0:
                 waiting, stream = next_exponential(stream)
                 now += waiting / total
@@ -215,15 +197,12 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                 chosen = _descend(tree, leaves, target)
             else:
                 chosen = choose_reaction(target, a, cumulative)
-            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+            if not fire_reaction(chosen, x, rates):
                 return NEGATIVE_COUNT, trajectory, chosen, now, x
             for i in range(affected_start[chosen], affected_start[chosen + 1]):
                 j = affected[i]
-                if special[j]:
-                    value = special_propensity(j, x, now, rates, stack)
-                else:
-                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-                if not (value >= 0.0 and value < np.inf):
+                value = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+                if not is_rate(value):
                     return BAD_PROPENSITY, trajectory, j, value, x
                 if leaves > 0 and value != a[j]:
                     _ascend(tree, leaves + j, value)

@@ -32,6 +32,7 @@ import platformdirs
 
 from acme_lib import __version__, random_stream
 from acme_lib.errors import ParameterError
+from acme_lib.files import whole_file
 from acme_lib.network import expression as ex
 from acme_lib.network import rates
 
@@ -60,10 +61,10 @@ def simulate(low, starts, times, scale_rows, value_rows, operands, key, max_even
         stream = start_stream(key, low + row)
         rates = row if scale_rows.shape[0] > 1 else 0
 {load}
-        now = times[0]
+        now = 0.0
         fired = 0
         recorded = 0
-        next_time = now
+        next_time = times[0]
         chosen = {unset}
         while True:
 {propensities}
@@ -178,7 +179,11 @@ def _used(table, code):
 
 
 def _propensity(table, j, n_species):
-    """Return the lines that compute ``a{j}``: factor by factor in the order of `rates.propensity`."""
+    """Return the lines that compute ``a{j}``, factor by factor in the order of `rates.propensity`.
+
+    They are `rates.mass_action` and `rates.special_propensity` specialised to one reaction: a factor 1 and a shift 0
+    are left out, which changes no bit.
+    """
     if not table.special[j]:
         factors = [f"c{j}", *(f"s{i}" for i in (table.first[j],) if i < n_species)]
         if table.second[j] < n_species:
@@ -282,15 +287,11 @@ def _write(folder, source):
         os.utime(path, (time.time(), 0))  # when it was last used: see _prune
         return path
     _prune(folder)
-    handle, unfinished = tempfile.mkstemp(suffix=".part", dir=folder)
-    try:
-        with open(handle, "wb") as file:
-            file.write(source.encode())
+    with whole_file(path) as file:
+        file.write(source.encode())
+        file.flush()
         # numba compares the time of the file: two processes that write it at once must leave the same one
-        os.utime(unfinished, (time.time(), 0))
-        os.replace(unfinished, path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+        os.utime(file.fileno(), (time.time(), 0))
     return path
 
 

@@ -17,16 +17,32 @@ from numba import njit
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.bounds import bound_program
 from acme_lib.network.expression import MAX_STACK, TIME
-from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.rates import count_sets, mass_action, special_propensity, with_row
+from acme_lib.network.status import (
+    BAD_ASSIGNMENT,
+    BAD_PROPENSITY,
+    DONE,
+    EVENT_LIMIT,
+    EVENT_LOOP,
+    LOOSE_BOUND,
+    NEGATIVE_COUNT,
+    RECORD_FULL,
+    STOPPED,
+    UNBOUNDED,
+)
 from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
 from acme_lib.simulate.record import PartRecord
-from acme_lib.simulate.steps import choose_reaction, fire_reaction, record_before
-from acme_lib.simulate.task import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, Part
-
-# How `_general_method` may end besides what `Task.check` knows.
-UNBOUNDED, LOOSE_BOUND, BAD_ASSIGNMENT, EVENT_LOOP, RECORD_FULL = range(STOPPED + 1, STOPPED + 6)
+from acme_lib.simulate.steps import (
+    add_up,
+    choose_reaction,
+    fill_propensities,
+    fire_reaction,
+    is_rate,
+    record_before,
+)
+from acme_lib.simulate.task import Part
 
 _FIRST_ROOM = 4096  # events of a range, before its record is given more room
 _CHECK_EVERY = 4096  # candidates between two looks at the stop flag
@@ -55,17 +71,21 @@ def general_options(network, stop, keep):
 def run_general_range(task, low, high, stop):
     """Simulate a range of trajectories; see `Task.run_range`.
 
-    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own; they may repeat at the
-    end.
+    ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own, of which the first is its
+    start; they may repeat at the end.
     """
     rows, options = high - low, task.options
     conditions = options["conditions"]
-    time_rows = options.get("time_rows")
-    time_rows = task.times[None, :].copy() if time_rows is None else time_rows[low:high].copy()
+    time_rows, begins = options.get("time_rows"), np.zeros(1)
+    if time_rows is None:
+        time_rows = task.times[None, :].copy()
+    else:
+        time_rows = time_rows[low:high].copy()
+        begins = time_rows[:, 0].copy()
     counts = np.empty((rows, time_rows.shape[1], len(task.network.species)), dtype=np.int64)
     fired = np.zeros(rows, dtype=np.int64)
     stop_times = np.full(rows, np.nan)
-    n_events = len(conditions.assignment_start) - 1
+    n_events = len(conditions.table.assignment_start) - 1
     firings = np.zeros((rows, n_events), dtype=np.int64)
     table, scale, values = task.rates_of(low, high)
     starts = task.starts_of(low, high)
@@ -75,6 +95,7 @@ def run_general_range(task, low, high, stop):
         *outcome, now = _general_method(
             low,
             starts,
+            begins,
             time_rows,
             table,
             scale,
@@ -82,7 +103,7 @@ def run_general_range(task, low, high, stop):
             task.key,
             options["max_events"],
             options["timed"],
-            conditions.arrays,
+            conditions.table,
             options["record"],
             counts,
             fired,
@@ -129,7 +150,7 @@ def _check(task, outcome, now):
         line = network.reactions[which]
         raise RuntimeError(f"the bound of the rate in {line.text!r} does not hold at {at}: please report this")
     if status == BAD_ASSIGNMENT:
-        conditions = task.options["conditions"]
+        conditions = task.options["conditions"].table
         event = network.events[int(np.searchsorted(conditions.assignment_start, which, side="right")) - 1]
         name = network.species[conditions.assignment_species[which]]
         error = ParameterError(
@@ -147,6 +168,7 @@ def _check(task, outcome, now):
 def _general_method(
     low,
     starts,
+    begins,
     time_rows,
     table,
     scale_rows,
@@ -173,14 +195,18 @@ def _general_method(
     Fills `counts`, `fired`, `stop_times` and `firings`, and where `record` the arrays of a `PartRecord`. With the
     status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
     """
-    shift, first, second, special = table[1], table[2], table[3], table[4]
-    change_start, change_species, change_count = table[8], table[9], table[10]
-    affected_start, affected = table[15], table[16]
-    # each array by itself: handing over the whole tuple costs more than the call
-    codes, operands, start, truth, crossing_start, crossings = conditions[:6]
-    initially, watcher_start, watchers = conditions[6], conditions[7], conditions[8]
-    assignment_start, assignment_species, assignment_program = conditions[9], conditions[10], conditions[11]
-    n_reactions = table[0].shape[0]
+    special, affected_start, affected = table.special, table.affected_start, table.affected
+    # each array by itself: handing over the whole table of conditions costs more than the call
+    codes, operands, start = conditions.codes, conditions.operands, conditions.program_start
+    truth, crossing_start, crossings = (
+        conditions.truth_program,
+        conditions.crossing_start,
+        conditions.crossing_programs,
+    )
+    initially, watcher_start, watchers = conditions.initially, conditions.watcher_start, conditions.watchers
+    assignment_start, assignment_species = conditions.assignment_start, conditions.assignment_species
+    assignment_program = conditions.assignment_program
+    n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     n_times = time_rows.shape[1]
     n_conditions = initially.shape[0]
@@ -206,20 +232,18 @@ def _general_method(
     which = 0
     value = 0.0
     now = 0.0
-    scale = scale_rows[0]
     parameters = value_rows[0]
-    rates = with_row(table, scale, parameters)
+    rates = with_row(table, scale_rows[0], parameters)
     for row in range(first_row, counts.shape[0]):
         trajectory = low + row
         stream = start_stream(key, trajectory)
         for i in range(n_species):
             x[i] = starts[row, i]
         if scale_rows.shape[0] > 1:
-            scale = scale_rows[row]
             parameters = value_rows[row]
-            rates = with_row(table, scale, parameters)
+            rates = with_row(table, scale_rows[row], parameters)
         times = time_rows[row if time_rows.shape[0] > 1 else 0]
-        now = times[0]
+        now = begins[row if begins.shape[0] > 1 else 0]
         end = times[n_times - 1]
         recorded = 0
         fired[row] = 0  # a trajectory may be run again, with more room for its record
@@ -309,30 +333,24 @@ def _general_method(
             if now >= end:
                 break
             if stale:
-                for j in range(n_reactions):
-                    bound[j] = propensity(j, x, now, rates, stack)
-                    if not (bound[j] >= 0.0 and bound[j] < np.inf):
-                        status = BAD_PROPENSITY
-                        which = j
-                        value = bound[j]
-                        break
-                if status != DONE:
+                bad = fill_propensities(bound, x, now, rates, stack)
+                if bad >= 0:
+                    status = BAD_PROPENSITY
+                    which = bad
+                    value = bound[bad]
                     break
                 stale = False
                 window_end = now
             if timed.shape[0] > 0 and window_end <= now:
                 status, which, value, width, window_end = _open_window(
-                    x, now, min(horizon, end), width, rates, parameters, timed, bound, stack, stack_high
+                    x, now, min(horizon, end), width, rates, timed, bound, stack, stack_high
                 )
                 if status != DONE:
                     break
             limit = min(horizon, end)
             if timed.shape[0] > 0:
                 limit = min(limit, window_end)
-            total = 0.0
-            for j in range(n_reactions):
-                total += bound[j]
-                cumulative[j] = total
+            total = add_up(bound, cumulative)
             candidate = np.inf
             if total > 0.0:
                 waiting, stream = next_exponential(stream)
@@ -363,7 +381,7 @@ def _general_method(
             if is_timed[chosen]:
                 value = special_propensity(chosen, x, now, rates, stack)
                 which = chosen
-                if not (value >= 0.0 and value < np.inf):
+                if not is_rate(value):
                     status = BAD_PROPENSITY
                     break
                 if value > bound[chosen] * (1.0 + 1e-9):
@@ -372,7 +390,7 @@ def _general_method(
                 u, stream = next_uniform(stream)
                 if not u * bound[chosen] < value:
                     continue
-            if not fire_reaction(chosen, x, change_start, change_species, change_count):
+            if not fire_reaction(chosen, x, rates):
                 status = NEGATIVE_COUNT
                 which = chosen
                 break
@@ -381,11 +399,8 @@ def _general_method(
                 if is_timed[j]:
                     window_end = now  # its bound is to be found anew
                     continue
-                if special[j]:
-                    value = special_propensity(j, x, now, rates, stack)
-                else:  # written out: by far the most frequent, and a call hands over the whole table
-                    value = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-                if not (value >= 0.0 and value < np.inf):
+                value = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+                if not is_rate(value):
                     status = BAD_PROPENSITY
                     which = j
                     break
@@ -426,21 +441,20 @@ def _general_method(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open_window(x, now, latest, width, rates, parameters, timed, bound, low, high):
+def _open_window(x, now, latest, width, rates, timed, bound, low, high):
     """Fill `bound` for the rates that depend on the time, over a window from `now` up to `latest` at most.
 
     A bound is good if it is at most twice the present value, or costs at most a candidate or two. Returns a status, the
     reaction and value that it concerns, the width to try next and the window's end.
     """
-    scale, p_start, codes, operands = rates[0], rates[11], rates[12], rates[13]
-    r_start, r_species, r_count = rates[5], rates[6], rates[7]
+    start, codes, operands, parameters = rates.program_start, rates.codes, rates.operands, rates.parameters
     for j in timed:
         bound[j] = 0.0
     present = bound.sum()  # of the rates that are constant
     constant = present
     for j in timed:
         value = special_propensity(j, x, now, rates, low)
-        if not (value >= 0.0 and value < np.inf):
+        if not is_rate(value):
             return BAD_PROPENSITY, j, value, width, now
         present += value
     while True:
@@ -448,15 +462,11 @@ def _open_window(x, now, latest, width, rates, parameters, timed, bound, low, hi
         total = constant
         worst = 0
         for j in timed:
-            factor = scale[j]
-            for r in range(r_start[j], r_start[j + 1]):
-                n = x[r_species[r]]
-                for k in range(r_count[r]):
-                    factor *= (n - k) / (k + 1.0)
+            factor = count_sets(j, x, rates)
             bound[j] = 0.0
             if factor > 0.0:
                 _, upper = bound_program(
-                    codes, operands, p_start[j], p_start[j + 1], x, parameters, now, window_end, low, high
+                    codes, operands, start[j], start[j + 1], x, parameters, now, window_end, low, high
                 )
                 bound[j] = max(0.0, factor * upper)
                 if not bound[j] < np.inf:

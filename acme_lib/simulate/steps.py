@@ -1,10 +1,39 @@
-"""The steps that the exact methods share: record, choose, fire.
+"""The steps that kernels share: start, look at the rates, record, choose, fire.
 
-They are put in place as they are compiled (``inline="always"``): called, they would double the time of an event.
+Most are put in place as they are compiled (``inline="always"``): called, they would double the time of an event.
 """
 
 import numpy as np
 from numba import njit
+
+from acme_lib.network.rates import mass_action, special_propensity
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def is_rate(value):
+    """Whether a propensity is zero or more, and finite."""
+    return value >= 0.0 and value < np.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_propensities(a, x, now, table, stack):
+    """Fill `a` with the propensities; returns a reaction whose propensity is bad, or -1."""
+    special = table.special
+    for j in range(a.shape[0]):
+        a[j] = special_propensity(j, x, now, table, stack) if special[j] else mass_action(j, x, table)
+        if not is_rate(a[j]):
+            return j
+    return -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def add_up(a, cumulative):
+    """Fill `cumulative` with the sum of propensities up to each reaction; returns the sum of all."""
+    total = 0.0
+    for j in range(a.shape[0]):
+        total += a[j]
+        cumulative[j] = total
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -29,12 +58,34 @@ def choose_reaction(target, a, cumulative):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def fire_reaction(chosen, x, change_start, change_species, change_count):
+def choose_share(target, weights):
+    """Return the entry in whose share of the total weight `target` lies, never one without weight; -1 if all are."""
+    chosen = -1
+    for j in range(weights.shape[0]):
+        if weights[j] > 0.0:
+            chosen = j
+            if target < weights[j]:
+                break
+            target -= weights[j]
+    return chosen
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def fire_reaction(chosen, x, table):
     """Change the state by one event; returns False, with the species as it was, where a count would be negative."""
-    for i in range(change_start[chosen], change_start[chosen + 1]):
-        s = change_species[i]
-        x[s] += change_count[i]
+    start, species, count = table.change_start, table.change_species, table.change_count
+    for i in range(start[chosen], start[chosen + 1]):
+        s = species[i]
+        x[s] += count[i]
         if x[s] < 0.0:
-            x[s] -= change_count[i]
+            x[s] -= count[i]
             return False
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def change_state(j, times, x, table):
+    """Change the state by so many `times` reaction `j`, whole or not, without a look at what it leads to."""
+    start, species, count = table.change_start, table.change_species, table.change_count
+    for i in range(start[j], start[j + 1]):
+        x[species[i]] += count[i] * times

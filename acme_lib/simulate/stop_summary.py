@@ -46,13 +46,13 @@ class StopSummary:
         return f"all {self.size} trajectories stopped, after {self.mean:.6g} ± {self.stderr:.2g} on average"
 
 
-def summarise_stops(stop_times, start, end):
-    """Return the `StopSummary` of stop times (not a number where censored) of trajectories from `start` to `end`."""
+def summarise_stops(stop_times, end):
+    """Return the `StopSummary` of stop times (not a number where censored) of trajectories from time 0 to `end`."""
     censored = int(np.isnan(stop_times).sum())
     size = len(stop_times)
     mean = stderr = np.nan
     if not censored:
-        mean = float(stop_times.mean() - start)
+        mean = float(stop_times.mean())
         stderr = float(stop_times.std(ddof=1) / np.sqrt(size)) if size > 1 else np.nan
     return StopSummary(size, censored, mean, stderr, float(end))
 

@@ -1,19 +1,20 @@
 """Results to and from files and tables. Files hold arrays and text, nothing that runs when it is read."""
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import fields, replace
 
 import numpy as np
 
+from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 from acme_lib.extras import import_extra
+from acme_lib.files import whole_file
 from acme_lib.network import ReactionNetwork
 
-_FORMAT = "acme-result-1"
+_FORMAT = "acme-result-2"
+_UNORDERED = "acme-result-1"  # before a network's text kept the order of its species
 _ARRAY, _ARRAYS, _WORDS, _NUMBER, _NETWORK, _RESULT = "array", "arrays", "words", "number", "network", "result"
 
 
@@ -30,23 +31,25 @@ class Result:
         """
         arrays = {}
         about = {"format": _FORMAT, **_describe(self, "", arrays)}
-        path = Path(path)
-        unfinished = path.with_name(path.name + ".part")
-        try:
-            with open(unfinished, "wb") as file:
-                np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path, *, species=None):
         """Read a result that `save` wrote, with its network, parameters and seed.
+
+        Parameters
+        ----------
+        path : str or Path
+        species : sequence of str, optional
+            For a file of an old version, which did not keep the order of the species: their names, in the order of the
+            columns.
 
         Raises
         ------
         ParameterError
-            If the file is not such a file, holds another kind of result, or is damaged.
+            If the file is not such a file, holds another kind of result, is damaged, or does not say which species its
+            columns are.
         """
         # opened here, since numpy.load leaves a damaged file open
         try:
@@ -59,12 +62,18 @@ class Result:
             raise ParameterError(
                 f"{path} is not a file that {cls.__name__}.save wrote, or it is damaged ({error})"
             ) from None
-        if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        if not isinstance(about, dict) or about.get("format") not in (_FORMAT, _UNORDERED):
             raise ParameterError(f"{path} has another format than {_FORMAT}; it was written by another version")
         if about["kind"] != cls.__name__:
             kind = about["kind"]
             raise ParameterError(f"{path} holds a result of the kind {kind}; read it by {kind}.load")
-        return _rebuild(cls, about, "", arrays)
+        if about["format"] == _FORMAT and species is not None:
+            raise ParameterError(f"{path} says which species its columns are; leave species out")
+
+        def read_network(kept):
+            return _read_network(kept, path, species, ordered=about["format"] == _FORMAT)
+
+        return _rebuild(cls, about, "", arrays, read_network)
 
 
 def _describe(result, prefix, arrays):
@@ -98,10 +107,33 @@ def _describe_network(network):
             "save the arrays by numpy.save, or write the rates as expressions"
         )
     values = {name: network.parameters[name] for name in network.given_parameters}
-    return {"text": str(network), "parameters": values}
+    return {
+        "text": str(network),
+        "parameters": values,
+        "initially": [event.initially for event in network.events],  # the text has no word for it
+    }
 
 
-def _rebuild(cls, about, prefix, arrays):
+def _read_network(kept, path, species, ordered):
+    """Return a network from what `_describe_network` returned; one of an old version needs the order of its species."""
+    network = ReactionNetwork.parse(kept["text"], **kept["parameters"])
+    if not ordered and len(network.species) > 1:
+        if species is None:
+            raise ParameterError(
+                f"{path} was written by an old version, which did not keep the order of the species: name them in the "
+                f"order of its columns, species={list(network.species)!r} where the network came from "
+                "ReactionNetwork.parse, else in the order of the network that was simulated"
+            )
+        if sorted(species) != sorted(network.species):
+            raise expected("species", f"the names {', '.join(network.species)} in the order of the columns", species)
+    changes = {"species": tuple(species or network.species)}
+    if "initially" in kept:
+        events = zip(network.events, kept["initially"], strict=True)
+        changes["events"] = tuple(replace(event, initially=initially) for event, initially in events)
+    return replace(network, **changes)
+
+
+def _rebuild(cls, about, prefix, arrays, read_network):
     """Build a result of the class from what `_describe` returned."""
     values = {}
     for field in fields(cls):
@@ -115,9 +147,9 @@ def _rebuild(cls, about, prefix, arrays):
         elif kept["is"] == _NUMBER:
             values[field.name] = kept["value"]
         elif kept["is"] == _NETWORK:
-            values[field.name] = ReactionNetwork.parse(kept["text"], **kept["parameters"])
+            values[field.name] = read_network(kept)
         else:  # a result within a result: its class is the type of the field, never a name in the file
-            values[field.name] = _rebuild(field.type, kept, f"{where}.", arrays)
+            values[field.name] = _rebuild(field.type, kept, f"{where}.", arrays, read_network)
     return cls(**values)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.arrays import freeze_fields
 from acme_lib.errors import ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
@@ -53,9 +54,7 @@ class EnsembleSummary(Result):
     seed: tuple[int, ...] = field(repr=False)
 
     def __post_init__(self):
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        freeze_fields(self)
 
     @property
     def species(self):

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.checks import check_rng, check_times, check_whole, expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import suggest
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.network.text import located
 from acme_lib.random_stream import draw_key
 from acme_lib.simulate.record import PartRecord
-
-# How a kernel ended; with the status it reports the trajectory, the reaction, a value and the state concerned.
-DONE, BAD_PROPENSITY, NEGATIVE_COUNT, EVENT_LIMIT, STOPPED = range(5)
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Task:
         module, so that it can be sent by name. It releases the GIL and returns soon after ``stop[0]`` becomes 1.
     starts : ndarray, shape (1 or size, species)
     times : ndarray, shape (time,)
+        At which the state is recorded; everything starts at time 0.
     size : int
     key : ndarray of uint64, shape (4,)
         Of the random streams; trajectory i has stream i.
@@ -56,12 +56,11 @@ class Task:
 
         Returns
         -------
-        table : tuple of ndarray
-            `RateTable`.
+        table : RateTable
         scale : ndarray, shape (1 or high - low, reaction)
-            One row a trajectory where parameters differ, else one for all; replaces ``table[0]``.
+            One row a trajectory where parameters differ, else one for all; replaces ``table.scale``.
         values : ndarray, shape (1 or high - low, parameter)
-            Likewise; replaces ``table[14]``.
+            Likewise; replaces ``table.parameters``.
         """
         table = self.network.rate_table
         if not self.parameters:
@@ -77,7 +76,10 @@ class Task:
         return self.starts_of(low, high), self.times.copy(), table, scale, values, self.key.copy()
 
     def check(self, outcome):
-        """Raise what a kernel reports; `outcome` is its status, trajectory, reaction, value and state."""
+        """Raise what a kernel reports.
+
+        `outcome` is its status (`acme_lib.network.status`), trajectory, reaction, value and state.
+        """
         status, trajectory, reaction, value, state = outcome
         if status in (DONE, STOPPED):
             return
@@ -88,6 +90,8 @@ class Task:
             raise network.propensity_error(reaction, value, state)
         if status == NEGATIVE_COUNT:
             raise network.shortage_error(reaction, state)
+        if status != EVENT_LIMIT:
+            raise RuntimeError(f"a kernel ended with the unknown status {status}: please report this")
         # kernels keep an entry 1 behind the counts, so that the state may be longer than the species
         at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
         name = "max_events" if "max_events" in self.options else "max_steps"
@@ -125,13 +129,12 @@ class Part:
 def make_task(run_range, network, x0, t, *, size, rng, parameters=None, **options):
     """Validate what a caller gave and lay it out as a `Task`; draws the key from `rng`."""
     if not isinstance(network, ReactionNetwork):
-        raise ParameterError(f"network is a ReactionNetwork; {network!r} came: see ReactionNetwork.parse")
+        raise expected("network", "a ReactionNetwork", network, "see ReactionNetwork.parse")
     size = check_whole("size", size, 1)
     times = check_times(t)
     starts = check_starts(network, x0, size)
-    if not isinstance(rng, np.random.Generator):
-        raise ParameterError(f"rng is a numpy.random.Generator; {rng!r} came: write rng=np.random.default_rng(seed)")
-    key = draw_key(rng)
+    network.warn_of_empty_sums(starts)
+    key = draw_key(check_rng(rng))
     rows = check_parameters(network, parameters, size, rng)
     return Task(network, run_range, starts, times, size, key, rows, options)
 
@@ -146,19 +149,6 @@ def refuse_time(network, method):
             line.line,
             line.text,
         )
-
-
-def check_times(t):
-    """Return times as an increasing float array; a number t means the times 0 and t."""
-    try:
-        times = np.array([0.0, t] if np.ndim(t) == 0 else t, dtype=float)
-    except (TypeError, ValueError):
-        raise ParameterError(f"t is a time or an increasing sequence of times; {t!r} came") from None
-    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
-        raise ParameterError(
-            f"t is an increasing sequence of finite times, such as np.linspace(0, 10, 101); {t!r} came"
-        )
-    return times
 
 
 def check_starts(network, x0, size):
@@ -180,9 +170,10 @@ def check_parameters(network, parameters, size, rng):
     if callable(parameters):
         parameters = parameters(rng, size)
     if not isinstance(parameters, Mapping):
-        raise ParameterError(
-            "parameters maps names to one number a trajectory, or is a function (rng, size) that returns such a "
-            f"mapping; {parameters!r} came"
+        raise expected(
+            "parameters",
+            "a mapping of names to one number a trajectory, or a function (rng, size) that returns such a mapping",
+            parameters,
         )
     rows = {}
     for name, values in parameters.items():
@@ -192,19 +183,12 @@ def check_parameters(network, parameters, size, rng):
             raise ParameterError(f"{name!r} is not a parameter of the network{near}; it has {known}")
         row = np.asarray(values, dtype=float)
         if row.shape != (size,) or not np.all(np.isfinite(row)):
+            came = f"shape {row.shape}" if row.shape != (size,) else "numbers that are not finite"
             raise ParameterError(
-                f"the parameter {name} needs one finite number for each of {size} trajectories, shape ({size},); "
-                f"an array of shape {row.shape} came"
-                + ("" if row.shape != (size,) else " with values that are not finite")
+                f"the parameter {name} must be one finite number for each of {size} trajectories, shape ({size},), "
+                f"got {came}"
             )
         rows[name] = row
     if rows:
         network.rate_rows(rows, size)  # refuses negative rates before the run
     return rows
-
-
-def check_whole(name, value, least):
-    """Return `value` as an int; it must be a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{name} is a whole number of at least {least}; {value!r} came")
-    return int(value)

@@ -3,29 +3,28 @@
 import numpy as np
 from numba import njit
 
-from acme_lib.errors import ParameterError, PropensityError
+from acme_lib.checks import check_number, check_whole
+from acme_lib.errors import PropensityError
 from acme_lib.network.expression import MAX_STACK
-from acme_lib.network.rates import propensity, special_propensity, with_row
+from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
 from acme_lib.network.reaction_network import MAX_COUNT
+from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED, TOO_MANY
 from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.steps import choose_reaction, fire_reaction
-from acme_lib.simulate.task import (
-    BAD_PROPENSITY,
-    DONE,
-    EVENT_LIMIT,
-    NEGATIVE_COUNT,
-    STOPPED,
-    Part,
-    check_whole,
-    make_task,
-    refuse_time,
+from acme_lib.simulate.steps import (
+    add_up,
+    change_state,
+    choose_reaction,
+    choose_share,
+    fill_propensities,
+    fire_reaction,
+    is_rate,
 )
+from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CRITICAL = 10  # a reaction that could fire fewer times than this before a species runs out is critical
 _LEAST_EVENTS = 10.0  # that a leap must be expected to hold; else exact steps are cheaper
 _EXACT_EVENTS = 100  # in a row, before the next attempt to leap
-_TOO_MANY = 64  # a status beside those of `Task.check`
 _CHECK_EVERY = 256  # steps between two looks at the stop flag
 
 
@@ -108,9 +107,8 @@ def simulate_tau_leap(
     True
     """
     max_steps = check_whole("max_steps", max_steps, 1)
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number) or not 0.0 < epsilon < 1.0:
-        raise ParameterError(f"epsilon is a number between 0 and 1, such as 0.03; {epsilon!r} came")
-    options = {"epsilon": float(epsilon), "max_steps": max_steps}
+    epsilon = check_number("epsilon", epsilon, above=0, below=1)
+    options = {"epsilon": epsilon, "max_steps": max_steps}
     task = make_task(_run_range, network, x0, t, size=size, rng=rng, parameters=parameters, **options)
     refuse_time(network, "tau-leaping")
     return run_task(task, keep=keep, threads=threads, client=client, progress=progress)
@@ -132,7 +130,7 @@ def _run_range(task, low, high, stop):
         stop,
     )
     status, trajectory, _, now, x = outcome
-    if status == _TOO_MANY:
+    if status == TOO_MANY:
         at = ", ".join(f"{name}={n:.3g}" for name, n in zip(task.network.species, x, strict=False))
         raise PropensityError(
             f"trajectory {trajectory} went beyond {MAX_COUNT:.0e}, where counts are no longer whole, at t={now:g} with "
@@ -189,14 +187,14 @@ def _tau_leap(
     stop,
 ):
     """Simulate the trajectories low, low + 1, … into `counts`, `events` and `steps`; returns an outcome."""
-    change_start, change_species, change_count = table[8], table[9], table[10]
-    n_reactions = table[0].shape[0]
+    n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     x = np.ones(n_species + 1)  # floats hold counts exactly up to 2**53
     before = np.ones(n_species + 1)
     a = np.empty(n_reactions)
     cumulative = np.empty(n_reactions)
     critical = np.zeros(n_reactions, dtype=np.bool_)
+    of_critical = np.empty(n_reactions)
     drift = np.empty(n_species)
     spread = np.empty(n_species)
     turnover = np.empty(n_species)
@@ -209,8 +207,8 @@ def _tau_leap(
             x[i] = starts[row, i]
         if row == 0 or scale_rows.shape[0] > 1:
             rates = with_row(table, scale_rows[row], value_rows[row])
-        now = times[0]
-        bad = _fill(a, x, now, rates, stack)
+        now = 0.0
+        bad = fill_propensities(a, x, now, rates, stack)
         if bad >= 0:
             return BAD_PROPENSITY, trajectory, bad, a[bad], x
         fired = 0.0
@@ -235,8 +233,8 @@ def _tau_leap(
                 )
                 total_critical = 0.0
                 for j in range(n_reactions):
-                    if critical[j]:
-                        total_critical += a[j]
+                    of_critical[j] = a[j] if critical[j] else 0.0
+                    total_critical += of_critical[j]
                 leapt = False
                 before[:] = x
                 while min(tau, until - now) * total >= _LEAST_EVENTS:
@@ -247,13 +245,12 @@ def _tau_leap(
                         if waiting / total_critical < min(tau, until - now):
                             step = waiting / total_critical
                             u, stream = next_uniform(stream)
-                            chosen = _choose(u * total_critical, a, critical)
+                            chosen = choose_share(u * total_critical, of_critical)
                     ends = chosen < 0 and step >= until - now  # at the time to be recorded
                     if ends:
                         step = until - now
                     if chosen >= 0:
-                        for i in range(change_start[chosen], change_start[chosen + 1]):
-                            x[change_species[i]] += change_count[i]
+                        change_state(chosen, 1.0, x, rates)
                         if x.min() < 0.0:
                             return NEGATIVE_COUNT, trajectory, chosen, now, before
                     firings = 0.0 if chosen < 0 else 1.0
@@ -261,8 +258,7 @@ def _tau_leap(
                         if a[j] > 0.0 and not critical[j]:
                             n, stream = next_poisson(a[j] * step, stream)
                             firings += n
-                            for i in range(change_start[j], change_start[j + 1]):
-                                x[change_species[i]] += n * change_count[i]
+                            change_state(j, n, x, rates)
                     if x.min() >= 0.0:
                         leapt = True
                         now = until if ends else now + step
@@ -273,8 +269,8 @@ def _tau_leap(
                     tau *= 0.5
                 if leapt:
                     if x.max() > MAX_COUNT:
-                        return _TOO_MANY, trajectory, 0, now, x
-                    bad = _fill(a, x, now, rates, stack)
+                        return TOO_MANY, trajectory, 0, now, x
+                    bad = fill_propensities(a, x, now, rates, stack)
                     if bad >= 0:
                         return BAD_PROPENSITY, trajectory, bad, a[bad], x
                 else:
@@ -293,23 +289,9 @@ def _tau_leap(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill(a, x, now, rates, stack):
-    """Fill `a` with the propensities; returns a reaction whose propensity is bad, or -1."""
-    scale, shift, first, second, special = rates[0], rates[1], rates[2], rates[3], rates[4]  # faster than `propensity`
-    for j in range(a.shape[0]):
-        if special[j]:
-            a[j] = special_propensity(j, x, now, rates, stack)
-        else:
-            a[j] = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-        if not (a[j] >= 0.0 and a[j] < np.inf):
-            return j
-    return -1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _mark_critical(critical, a, x, rates):
     """Mark the reactions that `_CRITICAL` firings would bring to the end of a species."""
-    change_start, change_species, change_count = rates[8], rates[9], rates[10]
+    change_start, change_species, change_count = rates.change_start, rates.change_species, rates.change_count
     for j in range(a.shape[0]):
         critical[j] = False
         if a[j] > 0.0:
@@ -321,7 +303,7 @@ def _mark_critical(critical, a, x, rates):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _choose_step(a, critical, x, now, rates, sensitivities, epsilon, drift, spread, turnover, g, stack):
     """Return the largest step over which the propensities stay nearly the same, under the reactions not critical."""
-    change_start, change_species, change_count = rates[8], rates[9], rates[10]
+    change_start, change_species, change_count = rates.change_start, rates.change_species, rates.change_count
     order, alike, read_reaction, read_species, gives = sensitivities
     drift[:] = 0.0
     spread[:] = 0.0
@@ -364,44 +346,22 @@ def _choose_step(a, critical, x, now, rates, sensitivities, epsilon, drift, spre
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _choose(target, a, among):
-    """Return the reaction marked in `among` in whose share of their total `target` lies."""
-    chosen = -1
-    for j in range(a.shape[0]):
-        if among[j] and a[j] > 0.0:
-            chosen = j
-            if target < a[j]:
-                break
-            target -= a[j]
-    return chosen
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _exact_steps(x, a, cumulative, now, until, rates, stack, stream):
     """Make exact steps up to `_EXACT_EVENTS` or `until`; returns (status, reaction, time, events, stream)."""
-    scale, shift, first, second, special = rates[0], rates[1], rates[2], rates[3], rates[4]  # faster than `propensity`
-    change_start, change_species, change_count = rates[8], rates[9], rates[10]
-    affected_start, affected = rates[15], rates[16]
-    n_reactions = a.shape[0]
+    special, affected_start, affected = rates.special, rates.affected_start, rates.affected
     for n in range(_EXACT_EVENTS):
-        total = 0.0
-        for j in range(n_reactions):
-            total += a[j]
-            cumulative[j] = total
+        total = add_up(a, cumulative)
         waiting, stream = next_exponential(stream)
         if not now + waiting / total < until:  # also where nothing can happen any more
             return DONE, 0, until, n, stream
         now += waiting / total
         u, stream = next_uniform(stream)
         chosen = choose_reaction(u * total, a, cumulative)
-        if not fire_reaction(chosen, x, change_start, change_species, change_count):
+        if not fire_reaction(chosen, x, rates):
             return NEGATIVE_COUNT, chosen, now, n, stream
         for i in range(affected_start[chosen], affected_start[chosen + 1]):
             j = affected[i]
-            if special[j]:
-                a[j] = special_propensity(j, x, now, rates, stack)
-            else:
-                a[j] = scale[j] * x[first[j]] * (x[second[j]] - shift[j])
-            if not (a[j] >= 0.0 and a[j] < np.inf):
+            a[j] = special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+            if not is_rate(a[j]):
                 return BAD_PROPENSITY, j, now, n, stream
     return DONE, 0, now, _EXACT_EVENTS, stream

@@ -5,6 +5,8 @@ Names are loaded when they are first used.
 
 import importlib
 
+from acme_lib.extras import explain
+
 _HOMES = {
     "acme_lib.teach.widgets": ["SliderFigure", "explore", "slider"],
     "acme_lib.teach.densities": ["explore_density"],
@@ -20,7 +22,10 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name):
     if name not in _HOME_OF:
         raise AttributeError(f"acme_lib.teach has no name {name!r}; it offers {', '.join(__all__)}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    try:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    except ModuleNotFoundError as error:  # the library alone has no widgets
+        raise explain(error) from None
     globals()[name] = value
     return value
 

@@ -16,9 +16,11 @@ import builtins
 import contextlib
 import contextvars
 import copy
+import ctypes
 import io
 import math
 import secrets
+import threading
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -28,12 +30,17 @@ import numpy as np
 MAX_ELEMENTS = 10_000_000  # numbers in one answer
 MAX_PRINTED = 2_000  # characters of the learner's own output that are passed on
 MAX_ERROR_TEXT = 300
+LONGEST_CALL = 30.0  # seconds, in this process; an endless loop would hold the notebook for ever
 
 _NUMPY_SCALARS = frozenset(
     {np.bool_, np.float16, np.float32, np.float64, np.longdouble}
     | {getattr(np, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
     | {np.longlong, np.ulonglong}
 )
+
+
+class TookTooLong(BaseException):
+    """Ends a call of the learner's function, which may catch every `Exception`."""
 
 
 class NotPlain(Exception):
@@ -62,14 +69,37 @@ class LocalDoor:
         with warnings.catch_warnings(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             warnings.simplefilter("ignore")
             try:
-                reply = {"value": function(*arguments)}
-            except (Exception, SystemExit) as error:
+                with _time_limit(LONGEST_CALL):
+                    reply = {"value": function(*arguments)}
+            except (Exception, SystemExit, TookTooLong) as error:
                 reply = _describe_error(error)
         return Reply(printed=output.getvalue()[:MAX_PRINTED], **reply)
 
     def entropy(self):
         """Return 128 fresh random bits."""
         return secrets.randbits(128)
+
+
+@contextlib.contextmanager
+def _time_limit(seconds):
+    """Raise `TookTooLong` in this thread once the time is over: between two steps of Python, on every system."""
+    thread, over = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    lock = threading.Lock()
+
+    def stop():
+        pause = seconds
+        while not over.wait(pause):
+            with lock:
+                if not over.is_set():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TookTooLong))
+            pause = 0.5  # again, where a bare `except` has swallowed it
+
+    threading.Thread(target=stop, daemon=True).start()
+    try:
+        yield
+    finally:
+        with lock:
+            over.set()
 
 
 _door = contextvars.ContextVar("acme_check_door", default=LocalDoor())  # noqa: B039 (a LocalDoor holds no state)

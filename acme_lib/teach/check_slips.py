@@ -29,7 +29,7 @@ SLIPS = {
     ),
     "pairs-squared-half": Slip(
         "half the square for the number of pairs",
-        "Halving mends the double count, yet each molecule still counts as a partner of itself. What should one "
+        "Halving corrects the double count, yet each molecule still counts as a partner of itself. What should one "
         "single molecule give?",
     ),
     "pairs-linear": Slip(
@@ -132,6 +132,15 @@ SLIPS = {
         "The question asks for the time that is exceeded with probability u1: a small u1 belongs to a long wait. "
         "Does yours?",
     ),
+    "negative-wait": Slip(
+        "a wait below zero",
+        "The logarithm of a number between 0 and 1 is negative. Can a waiting time be?",
+    ),
+    "own-random-numbers": Slip(
+        "random numbers of your own",
+        "Called twice with the same arguments, your function gives two different answers. All chance that it needs "
+        "comes in as arguments: which of them does it not use?",
+    ),
     "uniform-wait": Slip(
         "a uniform waiting time",
         "A wait without memory is exponential, not uniform: there is no longest wait, and short waits are the "
@@ -162,6 +171,12 @@ SLIPS = {
         "choosing uniformly",
         "Your choice does not depend on the propensities. Should a reaction that is a hundred times faster not be"
         " chosen more often?",
+    ),
+    "singular-matrix": Slip(
+        "one equation too few",
+        "The columns of a generator sum to zero, so that one of its equations follows from the others: the equations "
+        "alone do not fix the answer, and a solver calls them singular. Which fact about probabilities is not yet "
+        "among your equations?",
     ),
     # averages over a trajectory
     "event-weighted": Slip(

@@ -42,12 +42,12 @@ def run_lab(folder, home):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Address of a JupyterLab in a copy of the course."""
-    folder = tmp_path_factory.mktemp("acme")
+    """Address, folder and home of a JupyterLab in a copy of the course."""
+    folder, home = tmp_path_factory.mktemp("acme"), tmp_path_factory.mktemp("home")
     for name in ("course", "exercises"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    with run_lab(folder, tmp_path_factory.mktemp("home")) as address:
-        yield address
+    with run_lab(folder, home) as address:
+        yield address, folder, home
 
 
 def _address(home, server):
@@ -67,8 +67,8 @@ def _address(home, server):
 class LabPage:
     """A browser page on JupyterLab, with what a test asks of it."""
 
-    def __init__(self, page, address):
-        self.page, self.address = page, address
+    def __init__(self, page, address, folder=None, home=None):
+        self.page, self.address, self.folder, self.home = page, address, folder, home
         self.console_errors = []
         page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
@@ -131,7 +131,7 @@ class LabPage:
 def page(request, lab, browser):
     """A fresh `LabPage`; a screenshot is kept when the test fails."""
     context = browser.new_context(viewport={"width": 1400, "height": 950})
-    lab_page = LabPage(context.new_page(), lab)
+    lab_page = LabPage(context.new_page(), *lab)
     failures = request.session.testsfailed
     yield lab_page
     if request.session.testsfailed > failures:

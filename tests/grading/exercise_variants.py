@@ -263,7 +263,10 @@ wrong("ssa_step", TIME, slip="total-missing")(_step(time=lambda a, u1, u2: -np.l
 wrong("ssa_step", TIME, slip="complement")(_step(time=lambda a, u1, u2: -np.log1p(-min(u1, 0.999)) / a.sum()))
 wrong("ssa_step", TIME, slip="rate-for-time")(_step(time=lambda a, u1, u2: -np.log(u1) * a.sum()))
 wrong("ssa_step", TIME)(_step(time=lambda a, u1, u2: u1 / a.sum()))
-wrong("ssa_step", TIME)(_step(time=lambda a, u1, u2: np.log(u1) / a.sum()))
+wrong("ssa_step", TIME, slip="negative-wait")(_step(time=lambda a, u1, u2: np.log(u1) / a.sum()))
+wrong("ssa_step", TIME, slip="own-random-numbers")(
+    _step(time=lambda a, u1, u2: np.random.default_rng().exponential(1 / a.sum()))
+)
 wrong("ssa_step", TIME)(_step(time=lambda a, u1, u2: -np.log(u1) / a[step_loop(a, u1, u2)[1]]))
 wrong("ssa_step", TIME)(_step(time=lambda a, u1, u2: -np.log(u1) / a.max()))
 wrong("ssa_step", TIME)(_step(time=lambda a, u1, u2: 1 / a.sum()))

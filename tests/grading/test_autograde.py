@@ -150,3 +150,15 @@ def test_what_is_strange(tmp_path):
     (tmp_path / "a" / "huge").touch()
     os.truncate(tmp_path / "a" / "huge", 300 * 2**20)
     assert "200 MB" in find_strange_file(tmp_path)
+
+
+def test_the_batch_takes_it_as_graded(course):
+    """What nbgrader's own command has graded is not graded again, with another seed, by `acme grade`."""
+    from acme_lib.grade.batch import grade_assignment
+
+    submit(course, "ada", hand_in())
+    autograde(course)
+    before = (course / "audit" / ASSIGNMENT / "ada" / "p.json").read_bytes()
+    summary = grade_assignment(course, ASSIGNMENT, jobs=1)
+    assert (summary.unchanged, summary.lines) == (1, ())
+    assert (course / "audit" / ASSIGNMENT / "ada" / "p.json").read_bytes() == before

@@ -18,6 +18,7 @@ from nbgrader.api import Gradebook
 from acme_lib.cli import main
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
+from acme_lib.grade.submission import read_timestamp
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
 
 pytestmark = [
@@ -294,12 +295,7 @@ def test_late_submissions_and_extensions(course):
     assert lost == {"in_time": 0, "day": 2.5, "week": 5.0, "excused": 0}  # of 10 points
 
 
-def test_a_source_that_the_gradebook_does_not_know_is_refused(course):
-    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
-    path.write_text(path.read_text().replace('"points": 4', '"points": 5'))
-    submit(course, "right", hand_in())
-    with pytest.raises(GradingError, match="generate_assignment"):
-        grade(course)
+def test_an_assignment_without_a_source_is_refused(course):
     with pytest.raises(GradingError, match="no notebook"):
         grade_assignment(course, "ps9")
 
@@ -362,3 +358,140 @@ def test_the_command(course, capsys, monkeypatch):
         main(["grade", "ps9"])
     log = (course / "audit" / ASSIGNMENT / "grade.log").read_text()
     assert "right/p: graded, 8 of 10" in log and "corrupt/p: unreadable, 0 of 10" in log
+
+
+def test_one_command_grades_a_fresh_clone(tmp_path):
+    """No `generate_assignment` before: the gradebook learns what is graded from the source."""
+    course = make_course(tmp_path / "fresh")
+    submit(course, "right", hand_in())
+    assert [line.status for line in grade(course, jobs=1).lines] == ["graded"]
+    assert scores(course, "right") == FULL
+    with Gradebook(url(course)) as book:
+        notebook = book.find_notebook(NOTEBOOK, ASSIGNMENT)
+        assert notebook.max_score == 10
+        assert {cell.name for cell in notebook.solution_cells} == {"double", "mean", "words"}
+        assert {cell.name for cell in notebook.source_cells} >= {"double_test", "mean_test", "words"}
+
+
+def change_points(course, name, points):
+    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (cell,) = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
+    cell.metadata.nbgrader.points = points
+    nbformat.write(notebook, path)
+
+
+def test_points_that_change_are_for_all_questions(course):
+    """Where points changed, one question graded again brings the others up to date too, and the audit agrees."""
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    change_points(course, "mean_test", 6)
+    grade(course, jobs=1, questions=["double"])
+    assert scores(course, "right") == FULL | {"mean_test": 6}
+    assert grade(course, jobs=1).unchanged == 1
+    with Gradebook(url(course)) as book:
+        assert book.find_notebook(NOTEBOOK, ASSIGNMENT).max_score == 12
+
+
+def test_cells_that_change_after_grading_are_refused(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    path = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") != "mean_test"]
+    nbformat.write(notebook, path)
+    with pytest.raises(GradingError, match="db assignment remove"):
+        grade(course, jobs=1)
+    assert scores(course, "right") == FULL
+
+
+def mark_by_hand(course, student, name, points):
+    with Gradebook(url(course)) as book:
+        grade = book.find_grade(name, NOTEBOOK, ASSIGNMENT, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        book.db.commit()
+
+
+def test_a_grade_by_hand_stays_when_another_question_is_graded_again(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    mark_by_hand(course, "right", "words", 1.5)
+    for again in ({"questions": ["double"]}, {"students": ["right"]}, {"everything": True}):
+        grade(course, jobs=1, **again)
+        assert by_hand(course, "right") == set(), again
+    with Gradebook(url(course)) as book:
+        assert book.find_submission(ASSIGNMENT, "right").score == 9.5
+    # Another answer is another thing: a person looks again.
+    submit(course, "right", hand_in(words="Because of that."))
+    grade(course, jobs=1)
+    assert by_hand(course, "right") == {"words"}
+
+
+def test_a_grade_by_hand_over_a_score_that_changes_is_looked_at_again(course):
+    submit(course, "right", hand_in())
+    grade(course, jobs=1)
+    mark_by_hand(course, "right", "double_test", 1.0)
+    change_points(course, "double_test", 5)
+    grade(course, jobs=1)
+    assert "double_test" in by_hand(course, "right")
+
+
+STAMPS = {
+    "2027-03-28 07:30:00 UTC": "2027-03-28 07:30",
+    "2027-03-28 07:30:00": "2027-03-28 07:30",
+    "2027-03-28T07:30:00.25Z": "2027-03-28 07:30",
+    "2027-03-28 07:30:00 -0500": "2027-03-28 12:30",
+    "2027-03-28 07:30:00 +05:30": "2027-03-28 02:00",
+    "2027-03-28 07:30:00 America/New_York": "2027-03-28 11:30",
+    "\ufeff2027-03-28 07:30:00 UTC": "2027-03-28 07:30",
+}
+
+
+@pytest.mark.parametrize(("text", "utc"), STAMPS.items())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_time_stamp_is_read_as_it_says(tmp_path, text, utc, encoding):
+    (tmp_path / "timestamp.txt").write_bytes(text.encode(encoding))
+    time, problem = read_timestamp(tmp_path)
+    assert problem == "" and time.startswith(utc) and time.endswith(" UTC")
+
+
+@pytest.mark.parametrize("zone", ["PST", "CEST", "EST", "Mars/Phobos", "../etc/passwd", "America/", "+5", "UTC UTC"])
+def test_a_time_stamp_with_an_unclear_zone_is_flagged(tmp_path, zone):
+    (tmp_path / "timestamp.txt").write_text(f"2027-03-28 07:30:00 {zone}")
+    time, problem = read_timestamp(tmp_path)
+    assert time is None and "timestamp.txt cannot be read" in problem
+
+
+def test_times_that_cannot_be_read_are_named_and_corrected_ones_taken_over(course):
+    config = (course / "nbgrader_config.py").read_text()
+    (course / "nbgrader_config.py").write_text(config + "c.LatePolicy.rate = 25\n")
+    with Gradebook(url(course)) as book:
+        book.update_or_create_assignment(ASSIGNMENT, duedate="2030-01-10 12:00:00 UTC")
+    stamp = submit(course, "ada", hand_in()).with_name("timestamp.txt")
+    stamp.write_text("2030-01-11 11:00:00 CEST")
+    assert "ada: timestamp.txt cannot be read: 'CEST'" in str(grade(course, jobs=1))
+    seed = record(course, "ada")["seed"]
+
+    def lost():
+        with Gradebook(url(course)) as book:
+            return book.find_submission_notebook(NOTEBOOK, ASSIGNMENT, "ada").late_submission_penalty or 0
+
+    assert lost() == 0
+    for zone, points in {"+0200": 2.5, "-0500": 5.0, "": 2.5}.items():  # 09:00, and 16:00 the day before or after
+        stamp.write_text(f"2030-01-{'12' if zone == '-0500' else '11'} 11:00:00 {zone}")
+        summary = grade(course, jobs=1)
+        assert (summary.unchanged, summary.notes, lost()) == (1, (), points), zone
+    assert record(course, "ada")["seed"] == seed, "the answers are not graded again"
+
+
+def test_what_lies_where_nothing_is_graded_is_named(course):
+    submit(course, "ada", hand_in())
+    for name in ("new\nline", "x[1]"):
+        submit(course, name, hand_in())
+    (course / "submitted" / "ned").mkdir()
+    (course / "submitted" / "ned" / "p.ipynb").write_text(nbformat.writes(hand_in()))
+    summary = grade(course, jobs=1)
+    assert [line.student for line in summary.lines] == ["ada"]
+    text = str(summary)
+    assert r"'new\nline': nbgrader cannot work with a folder of this name" in text and "'x[1]'" in text
+    assert "ned: 'p.ipynb' lies outside the folder of any assignment" in text

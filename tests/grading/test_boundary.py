@@ -435,7 +435,7 @@ def test_the_filter_holds_without_namespaces(monkeypatch):
             assert run(student, "import socket; socket.socket()").startswith("PermissionError")
 
 
-def test_a_dead_nursery_is_replaced(sandbox):
+def test_a_dead_fork_server_is_replaced(sandbox):
     with Sandbox(limits=LIMITS) as place:
         place._process.kill()
         place._process.wait()

@@ -147,6 +147,16 @@ def assert_no_hidden_values(message):
     assert not re.search(r"\d", text), text
 
 
+def test_checks_are_folded_and_say_at_the_end_that_they_are_passed():
+    for cell in SOURCE.cells:
+        grading = cell.metadata.get("nbgrader", {})
+        if grading.get("grade") and cell.cell_type == "code":
+            assert cell.metadata.jupyter.source_hidden
+            first, *_, last = cell.source.split("\n")
+            assert first.startswith("# Check of question "), "what stands beside a folded cell"
+            assert last == f"all_right({grading.points})"
+
+
 @pytest.mark.parametrize("exercise", CELLS)
 def test_an_unwritten_answer_is_told_so(exercise):
     def stub(*arguments):

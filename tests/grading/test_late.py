@@ -86,7 +86,7 @@ def test_when_the_clocks_change(tmp_path, clock, utc):
     ("lines", "message"),
     [
         (["student,days", "ada,1"], "expected the columns student, assignment and until"),
-        ([""], "nothing came"),
+        ([""], "got nothing"),
         (["student,assignment,days", "ada,,1"], "line 2: a student or an assignment is missing"),
         (["student,assignment,days", "ada,one,1", "ada,one,2"], "line 3: 'ada' has an extension of 'one' already"),
         (["student,assignment,days,until", "ada,one,1,2026-03-01"], "either until, or days"),
@@ -221,10 +221,10 @@ def test_terms_of_one_assignment():
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ({"rate": -1}, "LatePolicy.rate is a finite number"),
+        ({"rate": -1}, "LatePolicy.rate must be a finite number"),
         ({"grace": float("inf")}, "LatePolicy.grace"),
         ({"cap": float("nan")}, "LatePolicy.cap"),
-        ({"assignments": {"homework": {"rates": 1}}}, "rates came"),
+        ({"assignments": {"homework": {"rates": 1}}}, "has no rates"),
     ],
 )
 def test_terms_without_sense_are_refused(policy, message):

@@ -200,13 +200,15 @@ def test_reports_of_the_real_gradebook(course, monkeypatch, capsys):
     page = (course / "statistics.html").read_text(encoding="utf-8")
     words = " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<(style|img).*?>", "", page)).split())
     assert "3 of 3 students" in words
-    # In the order of the notebook: (points, graded, mean) of the first question, then who has to be graded by hand.
-    assert "1 propensities_simple 2 3 67 %" in words
-    assert f"To be graded by hand: {TEXT} (2)" in words
-    for number, (cell, (_, _, slip)) in zip((2, 5), MISCONCEPTIONS.items(), strict=True):
-        assert f"{SLIPS[slip].name} {number} ({cell}) 1 33 %" in words
-    # Not written, in each of 14 questions: one, the untouched; in the last row what is still to be graded.
-    assert [int(n) for n in re.findall(r"% – (\d+)", words)] == [1] * 14 + [2]
+    # In the order of the notebook, by heading: points, graded, mean of the first; then who has to be graded by hand.
+    assert "1 Propensities 4 3 50 %" in words
+    assert "To be graded by hand: In words (2)" in words
+    headings = {1: "Propensities", 4: "One step of the algorithm"}
+    for (number, heading), (_, _, slip) in zip(headings.items(), MISCONCEPTIONS.values(), strict=True):
+        assert f"{SLIPS[slip].name} {number} ({heading}) 1 33 %" in words
+    # Not written, in each of 8 questions: one, the untouched; in the last row what is still to be graded.
+    assert [int(n) for n in re.findall(r"% – (\d+)", words)] == [1] * 8 + [2]
+    assert "Handed in without any answer (1): untouched" in words
 
     capsys.readouterr()
     assert main(["export", "moodle", ASSIGNMENT, "--output", "moodle.csv"]) == 1

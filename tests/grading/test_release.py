@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -17,6 +18,7 @@ from acme_lib.build.archive import safe_names, zip_bytes
 from acme_lib.build.release import (
     FILES,
     FOLDERS,
+    README,
     TELLING,
     Secret,
     collect_members,
@@ -108,14 +110,50 @@ def test_what_is_secret_is_what_the_markers_say():
 def test_what_is_in_it(release, unpacked):
     files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert files == set(release.files)
-    assert {name.split("/")[0] for name in files} == {*FILES, *FOLDERS}
+    assert {name.split("/")[0] for name in files} == {"README.md", *FILES, *FOLDERS}
     assert f"exercises/{NAME}.ipynb" in files
     assert "course/01_chemical_master_equation.ipynb" in files
     assert "acme_lib/plot/acme.mplstyle" in files
     assert not [name for name in files if name.endswith(".pyc") or "/." in name or "__pycache__" in name]
-    for name in files:
+    rooms = {name.split("/")[1] for name in files if name.startswith("acme_lib/")}
+    assert rooms & {"grade", "report", "build", "teach"} == {"teach"}
+    for name in files - {"README.md"}:
         assert (unpacked / name).read_bytes() == (ROOT / name).read_bytes()
+    assert (unpacked / "README.md").read_bytes() == (ROOT / README).read_bytes()
     assert release.secrets > 200
+
+
+LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|(?:href|src)=[\"']([^\"']+)")
+
+
+def links_of(path):
+    """The links of a text, or of the text cells of a notebook, to other files."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    for link in LINK.findall(text):
+        address = next(filter(None, link)).partition("#")[0]
+        if address and not re.match(r"[a-z]+:", address):
+            yield address
+
+
+def test_a_learner_finds_what_the_archive_links_to(unpacked):
+    """Ours is a short page for learners, and no link of it, of a chapter or of an exercise leads nowhere."""
+    text = (unpacked / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 18 and "pytest" not in text and "solutions" not in text
+    pages = [unpacked / "README.md", *unpacked.glob("course/*.ipynb"), *unpacked.glob("exercises/*/*.ipynb")]
+    links = [(page, link) for page in pages for link in links_of(page)]
+    assert len(links) > 3
+    dead = [f"{page.name}: {link}" for page, link in links if not (page.parent / unquote(link)).exists()]
+    assert dead == []
+
+
+def test_the_commands_of_the_learners_copy_are_theirs(unpacked):
+    code = f"import sys; sys.path.insert(0, {str(unpacked)!r}); from acme_lib.cli import main; main(['--help'])"
+    done = subprocess.run([sys.executable, "-B", "-I", "-c", code], cwd=unpacked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == ["lab", "check"]
 
 
 def test_the_unpacked_archive_works(unpacked):
@@ -197,7 +235,7 @@ def test_what_is_taught_may_stand_in_a_chapter_only():
 def test_a_stale_exercise_is_refused(tmp_path, monkeypatch, capsys):
     course = copy_course(tmp_path)
     exercise = course / f"exercises/{NAME}.ipynb"
-    exercise.write_text(exercise.read_text("utf-8").replace("You will build", "You will guess"), encoding="utf-8")
+    exercise.write_text(exercise.read_text("utf-8").replace("You will write", "You will guess"), encoding="utf-8")
     monkeypatch.chdir(course)
     assert main(["release", "--output", "out.zip"]) == 1
     assert f"exercises/{NAME}.ipynb" in capsys.readouterr().err
@@ -209,15 +247,15 @@ def test_a_stray_answer_is_refused(tmp_path, monkeypatch, release):
     monkeypatch.setattr("acme_lib.build.release.compare_assignments", lambda root: {f"exercises/{NAME}.ipynb": True})
     course = copy_course(tmp_path)
     assert make_release(course, tmp_path / "one.zip").path.read_bytes() == release.path.read_bytes()
-    (course / "course/notes.md").write_text("    return np.array([k, gamma * a, c * a * (a - 1) / 2, d * a * b])\n")
-    with pytest.raises(ReleaseError, match=r"1 lines that are secret:\n  course/notes.md.*from propensities"):
+    (course / "course/notes.txt").write_text("    return np.array([k, gamma * a, c * a * (a - 1) / 2, d * a * b])\n")
+    with pytest.raises(ReleaseError, match=r"1 lines that are secret:\n  course/notes.txt.*from propensities"):
         make_release(course, tmp_path / "two.zip")
-    (course / "course/notes.md").unlink()
+    (course / "course/notes.txt").unlink()
     shutil.copy(course / f"solutions/{NAME}.ipynb", course / "exercises/answers.ipynb")
     with pytest.raises(ReleaseError, match=r"no solution releases exercises/answers.ipynb"):
         make_release(course, tmp_path / "two.zip")
     (course / "exercises/answers.ipynb").unlink()
-    (course / "course/link.md").symlink_to(course / f"solutions/{NAME}.md")
+    (course / "course/link.txt").symlink_to(course / f"solutions/{NAME}.md")
     with pytest.raises(ReleaseError, match="symbolic link"):
         make_release(course, tmp_path / "two.zip")
     assert not (tmp_path / "two.zip").exists()

@@ -18,6 +18,7 @@ from acme_lib.cli import main
 from acme_lib.report.marks import Marks, Question, Student, open_gradebook, read_marks
 from acme_lib.report.misconceptions import Misconceptions, find_misconceptions
 from acme_lib.report.pages import escape, write_names, write_page, write_table
+from acme_lib.report.questions import unite_cells
 from acme_lib.report.statistics import correlate, find_statistics, write_statistics
 from acme_lib.teach.check import NOT_WRITTEN, CheckFailed, check_values, hidden_checks
 from acme_lib.teach.check_slips import SLIPS, announce, find_slips
@@ -43,6 +44,80 @@ def make_marks(scores, points=None, ungraded=None, names=None):
 
 
 # numbers -------------------------------------------------------------------------------------------
+
+
+OUTLINE = [
+    ("sheet", "q1", "1 Propensities"),
+    ("sheet", "q2", "1 Propensities"),
+    ("sheet", "q3", "2 How long?"),
+    ("sheet", "q4", ""),
+]
+
+
+def test_questions_are_counted_not_check_cells():
+    """Two checks under one heading are one question; the number of the heading is that of the table."""
+    scores = [[2, 0, 1, 1], [1, 2, 3, 0], [np.nan] * 4]
+    ungraded = [[False, True, False, False], [False] * 4, [False] * 4]
+    marks, groups = unite_cells(make_marks(scores, [2.0, 2.0, 4.0, 1.0], ungraded), OUTLINE)
+    assert [(one.name, one.max_score) for one in marks.questions] == [("Propensities", 4), ("How long?", 4), ("q4", 1)]
+    np.testing.assert_array_equal(marks.scores, [[2, 1, 1], [3, 3, 0], [np.nan] * 3])
+    np.testing.assert_array_equal(marks.ungraded, [[True, False, False], [False] * 3, [False] * 3])
+    assert groups["sheet", "q1"] == groups["sheet", "q2"] == ("sheet", "Propensities")
+    assert groups["sheet", "q4"] == ("sheet", "q4")
+    np.testing.assert_array_equal(marks.totals, make_marks(scores, [2.0, 2.0, 4.0, 1.0]).totals)
+
+
+def test_of_one_student_a_question_of_two_checks_counts_once(tmp_path):
+    marks = make_marks([[0, 0, 0, 0], [0, 0, 0, 0]])
+    slip = sorted(SLIPS)[0]
+    texts = {"s00": [" ".join(announce(slip))] * 2 + [NOT_WRITTEN, "odd"], "s01": [NOT_WRITTEN, NOT_WRITTEN, "odd", ""]}
+    for student, messages in texts.items():
+        cells = [
+            {
+                "metadata": {"nbgrader": {"grade_id": f"q{number}"}},
+                "outputs": [{"output_type": "error", "ename": "CheckFailed", "evalue": text, "traceback": []}],
+            }
+            for number, text in enumerate(messages, start=1)
+            if text
+        ]
+        path = tmp_path / "autograded" / student / "homework" / "sheet.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"cells": cells}))
+    united, groups = unite_cells(marks, OUTLINE)
+    found = find_misconceptions(united, Config(CourseDirectory={"root": str(tmp_path)}), groups)
+    assert found.slips["sheet", "Propensities"] == {slip: 1}
+    assert found.unwritten == {("sheet", "Propensities"): 1, ("sheet", "How long?"): 1}
+    assert found.unexplained == {("sheet", "How long?"): 1, ("sheet", "q4"): 1}
+
+
+def test_a_blank_hand_in_is_marked(tmp_path):
+    """It counts with no points, and the page says how many there are, who, and what mean and median are without."""
+    url = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    with opened(url) as book:
+        students = {name: {"scores": {"one": 4, "two": two}} for name, two in {"ada": 4, "bob": 0, "eve": 6}.items()}
+        fill(book)
+        for cell in ("one", "two"):
+            book.add_solution_cell(f"{cell}_answer", "sheet", "homework")
+        book.add_student("out")
+        for student, facts in (students | {"nil": {"scores": {}}}).items():
+            book.add_student(student)
+            book.add_submission("homework", student)
+            for cell in ("one", "two"):
+                grade = book.find_grade(cell, "sheet", "homework", student)
+                grade.auto_score, grade.needs_manual_grade = facts["scores"].get(cell, 0), False
+        for student, blank in {"ada": (), "bob": ("two",), "eve": (), "nil": ("one", "two")}.items():
+            for cell in ("one", "two"):
+                comment = book.find_comment(f"{cell}_answer", "sheet", "homework", student)
+                comment.auto_comment = "No response." if cell in blank else None
+        book.db.commit()
+        marks = read_marks(book, "homework")
+    assert marks.blank == ("nil",)
+    found = find_statistics(marks)
+    assert sorted(found.totals) == [0, 4, 8, 10] and sorted(found.written) == [4, 8, 10]
+    page = write_statistics(found)
+    assert "1 handed in the notebook as they got it" in page
+    assert "without them the median is 8 and the mean 7.333 points" in page
+    assert "Handed in without any answer (1)" in page
 
 
 def test_a_small_class_by_hand():

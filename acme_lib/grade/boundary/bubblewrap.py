@@ -53,7 +53,7 @@ def find_setup():
 
 
 def _rehearse(program, setup):
-    """Do in bubblewrap what the nursery and its children will do; raise `OSError` with what was said against it."""
+    """Do in bubblewrap what the fork server and its children will do; raise `OSError` with what was said against it."""
     user = str(setup.users[0]) if setup.users else "-"
     command = [program, "--ro-bind", "/", "/", "--dev", "/dev", *setup.options]
     command += [sys.executable, "-I", "-S", "-B", lockdown.__file__, user]

@@ -1,10 +1,10 @@
 """The far side of the boundary: the program that runs inside the sandbox.
 
-The first process (the *nursery*) loads the scientific stack once, and then forks one process a submission on request,
-so that a submission starts warm in milliseconds. The nursery runs no code of students. Each child gets a PID namespace,
-an empty ``/tmp`` and message queues of its own, a user without rights, limits and a filter of system calls before it
-reads its first line; it shares nothing writable with the nursery or with other children, and the kernel ends all that
-it started when it ends.
+The first process (the *fork server*) loads the scientific stack once, and then forks one process a submission on
+request, so that a submission starts warm in milliseconds. The fork server runs no code of students. Each child gets a
+PID namespace, an empty ``/tmp`` and message queues of its own, a user without rights, limits and a filter of system
+calls before it reads its first line; it shares nothing writable with the fork server or with other children, and the
+kernel ends all that it started when it ends.
 
 Nothing here is trusted, this file included: once a student's code runs, all that leaves the process may be forged.
 What may be believed is decided on the other side (`acme_lib.grade.boundary.sandbox`).
@@ -34,7 +34,7 @@ MAX_PRINTED = 2_000
 MAX_ERROR_TEXT = 300
 
 
-# The nursery ------------------------------------------------------------------------------------------------
+# The fork server ------------------------------------------------------------------------------------------------
 
 
 def main():
@@ -51,9 +51,9 @@ def main():
     _refuse(settings["forbidden"])
     gc.collect()
     gc.freeze()
-    nursery = _Nursery(control, settings)
+    server = _ForkServer(control, settings)
     control.sendall(json.dumps({"ready": os.getpid()}).encode() + b"\n")
-    nursery.serve()
+    server.serve()
 
 
 def _warm_numba():
@@ -74,7 +74,7 @@ def _warm_numba():
         return
 
 
-class _Nursery:
+class _ForkServer:
     def __init__(self, control, settings):
         self.control, self.settings = control, settings
         self.children = {}  # number of a submission: process id
@@ -130,7 +130,7 @@ def _child(control, descriptor, settings, request):
         os._exit(1)
     try:
         _Desk(channel, os.getcwd()).serve()
-    finally:  # nothing of the nursery may run in a child
+    finally:  # nothing of the fork server may run in a child
         os._exit(0)
 
 

@@ -99,7 +99,7 @@ class Sandbox:
 
     def __init__(self, *, forbidden=(), limits=None, data=None, course=None, require="limits"):
         if require not in ("namespaces", "limits"):
-            raise GradingError(f"require is 'namespaces' or 'limits'; {require!r} came")
+            raise GradingError(f"require must be 'namespaces' or 'limits', got {require!r}")
         self.limits = limits or Limits()
         self.forbidden = tuple(forbidden)
         self.guards = find_guards()
@@ -225,7 +225,7 @@ class Sandbox:
         try:
             request = {"op": "start", "number": number, "seed": int(seed) % 2**63, **self._find_user(number)}
             self._tell(request, [far.fileno()])
-        except (OSError, ValueError):  # the nursery died: a new one
+        except (OSError, ValueError):  # the fork server died: a new one
             far.close()
             near.close()
             self.close()

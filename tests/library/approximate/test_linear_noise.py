@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, linalg, stats
+import sympy
+from scipy import integrate, linalg, optimize, stats
 
 import acme_lib as acme
 from acme_lib import models
-from acme_lib.approximate import kramers_moyal
+from acme_lib.approximate import fokker_planck
+from acme_lib.network.symbolic import differentiate
 
 
 def parse(text, **parameters):
@@ -202,5 +204,51 @@ def test_densities_that_do_not_exist_are_refused():
 
 
 def test_the_primitive_of_a_panel_is_exact_for_polynomials():
-    x = kramers_moyal._NODES
-    np.testing.assert_allclose(kramers_moyal._PRIMITIVE @ x**7, (x**8 - 1) / 8, atol=1e-14)
+    x = fokker_planck._NODES
+    np.testing.assert_allclose(fokker_planck._PRIMITIVE @ x**7, (x**8 - 1) / 8, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [0.5, 0.8, 1, 1.5, 2, 3.3])
+def test_any_power_has_its_slope_from_nothing(n):
+    """Two genes that repress each other, written with powers of a ratio: the derivative at no molecules has a value."""
+    text = "0 => U : a/(1 + (V/K)^n)\n0 => V : a/(1 + (U/K)^n)\nU -> 0 : g\nV -> 0 : g"
+    network = parse(text, a=9.0, K=3.0, n=n, g=1.0)
+    middle = optimize.brentq(lambda u: 9.0 / (1 + (u / 3.0) ** n) - u, 0.0, 9.0, xtol=1e-14)
+    points = acme.find_fixed_points(network)
+    np.testing.assert_allclose(points.points[points.reached], [middle, middle], rtol=1e-9)
+    slope = -9.0 * n / 3.0 * (middle / 3.0) ** (n - 1) / (1 + (middle / 3.0) ** n) ** 2
+    around = acme.solve_stationary_linear_noise(network, {"U": 5, "V": 5})
+    at = np.ravel(around.means)
+    if abs(slope) < 1:  # the middle is stable: -1 ± slope are the eigenvalues
+        np.testing.assert_allclose(at, [middle, middle], rtol=1e-9)
+        total, difference = middle / (1 - slope), middle / (1 + slope)  # variances of the two modes, halved
+        np.testing.assert_allclose(around.variance("U"), (total + difference) / 2, rtol=1e-8)
+    jacobian, _ = network.linear_noise().evaluate([0.0, 0.0])
+    expected = -9.0 * n / 3.0 * 0.0 ** (n - 1) if n >= 1 else -np.inf
+    assert jacobian[0, 1] == pytest.approx(expected, rel=1e-12)
+    later = acme.solve_linear_noise(network, {}, [40.0])
+    assert np.all(np.isfinite(later.covariances)) and later.mean("U")[0] == pytest.approx(middle, rel=1e-5)
+    assert np.isfinite(acme.solve_moments(network, {}, [5.0], closure="normal").mean("U")[0])
+
+
+def test_derivatives_are_those_of_differences():
+    """Powers, products, conditions and functions, by the chain rule of `differentiate`."""
+    x, y, n = (sympy.Symbol(name, real=True) for name in "xyn")
+    for text in [
+        "(x/y)**n*exp(-x*y)",
+        "sqrt(x**n + 1)/(1 + x**2)",
+        "x**y",
+        "sin(x*y)**3",
+        "log(1 + x)**n",
+        "tanh(x/y)",
+    ]:
+        f = sympy.sympify(text, {"x": x, "y": y, "n": n})
+        f = sympy.Piecewise((f, x > y), (f**2, True))
+        values = sympy.lambdify([x, y, n], [f, differentiate(f, x), differentiate(f, y)])
+        for at in ([0.7, 1.3, 2.5], [2.1, 0.4, 0.5]):
+            _, by_x, by_y = values(*at)
+            h = 1e-6
+            for i, found in ((0, by_x), (1, by_y)):
+                up, down = list(at), list(at)
+                up[i], down[i] = at[i] + h, at[i] - h
+                assert found == pytest.approx((values(*up)[0] - values(*down)[0]) / (2 * h), rel=1e-6, abs=1e-9)

@@ -145,14 +145,14 @@ def test_measures_have_thresholds_and_words():
 def test_langevin_and_rate_equations_have_the_same_light(scaled):
     many = models.birth_death(k=100)
     assert assess(acme.solve_rate_equations(many, {}, [0, 8])).verdict == "green"
-    ensemble = acme.simulate_langevin(many, {"M": 100}, 3.0, at_zero="reflect", size=scaled(300, 20), rng=rng())
+    ensemble = acme.simulate_langevin(many, {"M": 100}, 3.0, boundary="reflect", size=scaled(300, 20), rng=rng())
     assert assess(ensemble).verdict == "green"
     few = acme.simulate_langevin(
-        models.birth_death(k=1), {"M": 1}, 3.0, at_zero="reflect", size=scaled(300, 20), rng=rng()
+        models.birth_death(k=1), {"M": 1}, 3.0, boundary="reflect", size=scaled(300, 20), rng=rng()
     )
     assert assess(few).verdict == "red" and assess(few)["at zero"] > 0.05
     gene = models.telegraph(0.5, 0.5, 40)
-    ensemble = acme.simulate_langevin(gene, {"OFF": 1}, 1.0, at_zero="reflect", dt=0.05, size=20, rng=rng())
+    ensemble = acme.simulate_langevin(gene, {"OFF": 1}, 1.0, boundary="reflect", dt=0.05, size=20, rng=rng())
     assert "few states" in assess(ensemble).sentence and assess(ensemble).moments == "red"
     toggle = assess(acme.solve_rate_equations(models.toggle_switch(), {"U": 20}, [0, 10]))
     assert toggle.verdict == "red" and toggle.law is None

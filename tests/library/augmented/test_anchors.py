@@ -18,6 +18,7 @@ from acme_lib.augmented import (
     Growth,
     States,
     Transition,
+    UniformJump,
     build_augmented,
     solve_augmented,
     solve_augmented_stationary,
@@ -85,7 +86,13 @@ def test_linear_bursts_give_a_gamma_law():
 
 
 @pytest.mark.parametrize(
-    ("jump", "second"), [(GammaJump(40.0, 3.0), 4 / 3), (FixedJump(40.0), 1.0), (ExponentialJump(40.0), 2.0)]
+    ("jump", "second"),
+    [
+        (GammaJump(40.0, 3.0), 4 / 3),
+        (FixedJump(40.0), 1.0),
+        (ExponentialJump(40.0), 2.0),
+        (UniformJump(20.0, 60.0), 13 / 12),
+    ],
 )
 def test_moments_of_shot_noise(jump, second):
     """Campbell: mean r b/γ, variance r <z²>/(2γ); <z²> = second · b²."""
@@ -121,7 +128,7 @@ def test_mean_switching_times(where):
     states = States("waiting", frozen="switched")
     system = self_regulated(0.00625, fate=where, alpha=1e6, outcome=states)
     assert mean_waiting_times(system, points) == pytest.approx(exact, rel=1e-3)
-    # The paper's α = 1000 on its grid: a jump out of the absorbing region within 1/α delays by about 0.04.
+    # The α = 1000 of Lunz et al. on their grid: a jump out of the absorbing region within 1/α delays by about 0.04.
     paper = self_regulated(0.025, fate=where, outcome=states)
     assert mean_waiting_times(paper, points) == pytest.approx(exact, abs=0.045)
 
@@ -189,7 +196,7 @@ def test_growth_rates_of_selection(strength, g):
 
 
 def test_selection_with_a_phantom_state_is_growth():
-    """The paper's own form: a transition at rate -G to a phantom state, whose density is negative."""
+    """The form of Lunz et al.: a transition at rate -G to a phantom state, whose density is negative."""
     network = parse("0 => X : L*X*(1 - X/O)\nX -> 0 : 1", L=3.0, O=1000)
     space = AugmentedSpace(network, kind=States("cells", frozen="phantom"), X=Continuum(1.0, 143, system_size=1000))
     phantom = Transition("cells", "phantom", "-g*X/O", allow_negative=True)
@@ -219,7 +226,7 @@ def test_normalised_evolution_does_not_overflow():
 
 @pytest.mark.parametrize(("k", "dx"), [(3, 0.005), (2, 0.005)])
 def test_pure_fragmentation(k, dx):
-    """(26): ρ = t^(2/k) exp(-a t x^k), at all of the paper's times; volume to 1e-10."""
+    """(26): ρ = t^(2/k) exp(-a t x^k), at all times of Lunz et al.; volume to 1e-10."""
     space = AugmentedSpace(x=Continuum(2.5, round(2.5 / dx)))
     system = build_augmented(space, Fragmentation("x", "a*x**k", kernel="uniform"), a=5.0, k=float(k))
 

@@ -66,6 +66,15 @@ def test_pure_fragmentation_is_the_exact_law():
     assert np.array_equal(same.mass_density, solution.mass_density)
 
 
+@pytest.mark.parametrize("t", [0.0, 0.5, [0.0, 0.5], [0.25, 0.5]])
+def test_the_times_asked_for_are_returned(t):
+    """The number falls as 1/(1 + t/2) from the start, whatever is listed."""
+    edges = geometric_sizes(1e-3, 60.0, 100)
+    solution = solve_coagulation(lambda x: np.exp(-x), t, edges=edges, kernel="1")
+    assert np.array_equal(solution.times, np.atleast_1d(t))
+    assert solution.moment(0) == pytest.approx(1 / (1 + solution.times / 2), rel=5e-3)
+
+
 def test_what_outgrows_the_sizes_is_reported():
     edges = geometric_sizes(1e-2, 4.0, 30)
     closed = solve_coagulation(lambda x: np.exp(-x), 0.5, edges=edges, kernel="1")

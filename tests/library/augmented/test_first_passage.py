@@ -84,7 +84,7 @@ def test_moments_and_quantiles_are_those_of_the_survival():
 
 
 def test_a_finite_absorption_tends_to_it():
-    """The paper's construction: an absorbing state, entered at the rate 1000 beyond the boundary."""
+    """The construction of Lunz et al.: an absorbing state, entered at the rate 1000 beyond the boundary."""
     burst, rates = burst_process()
     network = acme.ReactionNetwork.parse("P -> 0 : 1")
     axis = Continuum(upper=8.25, cells=330, system_size=200)

@@ -1,4 +1,6 @@
-"""Spaces, processes and the operator they make: against definitions, conservation, and errors that say what to mend."""
+"""Spaces, processes and the operator they make: against definitions, conservation; errors that say what to write."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from acme_lib.augmented import (
     ArbitraryJump,
     ArbitraryKernel,
     AugmentedSpace,
+    BetaFraction,
     Burst,
     Continuum,
     Death,
@@ -27,12 +30,14 @@ from acme_lib.augmented import (
     SelfSimilarKernel,
     States,
     Transition,
+    UniformJump,
     build_augmented,
     estimate_grid_error,
     solve_augmented,
     solve_augmented_stationary,
     solve_growth_mode,
 )
+from acme_lib.augmented.process import Process, find_continuum
 from acme_lib.errors import (
     DomainError,
     NetworkSyntaxError,
@@ -42,6 +47,7 @@ from acme_lib.errors import (
     TruncationWarning,
 )
 from acme_lib.network import ReactionNetwork
+from acme_lib.processes.burst_sizes import BurstSize
 
 parse = ReactionNetwork.parse
 
@@ -66,6 +72,8 @@ JUMPS = [
     ExponentialJump("0.2 + 0.1*x"),
     GammaJump(0.4, 2.5),
     FixedJump(0.33),
+    UniformJump(0.1, 0.5),
+    UniformJump("0.1*x", 0.5 + 0.0),
     ArbitraryJump("exp(-z/0.3)/0.3"),
     ArbitraryJump(lambda z: 2 * stats.gamma.pdf(z, 2, scale=0.2), integral=2.0),
 ]
@@ -102,6 +110,7 @@ def landing(distribution, m, h):
         (ExponentialJump(0.3), stats.expon(scale=0.3)),
         (ExponentialJump("0.3 + 0*x"), stats.expon(scale=0.3)),  # the same by the full matrix
         (GammaJump(0.4, 2.5), stats.gamma(2.5, scale=0.16)),
+        (UniformJump(0.1, 0.5), stats.uniform(0.1, 0.4)),
         (ArbitraryJump("z*exp(-z/0.2)/0.04"), stats.gamma(2, scale=0.2)),
     ],
 )
@@ -123,6 +132,7 @@ KERNELS = [
     (PowerLawKernel(1.0), 1.5),
     (PowerLawKernel(-0.5), 3.0),
     (SelfSimilarKernel("12*u*(1 - u)"), 2.0),
+    (BetaFraction(2, 5), 2.0),
     (ArbitraryKernel("12*x*(y - x)/y**3"), 2.0),
 ]
 
@@ -147,6 +157,48 @@ def test_the_same_kernel_in_three_ways():
     matrices = [one_axis(Fragmentation("x", "x**2", kernel), cells=40).matrix().toarray() for kernel in kernels]
     assert matrices[1] == pytest.approx(matrices[0], abs=1e-12 * np.abs(matrices[0]).max())
     assert matrices[2] == pytest.approx(matrices[0], abs=1e-12 * np.abs(matrices[0]).max())
+
+
+def test_shares_are_those_of_the_simulators():
+    """A beta law of the first daughter's share, as simulators draw it, and the density of both daughters."""
+    pairs = [(BetaFraction(2, 2), "12*u*(1 - u)"), (BetaFraction(1, 1), "2 + 0*u")]
+    pairs += [(BetaFraction(2, 3), "12*u*(1 - u)^2 + 12*u^2*(1 - u)"), ("uniform", "2 + 0*u")]
+    for share, density in pairs:
+        matrices = [
+            one_axis(Fragmentation("x", "x**2", kernel), cells=40).matrix().toarray()
+            for kernel in (share, SelfSimilarKernel(density))
+        ]
+        assert matrices[1] == pytest.approx(matrices[0], abs=1e-12 * np.abs(matrices[0]).max())
+
+
+def test_contents_are_partitioned_by_what_they_are_unless_a_word_says_else():
+    network = parse("0 -> M : 1\n0 -> P : 1")
+    axes = {"gene": States("on", "off"), "M": Discrete(5), "P": Continuum(2.0, 8), "x": Continuum(3.0, 10)}
+    space = AugmentedSpace(network, **axes)
+
+    def matrix(**options):
+        return build_augmented(space, Fragmentation("x", "x", **options)).matrix().toarray()
+
+    words = {"gene": "copied", "M": "binomial", "P": "proportional"}
+    assert np.array_equal(matrix(), matrix(kernel=FixedFraction(0.5), partition=words))
+    start = np.ravel_multi_index((1, 5, 5, 9), space.shape)
+    here = build_augmented(space).matrix().toarray()
+    for how, expected in (("equal", [0, 0, 1, 1, 0, 0]), ("reset", [2, 0, 0, 0, 0, 0]), ("copied", [0, 0, 0, 0, 0, 2])):
+        landed = (matrix(partition={"M": how, "P": how}) - here)[:, start].reshape(space.shape)
+        landed[1, 5, 5, 9] += 9 * 0.3 + 0.15  # the parent that is gone, at the rate x
+        assert landed[0] == pytest.approx(np.zeros((6, 8, 10)))
+        assert landed.sum(axis=(0, 2, 3)) / 2.85 == pytest.approx(expected, abs=1e-12)
+        amount = landed.sum(axis=(0, 1, 3)) / 2.85
+        mean = {"equal": 0.5 * 1.375, "reset": 0.125, "copied": 1.375}[how]  # the first cell is all that is near 0
+        assert amount @ space["P"].centres == pytest.approx(2 * mean, rel=1e-12)
+    with pytest.raises(ParameterError, match="gene is an abstract state"):
+        matrix(partition={"gene": "binomial"})
+    with pytest.raises(ParameterError, match="P is continuous and cannot be partitioned 'binomial'"):
+        matrix(partition={"P": "binomial"})
+    with pytest.raises(ParameterError, match="x is the size itself"):
+        matrix(partition={"x": "proportional"})
+    with pytest.raises(ParameterError, match='"copy" is now written "copied"'):
+        matrix(partition={"P": "copy"})
 
 
 @pytest.mark.parametrize("kernel", ["equal", "uniform", SelfSimilarKernel("12*u*(1 - u)")])
@@ -235,6 +287,70 @@ def test_growth_modes_against_all_eigenvalues():
         exact = vectors[:, best].real.reshape(space.shape)
         assert mode.rate == pytest.approx(values[best].real, rel=1e-9)
         assert mode.p == pytest.approx(exact / exact.sum() / space.volume, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("jump", "moments"),
+    [
+        (UniformJump(10, 30), (20, 1300 / 3, 10000)),
+        (FixedJump(20), (20, 400, 8000)),
+        (GammaJump(20, 2), (20, 600, 24000)),
+    ],
+)
+def test_bursts_alone_are_a_compound_poisson_process(jump, moments):
+    """Cumulants λ t <z^n>, from 60 molecules on cells of one."""
+    space = AugmentedSpace(P=Continuum(6.0, 600, system_size=100))
+    solution = solve_augmented(build_augmented(space, Burst("P", 3.0, jump)), space.density(P=0.605), [1.0, 2.0])
+    x = 100 * space["P"].centres
+    for i, t in enumerate(solution.times):
+        mean = solution.mean("P")[i] * 100
+        second, third = (solution.expectation("P", (x - mean) ** n)[i] for n in (2, 3))
+        assert mean == pytest.approx(60.5 + 3 * t * moments[0], rel=1e-5)
+        assert second == pytest.approx(3 * t * moments[1], rel=1e-3)
+        assert third == pytest.approx(3 * t * moments[2], rel=3e-3)
+
+
+@dataclass(frozen=True)
+class Halving(Process):
+    """Half of a species is lost at once: a process that the room does not have."""
+
+    species: str
+    rate: str
+
+    def enter(self, entries, rates):
+        axis, a = find_continuum(entries.space, self.species, self)
+        rate = np.broadcast_to(rates.acting(), entries.space.shape)
+        half = np.take(entries.index, np.arange(axis.cells) // 2, axis=a)
+        entries.add(half, entries.index, rate)
+        entries.add(entries.index, entries.index, -rate)
+
+
+@dataclass(frozen=True)
+class TriangularJump(BurstSize):
+    """Sizes with density 2 (1 - z/b)/b below b."""
+
+    largest: float | str
+    of_state = ("largest",)
+
+    @staticmethod
+    def integrated_tail(z, largest):
+        return np.maximum(largest - z, 0.0) ** 3 / (3 * largest**2)
+
+
+def test_a_process_and_a_burst_size_of_ones_own_touch_nothing_else():
+    """Mass is kept; bursts of mean b/3 against halving at the rate 2: the mean of the stationary law is b/3."""
+    space = AugmentedSpace(kind=States("on", frozen="off"), x=Continuum(8.0, 800))
+    system = build_augmented(
+        space, Halving("x", "2"), Burst("x", "1", TriangularJump("b")), Transition("on", "off", 0.0), b=1.5
+    )
+    matrix = system.matrix().toarray().reshape(2, 800, 2, 800)
+    assert matrix[0, :, 0].sum(axis=0) == pytest.approx(np.zeros(800), abs=1e-12)
+    assert not matrix[1].any() and not matrix[:, :, 1].any()
+    assert (space["x"].centres @ matrix[0, :, 0])[200] == pytest.approx(0.5 - 2.0, abs=1e-11)  # from 2.005 to 1.005
+    alone = AugmentedSpace(x=Continuum(20.0, 2000))
+    law = solve_augmented_stationary(build_augmented(alone, Halving("x", "2"), Burst("x", "1", TriangularJump(1.5))))
+    assert law.mean("x") == pytest.approx(0.5, abs=0.01)
+    assert build_augmented(alone, Burst("x", "t", TriangularJump("1 + t"))).uses_time
 
 
 def test_influx_against_death_is_stationary():
@@ -420,7 +536,9 @@ def x_space():
             "symmetry: ",
         ),
         (lambda: one_axis(Fragmentation("x", 1.0, ArbitraryKernel("x/y**2"))), ParameterError, "number: "),
-        (lambda: one_axis(Fragmentation("x", 1.0, "halves")), ParameterError, "uniform"),
+        (lambda: one_axis(Fragmentation("x", 1.0, "halves")), ParameterError, "kernel must be 'equal', 'uniform'"),
+        (lambda: Fragmentation("x", 1.0, 0.3), ParameterError, r"kernel=0.3 is now written FixedFraction\(0.3\)"),
+        (lambda: Burst("x", 1.0, ("gamma", 2.0, 40.0)), ParameterError, r"GammaJump\(mean=40.0, shape=2.0\)"),
         (lambda: FixedFraction(1.0), ParameterError, "above 0 and below 1"),
         (lambda: PowerLawKernel(-1.0), ParameterError, "exponent"),
         (lambda: ExponentialJump(-1.0), ParameterError, "positive"),

@@ -1,4 +1,4 @@
-"""The paper's figures, number by number; and what lies beyond them."""
+"""The figures of Lunz, Batt, Ruess & Bonnans (2021), number by number; and what lies beyond them."""
 
 import sys
 
@@ -64,14 +64,14 @@ def test_figures_4_and_5():
     # Exact decay rates, by shooting (test_first_passage.py): 0.2355383 and 0.0470258.
     assert result.below.decay_rate == pytest.approx(0.2355383, rel=0.01)
     assert result.above.decay_rate == pytest.approx(0.0470258, rel=0.01)
-    # the paper: for starts in (0.35, 2.25) the mean is ten times the mode or more, and above the median everywhere
+    # Lunz et al.: for starts in (0.35, 2.25) the mean is ten times the mode or more, and above the median everywhere
     inside = (result.x > 0.35) & (result.x < 2.25)
     assert np.all(result.mean[inside] >= 10 * result.mode[inside])
     assert np.any(result.mean[result.x < 0.2] < 10 * result.mode[result.x < 0.2])
     everywhere = result.x < 4.0
     assert np.all(result.mean[everywhere] > result.median[everywhere])
     assert np.all(result.low <= result.median) and np.all(result.median <= result.high)
-    # at teaching resolution, the paper's own, the means are right to 1 % too where the boundary is a cell away
+    # at teaching resolution, that of Lunz et al., the means are right to 1 % too where the boundary is a cell away
     coarse = cases.find_switching_times(dx=0.0125)
     np.testing.assert_allclose(coarse.mean_at(starts), list(SWITCHING.values()), rtol=0.01)
 

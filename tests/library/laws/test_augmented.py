@@ -1,5 +1,6 @@
 """Exact laws of the cases of Lunz, Batt, Ruess & Bonnans (2021): its numbers, quadrature, dense matrices, equations."""
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, linalg, special
@@ -44,6 +45,76 @@ def test_self_regulation_integrates(values):
     x = 0.9
     carried = integral(lambda y: law.burst_rate(y) * law.pdf(y) * np.exp(-(x - y) / law.b), x)
     assert law.decay * x * law.pdf(x) == pytest.approx(carried, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "values", [(0.2155, 0.8056, 0.6214, 0.8729), (1.5, 5.0, 0.3, 0.5), (0.5, 3.0, 1.7, 0.4), (0.9, 40.0, 12.0, 0.05)]
+)
+def test_self_regulation_in_30_digits(values):
+    """Small r0 and broken exponents, whose singularities at 0 lie in one point: by mpmath, over ln x."""
+    r0, r1, n, b = map(mpmath.mpf, values)
+    law = laws.self_regulation(*values)
+
+    def weight(y):
+        return mpmath.exp(r0 * y - mpmath.exp(y) / b) * (1 + mpmath.exp(n * y)) ** (r1 / n)
+
+    def integral(f, x):
+        return mpmath.quad(f, [mpmath.ninf, *(p for p in range(-160, 8, 2) if p < mpmath.log(x)), mpmath.log(x)])
+
+    end = b * (r0 + r1 + 80)
+    whole = integral(weight, end)
+    for x in (1e-3, 0.5, 1.2):
+        assert law.cdf(x) == pytest.approx(float(integral(weight, x) / whole), rel=1e-12)
+        assert law.pdf(x) == pytest.approx(float(weight(mpmath.log(x)) / x / whole), rel=1e-12)
+    assert law.mean() == pytest.approx(float(integral(lambda y: weight(y) * mpmath.exp(y), end) / whole), rel=1e-12)
+
+
+@pytest.mark.parametrize(("r0", "r1", "b"), [(0.3, 300, 5.0), (30.0, 10, 2.0), (1e-6, 3, 0.1)])
+def test_with_a_hill_exponent_of_one_it_is_a_mixture_of_gammas(r0, r1, b):
+    """(1 + x)^r1 is a polynomial: each power makes a gamma law of its own."""
+    law = laws.self_regulation(r0=r0, r1=r1, n=1.0, b=b)
+    k = np.arange(r1 + 1)
+    logs = special.gammaln(r1 + 1) - special.gammaln(k + 1) - special.gammaln(r1 - k + 1)
+    logs += special.gammaln(r0 + k) + (r0 + k) * np.log(b)
+    weights = np.exp(logs - special.logsumexp(logs))
+    assert law.mean() == pytest.approx(weights @ (b * (r0 + k)), rel=1e-11)
+    for x in (1e-9, 0.01 * law.mean(), 0.5 * law.mean(), law.mean(), 2.0 * law.mean()):
+        assert law.cdf(x) == pytest.approx(weights @ special.gammainc(r0 + k, x / b), rel=1e-9)
+
+
+def test_self_regulation_off_its_support():
+    law = laws.self_regulation()
+    np.testing.assert_array_equal(law.pdf([np.nan, np.inf, -1.0, 0.0]), [np.nan, 0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(law.cdf([np.nan, np.inf, -1.0, 0.0]), [np.nan, 1.0, 0.0, 0.0])
+    assert laws.self_regulation(r0=0.5).pdf(0.0) == np.inf
+    flat = laws.self_regulation(r0=1.0)
+    assert flat.pdf(0.0) == pytest.approx(flat.pdf(1e-9), rel=1e-6)
+    assert flat.pdf(0.0) > 0
+
+
+def test_switching_times_far_out():
+    """From above nothing but decay and some bursts on the way: T(x) - T(y) tends to ln(x/y); out of reach: refused."""
+    law = laws.self_regulation()
+    near, far, farther = law.mean_switching_time([1e9, 1e12, 1e300], 0.825)
+    assert far - near == pytest.approx(3 * np.log(10), rel=1e-7)
+    # where H is all of r0 + r1: (1 + H W)/v = 1/v + 12 b/v² + …
+    assert farther - far == pytest.approx(288 * np.log(10), rel=1e-7)
+    low, lower = law.mean_switching_time([1e-12, 1e-300], 0.825)
+    assert lower == pytest.approx(low, rel=1e-11)
+    with pytest.raises(ParameterError, match=r"to 1e\+06 is above 1\.8e308"):
+        law.mean_switching_time(1.0, 1e6)
+    with pytest.raises(ParameterError, match="too fine for 300,000 panels"):
+        laws.self_regulation(r1=1e9).mean()
+
+
+def test_switching_without_regulation_in_closed_form():
+    """Bursts at rate r0 = γ0 make an exponential law of mean b; from 0 the mean time to c is (e^(c/b) - 1 + …)."""
+    law = laws.self_regulation(r0=1.0, r1=0.0, b=0.5)
+    for boundary in (0.3, 2.0, 20.0):
+        # T(0) = ∫_0^c (e^(x/b)/b)(1 - …): -W(c) = (e^(c/b) - 1) b/c, and (1 + W)/v integrated in 30 digits
+        w = [float(mpmath.expm1(v / 0.5) * 0.5 / v) for v in (boundary,)]
+        below = mpmath.quad(lambda v: (1 - mpmath.expm1(v / 0.5) * 0.5 / v) / v, [1e-9, 0.1, 1, boundary])
+        assert law.mean_switching_time(1e-9, boundary) == pytest.approx(w[0] - float(below), rel=1e-10)
 
 
 def test_without_regulation_it_is_gamma():
@@ -199,7 +270,7 @@ def test_balanced_coagulation_solves_its_equation():
 def test_bad_input_is_named():
     with pytest.raises(ParameterError, match="r0 must be a positive number"):
         laws.self_regulation(r0=0.0)
-    with pytest.raises(ParameterError, match="concentrations to start from are positive"):
+    with pytest.raises(ParameterError, match="x must be concentrations above 0"):
         laws.self_regulation().mean_switching_time([0.0, 1.0], 0.8)
     with pytest.raises(ParameterError, match="birth_factor must be a number above 1"):
         laws.selected_logistic_mode(1.0, 0.5, 100)

@@ -1,6 +1,7 @@
 """Laws of counts: closed forms in many digits, dense master equations written out here, and the protocol they share."""
 
 import math
+import time
 
 import mpmath
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import linalg, stats
 
 import acme_lib as acme
 from acme_lib import laws, models
-from acme_lib.errors import ParameterError
+from acme_lib.errors import LargeProblemWarning, ParameterError
 from acme_lib.laws import compound, count_law, promoters, quadrature
 
 FALSE_POSITIVE = 1e-6  # of each sampling check; seeds are fixed
@@ -632,3 +633,102 @@ def test_moments_of_transients_and_their_tables_agree(k_on, k_off, s, t, n0):
     n = np.arange(len(p))
     assert p @ n == pytest.approx(law.mean(), rel=1e-10, abs=1e-11)
     assert p @ (n - law.mean()) ** 2 == pytest.approx(law.var(), rel=1e-8, abs=1e-10)
+
+
+# --- corners ----------------------------------------------------------------------------------------------------------
+
+
+def bursts_in_time(k, b, g, n0, t):
+    """Mean, variance, third central moment and P(0) of geometric bursts in time, in 700 digits."""
+    with mpmath.workdps(700):
+        k, b, g, t = map(mpmath.mpf, (k, b, g, t))
+        q = mpmath.exp(-g * t)
+        first, second, third = (k / g * m * (1 - q**j) / j for j, m in ((1, b), (2, 2 * b**2), (3, 6 * b**3)))
+        stay = n0 * q * (1 - q)
+        nothing = ((1 + b * q) / (1 + b)) ** (k / g) * (1 - q) ** n0
+        return [n0 * q + first, stay + second + first, stay * (1 - 2 * q) + third + 3 * second + first, nothing]
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [(1, 5, 1e-10, 0, 1), (1, 5, 1e-17, 0, 1), (2, 5, 1, 10, 0.5), (1, 5, 1, 10**5, 1e-6), (1, 5, 1, 10**6, 1e-9)],
+)
+def test_bursts_in_a_short_time_or_with_hardly_any_loss(rates):
+    """1 - e^-gt has its digits: at g = 1e-17 the mean is k b t, not 0."""
+    law = laws.bursty_birth_death_transient(*rates)
+    exact = bursts_in_time(*rates)
+    found = (law.mean(), law.var(), law.third_cumulant(), law.pmf(0))
+    assert found == pytest.approx([float(value) for value in exact], rel=1e-13, abs=1e-300)
+    assert law.skewness() == pytest.approx(float(exact[2] / exact[1] ** mpmath.mpf(1.5)), rel=1e-13)
+    table = law.table()
+    assert table @ np.arange(len(table)) == pytest.approx(float(exact[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("age", [1e-12, 0.05, 0.2, 3.0])
+def test_any_bursts_lose_molecules_as_geometric_ones_do(age):
+    """The same law of a burst, as its closed form and as a table: two routes through `rises`."""
+    geometric = laws.bursty_birth_death_transient(2.0, 3.0, 1.0, 2, age)
+    table = laws.bursty_birth_death_transient(2.0, laws.negative_binomial(1, 3.0), 1.0, 2, age)
+    np.testing.assert_allclose(table.pmf(np.arange(40)), geometric.pmf(np.arange(40)), rtol=1e-10)
+
+
+def test_a_rate_of_loss_that_numbers_do_not_hold():
+    with pytest.raises(ParameterError, match="g must be a rate with which k/g and g t"):
+        laws.bursty_birth_death_transient(1, 5, 1e-310, 0, 1)
+    assert laws.birth_death_transient(3, 1e-300, 5, 1.0).mean() == 8.0
+
+
+@pytest.mark.parametrize("n0", [10**5, 10**6])
+def test_many_molecules_at_the_start_and_a_short_time(n0):
+    """Binomial to many digits, as hardly anything is made: skewness (1 - 2q)/sqrt(n0 q (1 - q))."""
+    q = math.exp(-1e-6)
+    skewness = (1 - 2 * q) / math.sqrt(n0 * q * -math.expm1(-1e-6))
+    for law in (laws.telegraph_transient(1, 3, 1e-9, 1, 1e-6, n0=n0), laws.birth_death_transient(0, 1, n0, 1e-6)):
+        assert law.skewness() == pytest.approx(skewness, rel=1e-9)
+        assert law.pmf(n0) == pytest.approx(math.exp(-1e-6 * n0), rel=1e-9)
+
+
+@pytest.mark.parametrize("t", [1e4, 1e8, 1e300])
+def test_a_stiff_promoter_after_a_long_time_is_stationary(t):
+    """Also after 10^12 events: mean 5 to all digits, where rounding made 5.00015 of it."""
+    law, end = laws.telegraph_transient(1e4, 1e4, 10, 1, t), laws.telegraph(1e4, 1e4, 10)
+    assert law.mean() == pytest.approx(5.0, rel=1e-14)
+    assert (law.var(), law.skewness()) == pytest.approx((end.var(), end.skewness()), rel=1e-13)
+
+
+def test_a_promoter_s_law_after_a_long_time():
+    law, end = laws.telegraph_transient(30, 50, 10, 1, 1e12), laws.telegraph(30, 50, 10)
+    np.testing.assert_allclose(law.pmf(np.arange(40)), end.pmf(np.arange(40)), atol=1e-13)
+    with pytest.raises(ParameterError, match="more than ten days"):
+        laws.telegraph_transient(1e9, 1e9, 10, 1, 1e4).pmf(0)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_transition_probabilities_of_a_stiff_chain():
+    """Two states in closed form, over 10^-3 to 10^320 events."""
+    k, m = 3e8, 1e8
+    for t in (1e-11, 1e-8, 1.0, 1e300):
+        moved = k / (k + m) * -math.expm1(-(k + m) * t)
+        found = promoters.transition_matrix(np.array([[0.0, k], [m, 0.0]]), t)
+        np.testing.assert_allclose(found, [[1 - moved, moved], [moved * m / k, 1 - moved * m / k]], rtol=1e-13)
+
+
+def test_large_clusters_take_one_core():
+    """Threads of a linear algebra library that wait for each other would use every core, and more time than one."""
+    law = laws.two_stage(10, 1.2e4, 1, 1)
+    compound.add_products(np.ones(2), np.ones(2))
+    wall, cpu = time.perf_counter(), time.process_time()
+    p = law.table()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert cpu < 1.2 * wall + 0.1
+    n = np.arange(len(p))
+    assert p @ n == pytest.approx(law.mean(), rel=1e-11)
+    assert p @ (n - law.mean()) ** 2 == pytest.approx(law.var(), rel=1e-10)
+
+
+def test_the_cost_of_large_clusters_is_said_before_it_begins(monkeypatch):
+    monkeypatch.setattr(compound, "_fill_compound", lambda *_: pytest.fail("it began"))
+    with pytest.raises(LargeProblemWarning, match=r"counts to .*, in clusters of up to .*, take about [\d,]+ s"):
+        laws.two_stage(10, 1e5, 1, 1).pmf(0)
+    with pytest.raises(ParameterError, match="do not fit"):
+        laws.two_stage(10, 1e9, 1, 1).pmf(0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from acme_lib import laws
 from acme_lib.errors import ParameterError
 from acme_lib.laws import Telegraph, telegraph
 from acme_lib.laws.telegraph import telegraph_logpmf
@@ -204,3 +205,49 @@ def test_whole_grid(s):
         assert_accurate(errors)
         worst = {name: max(errors[name], worst.get(name, 0.0)) for name in errors}
     print(f"s/g = {s}: largest errors", {name: f"{error:.1e}" for name, error in worst.items()})
+
+
+# --- the ends of the floating point numbers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("k_on", "k_off", "s"),
+    [(1, 1, 1e-150), (1e-16, 1, 1), (3e-200, 2, 5), (2, 1e18, 40), (2, 1e22, 40), (1e-20, 1e-20, 30), (1e300, 1, 3),
+     (1e-300, 1e-300, 2), (1, 1e-300, 2), (2e19, 1e19, 5)],
+)  # fmt: skip
+@pytest.mark.filterwarnings("error")
+def test_rates_of_any_size(k_on, k_off, s):
+    """Against Kummer's function in 60 digits."""
+    law = laws.telegraph(k_on, k_off, s)
+    with mpmath.workdps(60):
+        a, b, rate = map(mpmath.mpf, (k_on, k_off, s))
+        for n in (0, 1, 2, 5):
+            exact = rate**n / mpmath.factorial(n) * mpmath.rf(a, n) / mpmath.rf(a + b, n)
+            exact *= mpmath.hyp1f1(a + n, a + b + n, -rate)
+            assert law.pmf(n) == pytest.approx(float(exact), rel=2e-12, abs=1e-300)
+        fano = 1 + rate * b / ((a + b) * (a + b + 1))
+        assert law.mean() == pytest.approx(float(rate * a / (a + b)), rel=1e-14)
+        assert law.fano_factor() == pytest.approx(float(fano), rel=1e-13)
+    assert np.isfinite(law.skewness()) and law.sf(1e6) < 1e-15
+
+
+@pytest.mark.filterwarnings("error")
+def test_bursts_without_length_are_the_negative_binomial_limit():
+    for k_off in (1e19, 1e21, 1e300):
+        law = laws.telegraph(1, k_off, 3 * k_off)
+        assert laws.measure_distance(law, laws.negative_binomial(1, 3)) < 1e-13
+        assert law.fano_factor() == pytest.approx(4.0, rel=1e-14)
+
+
+@pytest.mark.parametrize("rates", [(1, 1e300, 1), (1e200, 1e200, 1), (1e-300, 1e300, 1e300), (1, 1, 1e-320)])
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_nan(rates):
+    law = laws.telegraph(*rates)
+    for value in (law.mean(), law.var(), law.pmf(0), law.pmf(1), law.cdf(3)):
+        assert 0 <= value <= 1.0 + 1e-12
+
+
+@pytest.mark.parametrize("rates", [(1e300, 1, 1, 1e-300), (1e-300, 1, 1, 1e300), (1e308, 1e308, 1)])
+def test_ratios_that_no_number_holds(rates):
+    with pytest.raises(ParameterError, match="/g must be"):
+        laws.telegraph(*rates)

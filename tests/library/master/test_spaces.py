@@ -218,7 +218,7 @@ def test_moments_that_are_none(orders):
 def test_masks_that_are_none():
     space = StateSpace(("A",), (3,))
     for mask in ([True, False], [1, 0, 1], 3):
-        with pytest.raises(StateSpaceError, match="a target must be a condition such as 'A > 3', or an array of 3 truth"):
+        with pytest.raises(StateSpaceError, match="a target must be a condition such as 'A > 3', or an array of 3"):
             space.mask(mask)
     with pytest.raises(StateSpaceError, match="names 'B', which is no species"):
         space.evaluate("B + 1")

@@ -5,6 +5,7 @@ import doctest
 import functools
 import math
 import pickle
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -108,7 +109,11 @@ def test_the_micro_sign_and_the_greek_letter_are_one_name(micro):
         ("1.5 M -> 0 : k", NetworkSyntaxError, "optional whole number"),
         ("M + -> 0 : k", NetworkSyntaxError, "'' is not a species"),
         ("0 M -> 0 : k", NetworkSyntaxError, "zero; leave the species out"),
-        ("99999999999999999999 M -> 0 : k", NetworkSyntaxError, "the number before M must be at most 1000000, got 9999"),
+        (
+            "99999999999999999999 M -> 0 : k",
+            NetworkSyntaxError,
+            "before M must be at most 1000000, got 9999",
+        ),
         ("t -> 0 : k", NetworkSyntaxError, "'t' cannot name a species: it is the time"),
         ("exp -> 0 : k", NetworkSyntaxError, "'exp' cannot name a species: it is a function"),
         ("lambda -> 0 : k", NetworkSyntaxError, "write lambda_"),
@@ -136,10 +141,33 @@ def test_errors_show_the_line_and_how_to_mend_it(text, error, words):
 
 
 def test_read_lines_keeps_numbers_of_lines():
-    reactions, definitions, events = read_lines("\nK = 2\n\nA <-> B : K, K\n\nat 5 : A = 0")
+    reactions, definitions, events, species = read_lines("\nK = 2\n\nA <-> B : K, K\n\nat 5 : A = 0")
     assert [line.number for line in reactions] == [4, 4]
     assert [line.number for line in definitions] == [2]
     assert [event.line for event in events] == [6]
+    assert species == ["A", "B"]
+
+
+def test_a_line_of_species_gives_their_order():
+    network = parse("species: P, X, M\n0 -> M : k\nM -> M + P : 2\nX -> Q : 1", k=1.0)
+    assert network.species == ("P", "X", "M", "Q")
+    assert str(network).startswith("0 -> M") is False
+    assert parse(str(network), k=1.0).species == network.species
+    assert "species" not in str(two_stage())  # they stand in order of first appearance
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("species: M, M", "line 1, 'species: M, M': M is listed twice"),
+        ("species: M\nspecies: M", "line 2.*M is listed twice"),
+        ("species: M P", "'M P' cannot name a species"),
+        ("species:", "'' cannot name a species"),
+    ],
+)
+def test_lines_of_species_are_checked(line, message):
+    with pytest.raises(NetworkSyntaxError, match=message):
+        parse(f"{line}\n0 -> M : 1")
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------
@@ -700,3 +728,28 @@ def test_the_table_says_the_convention_of_each_rate():
     assert "as given: the rate is the whole propensity" in shown
     assert "Defined: $c = 2 k = 2$." in shown
     assert "Parameters: k = 1." in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "alone", "multiplied", "states"),
+    [
+        ("U -> 0 : g*U", "U => 0 : g*U", "U => 0 : U*(g*U)", [[3], [7]]),
+        ("2 U -> 0 : g*U", "2 U => 0 : g*U", "2 U => 0 : U*(U - 1)/2*(g*U)", [[3], [7]]),
+        (
+            "total = 2*U\nU + 3 V -> V : g*total",
+            "U + 3 V => V",
+            "U + 3 V => V : U*V*(V - 1)*(V - 2)/6*(g * (2 * U))",
+            [[3, 5]],
+        ),
+    ],
+)
+def test_a_rate_that_names_its_reactant_is_said_and_both_meanings_are_shown(line, alone, multiplied, states):
+    with pytest.warns(acme.RateLawWarning, match=re.escape(alone)) as heard:
+        network = parse(line, g=2.0)
+    assert multiplied in str(heard[0].message)
+    shown = parse(multiplied, g=2.0)  # what the message shows for "as it stands" is the same propensity
+    np.testing.assert_allclose(network.propensities(states), shown.propensities(states), rtol=1e-14)
+    network.with_parameters(g=3.0)  # said once, where the text is read
+    parse(
+        "U => 0 : g*U\nU -> 0 : g*V\n0 -> V : g\n0 -> U : g*U\nU -> 0 : g/(1 + U)\n2 U -> 0 : g*(U > 2)", g=1
+    )  # nothing is doubled here

@@ -137,7 +137,7 @@ def test_the_generator_refuses_events_by_name():
 
 def test_an_event_that_fires_at_the_start_says_so():
     event = Event("dose", Expression.parse("t >= 0"), {"P": Expression.parse("5")}, initially=False)
-    assert str(event) == "when t >= 0 : P = 5  # also at the start"
+    assert str(event) == "at t >= 0 : P = 5"
 
 
 def test_substitution_leaves_the_original_alone():

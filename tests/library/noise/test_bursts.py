@@ -2,13 +2,24 @@
 
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from acme_lib.errors import CannotTellWarning, ParameterError
+from acme_lib.errors import CannotTellWarning, LargeProblemWarning, ParameterError
 from acme_lib.laws import telegraph
-from acme_lib.noise import bursts, fit_genes, fit_negative_binomial, fit_telegraph
+from acme_lib.noise import (
+    Fitted,
+    TelegraphFit,
+    fano_factor,
+    fit_genes,
+    fit_negative_binomial,
+    fit_telegraph,
+    myc_counts,
+    telegraph_fit,
+)
+from acme_lib.noise.negative_binomial_fit import NegativeBinomialLikelihood
 from tests.benchmarks import coverage
 
 FALSE_POSITIVE = 1e-6
@@ -28,7 +39,7 @@ def log_likelihood(x, r, mean):
 
 def test_likelihood_is_that_of_the_law():
     x = negative_binomial_counts()
-    likelihood = bursts._NegativeBinomialLikelihood(x)
+    likelihood = NegativeBinomialLikelihood(x)
     for r, mean in [(0.3, 8.0), (2.0, 10.0), (50.0, 11.0), (1e4, 9.0)]:
         assert likelihood.at(np.log(r), mean) == pytest.approx(log_likelihood(x, r, mean), rel=1e-11)
     assert likelihood.at(18.0, 9.0) == pytest.approx(stats.poisson(9.0).logpmf(x).sum(), rel=1e-5)
@@ -105,12 +116,13 @@ def test_zeros_alone(fit):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ([1.5, 2, 3], "number 0 is 1.5"),
-        ([1, 2, -3], "number 2 is -3"),
-        ([1, np.nan], "number 1 is nan"),
-        ([1], "2 cells or more"),
+        ([1.5, 2, 3], "got 1.5 at place 0"),
+        ([1, 2, -3], "got -3 at place 2"),
+        ([1, np.nan], "got nan at place 1"),
+        ([1], "from 2 cells or more"),
         ([[1, 2], [3, 4]], r"shape \(2, 2\)"),
-        (["a", "b"], "one-dimensional numbers"),
+        (["a", "b"], "must be an array of numbers"),
+        ([1, 1e300], "whole numbers from 0 to 2..53"),
     ],
 )
 def test_counts_that_are_none(fit, counts, message):
@@ -121,7 +133,7 @@ def test_counts_that_are_none(fit, counts, message):
 @pytest.mark.parametrize("level", [0, 1, 95])
 def test_level_is_a_probability(level):
     for fit in (fit_negative_binomial, fit_telegraph):
-        with pytest.raises(ParameterError, match="between 0 and 1"):
+        with pytest.raises(ParameterError, match="level must be a number above 0 and below 1"):
             fit([1, 2, 3], level=level)
 
 
@@ -206,7 +218,7 @@ def test_telegraph_of_genes_that_hardly_switch():
 
 def test_zero_inflated_limit_by_hand():
     x = np.array([0] * 60 + [10, 12, 8, 11, 9, 10])
-    likelihood = bursts._TelegraphLikelihood(x)
+    likelihood = telegraph_fit._TelegraphLikelihood(x)
 
     def minus(u):
         fraction, s = 1 / (1 + np.exp(-u[0])), np.exp(u[1])
@@ -215,7 +227,7 @@ def test_zero_inflated_limit_by_hand():
     found = optimize.minimize(minus, [0.0, 2.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11})
     assert likelihood.zero_inflated_poisson() == pytest.approx(-found.fun, abs=1e-7)
     for plain in ([0, 0, 1, 0], [5, 5, 6]):
-        some = bursts._TelegraphLikelihood(np.array(plain))
+        some = telegraph_fit._TelegraphLikelihood(np.array(plain))
         assert some.zero_inflated_poisson() == some.poisson
 
 
@@ -223,10 +235,10 @@ def test_moments_give_a_start():
     law = telegraph(0.8, 2.0, 50, 1)
     n = np.arange(200)
     whole = np.repeat(n, np.round(law.pmf(n) * 10**6).astype(int))
-    ((k_on, k_off),) = bursts._TelegraphLikelihood(whole).start_from_moments()
+    ((k_on, k_off),) = telegraph_fit._TelegraphLikelihood(whole).start_from_moments()
     assert np.exp([k_on, k_off]) == pytest.approx([0.8, 2.0], rel=0.02)
-    assert bursts._TelegraphLikelihood(np.array([0, 1, 0])).start_from_moments() == []
-    assert bursts._TelegraphLikelihood(np.array([4, 4, 4])).start_from_moments() in (
+    assert telegraph_fit._TelegraphLikelihood(np.array([0, 1, 0])).start_from_moments() == []
+    assert telegraph_fit._TelegraphLikelihood(np.array([4, 4, 4])).start_from_moments() in (
         [],
         [pytest.approx((0, 0), abs=99)],
     )
@@ -240,7 +252,7 @@ def test_fits_repeat_to_the_last_digit():
 
 
 def test_a_fitted_parameter_shows_its_interval():
-    assert repr(bursts.Fitted(3.14159, 2.5, np.inf)) == "3.14 (2.5 … inf)"
+    assert repr(Fitted(3.14159, 2.5, np.inf)) == "3.14 (2.5 … inf)"
 
 
 @pytest.mark.thorough
@@ -266,11 +278,84 @@ def test_a_row_for_each_gene():
     assert rows[2].fano is None
     with pytest.warns(CannotTellWarning):
         (row,) = fit_genes({"silent": [0, 0, 0]}, law="telegraph")
-    assert type(row.fit) is bursts.TelegraphFit
+    assert type(row.fit) is TelegraphFit
 
 
 def test_genes_that_do_not_fit():
-    with pytest.raises(ParameterError, match="counts of lacZ are whole"):
+    with pytest.raises(ParameterError, match="counts of lacZ must be whole numbers"):
         fit_genes({"lacZ": [0.5, 1.0]})
-    with pytest.raises(ParameterError, match="'negative_binomial', 'telegraph'"):
+    with pytest.raises(ParameterError, match="law must be 'negative_binomial' or 'telegraph'"):
         fit_genes({}, law="poisson")
+
+
+# --- what users met ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [20, 200, 5000])
+@pytest.mark.parametrize("count", [8, 57])
+def test_an_open_interval_is_never_called_identifiable(n, count):
+    """One cell with transcripts among empty ones: such genes are in published tables."""
+    with pytest.warns(CannotTellWarning, match=f"these {n} counts leave .*burst_size without a bound"):
+        fit = fit_negative_binomial([0] * (n - 1) + [count])
+    assert fit.burst_size.high == np.inf
+    assert not fit.identifiable
+
+
+def test_a_bounded_fit_is_identifiable():
+    fit = fit_negative_binomial(negative_binomial_counts())
+    assert fit.identifiable
+    for one in (fit.mean, fit.burst_size, fit.burst_frequency):
+        assert 0 < one.low < one.value < one.high < np.inf
+
+
+@pytest.mark.parametrize(("r", "mean"), [(0.01, 3e3), (2.0, 2e4), (1e6, 2e4), (6e7, 1e4)])
+def test_likelihood_of_large_counts_is_that_of_the_law(r, mean):
+    """In 40 digits, above and below the table: to the rounding of n log n. The slope by the digamma function."""
+    x = np.array([0, 3, 4096, 4097, 20_000, 10**8])
+    likelihood = NegativeBinomialLikelihood(x)
+    with mpmath.workdps(40):
+        rate, m = mpmath.mpf(float(np.exp(np.log(r)))), mpmath.mpf(mean)
+        exact = sum(
+            mpmath.loggamma(rate + k) - mpmath.loggamma(rate) - mpmath.loggamma(k + 1)
+            + k * mpmath.log(m / (rate + m)) - rate * mpmath.log1p(m / rate)
+            for k in map(int, x)
+        )  # fmt: skip
+        slope = sum(mpmath.digamma(rate + k) - mpmath.digamma(rate) for k in map(int, x))
+    assert likelihood.at(np.log(r), mean) == pytest.approx(float(exact), rel=1e-12, abs=2e-15 * 1e8 * np.log(1e8))
+    assert likelihood.sum_of_inverses(float(rate)) == pytest.approx(float(slope), rel=1e-12)
+
+
+def test_one_huge_count():
+    """An answer at once, without a table as long as the count."""
+    x = [0, 3, 5, 1, 10**8]
+    with pytest.warns(CannotTellWarning, match="burst_size without a bound"):
+        fit = fit_negative_binomial(x)
+    free = optimize.minimize(
+        lambda v: -log_likelihood(x, np.exp(v[0]), np.exp(v[1])), [-3.0, 16.0], method="Nelder-Mead"
+    )
+    assert fit.log_likelihood == pytest.approx(-free.fun, abs=1e-6)
+    assert fit.mean.value == pytest.approx(np.mean(x), rel=1e-12)
+
+
+def test_the_cost_of_a_telegraph_fit_is_said_before_it_begins(monkeypatch):
+    monkeypatch.setattr(telegraph_fit, "_fit_telegraph", lambda *_: pytest.fail("it began"))
+    with pytest.raises(LargeProblemWarning, match="a telegraph law of counts to 100,000 takes about 30 s"):
+        fit_telegraph([0, 5, 100_000])
+    with pytest.raises(ParameterError, match="largest of the counts must be at most 1,000,000 for a telegraph law"):
+        fit_telegraph([0, 5, 10**8])
+
+
+def test_a_measured_gene():
+    """MYC in HCT116 cells: moments and both maxima of the likelihood, computed independently of this library."""
+    counts = myc_counts()
+    assert (len(counts), counts.max(), counts.flags.writeable) == (6836, 44, False)
+    assert counts.mean() == pytest.approx(8.73917, abs=5e-6)
+    assert fano_factor(counts).value * 6835 / 6836 == pytest.approx(5.90358, abs=5e-6)  # of the population variance
+    bursts = fit_negative_binomial(counts)
+    assert bursts.burst_frequency.value == pytest.approx(1.58958, abs=1e-5)
+    assert bursts.burst_size.value == pytest.approx(5.49777, abs=2e-5)
+    assert bursts.log_likelihood == pytest.approx(-21785.751, abs=1e-3)
+    gene = fit_telegraph(counts)
+    rates = (gene.k_on.value, gene.k_off.value, gene.s.value)
+    assert rates == pytest.approx((1.3133, 6.5456, 52.293), rel=1e-3)
+    assert gene.log_likelihood == pytest.approx(-21755.048, abs=1e-3)

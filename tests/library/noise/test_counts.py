@@ -1,5 +1,7 @@
 """Counts against a law, and counts from a file."""
 
+import gzip
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -102,7 +104,7 @@ class Broken:
         ([1, 2] * 10, stats.poisson(2.0), {"fitted_parameters": -1}, "fitted_parameters"),
         ([1, 2] * 10, stats.poisson(2.0), {"fitted_parameters": True}, "fitted_parameters"),
         ([1, 2] * 10, stats.poisson(2.0), {"min_expected": 0}, "min_expected"),
-        ([1, 2] * 10, "poisson", {}, "a cdf or a pmf.*str came"),
+        ([1, 2] * 10, "poisson", {}, "a cdf or a pmf.*got 'poisson'"),
         ([1, 2] * 10, Broken([0.5, np.nan]), {}, "no law of counts"),
         ([1, 2] * 10, Broken([0.5, 0.4]), {}, "no law of counts"),
         ([1, 2] * 10, Broken([0.5]), {}, "does not sum to one"),
@@ -151,7 +153,7 @@ def test_missing_values(write):
     table = read_counts(path, missing="drop")
     assert (table["a"].tolist(), table["b"].tolist()) == ([1, 5], [2, 3, 4])
     assert table.missing == {"a": 2, "b": 1}
-    with pytest.raises(CountsFileError, match='"refuse" or "drop"'):
+    with pytest.raises(ParameterError, match="missing must be 'refuse' or 'drop', got 'zero'"):
         read_counts(path, missing="zero")
 
 
@@ -168,19 +170,19 @@ def test_an_empty_line_is_a_missing_value_of_a_single_gene(write):
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("a,b\n", "no line of counts follows"),
-        ("a,b\n1,2\n3\n", "line 3: 1 values came; the first line names 2"),
-        ("a,b\n1,2\n3,4,5\n", "line 3: 3 values came"),
-        ("a,b\n1,2\n\n3,4\n", "line 3: 0 values came"),
-        ("a,b\n1,2.5\n", "line 2, column b: a count is a whole number; '2.5' came .normalised"),
-        ("a,b\n1,x\n", "line 2, column b: a count is a whole number; 'x' came"),
-        ("a,b\n1,inf\n", "line 2, column b: a count is a whole number; 'inf'"),
-        ("a,b\n-1,2\n", "line 2, column a: a count is at least 0"),
-        ("a,b\n1,99999999999999999999\n", "line 2, column b: .* not beyond"),
-        ("1,2\n3,4\n", "line 1: the first line names the genes; 1, 2 came"),
+        ("a,b\n1,2\n3\n", "line 3: as many values as names were expected, 2, got 1"),
+        ("a,b\n1,2\n3,4,5\n", "line 3: .* 2, got 3"),
+        ("a,b\n1,2\n\n3,4\n", "line 3: .* 2, got 0"),
+        ("a,b\n1,2.5\n", "line 2, column b: a count must be a whole number, got '2.5' .normalised"),
+        ("a,b\n1,x\n", "line 2, column b: a count must be a whole number, got 'x'"),
+        ("a,b\n1,inf\n", "line 2, column b: a count must be a whole number, got 'inf'"),
+        ("a,b\n-1,2\n", "line 2, column a: a count must be at least 0"),
+        ("a,b\n1,99999999999999999999\n", "line 2, column b: .* below 2..62"),
+        ("1,2\n3,4\n", "line 1: names of genes were expected, got 1, 2: .*genes=.rows"),
         ("a,a\n3,4\n", "two columns are called 'a'"),
         ("a,\n3,4\n", "column 2 has no name"),
-        ("a;b\n3;4\n", "no comma, but other separators"),
-        ('a,b\n"1\n2",3\n', r"line 3, column a: a count is a whole number; '1\\n2' came"),
+        ("a;b\n3;4\n", "commas or tabs were expected"),
+        ('a,b\n"1\n2",3\n', r"line 3, column a: a count must be a whole number, got '1\\n2'"),
     ],
 )
 def test_files_that_cannot_be_read(write, text, message):
@@ -195,3 +197,73 @@ def test_files_that_are_no_text(write, tmp_path):
         read_counts(tmp_path / "nowhere.csv")
     with pytest.raises(CountsFileError, match="not a plain CSV"):
         read_counts(write("a,b\n1," + "2" * 200_000 + "\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cell,Actb,Gapdh\nAAAC-1,3,0\nAAAG-1,1,7\n",  # names of cells
+        ",Actb,Gapdh\n0,3,0\n1,1,7\n",  # pandas' default index
+        "Unnamed: 0,Actb,Gapdh\n0,3,0\n1,1,7\n",  # the same, read and written once more
+        "cell,Actb,Gapdh\n0,3,0\n1,1,7\n",
+        "Actb,Gapdh\nAAAC-1,3,0\nAAAG-1,1,7\n",  # R's write.table
+        "Actb\tGapdh\n3\t0\n1\t7\n",
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commonest_files_are_recognised(tmp_path, text, packed):
+    path = tmp_path / ("counts.csv.gz" if packed else "counts.csv")
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    table = read_counts(path)
+    assert {gene: table[gene].tolist() for gene in table} == {"Actb": [3, 1], "Gapdh": [0, 7]}
+
+
+@pytest.mark.parametrize("corner", ["gene", "", "Unnamed: 0", "symbol"])
+@pytest.mark.parametrize("cells", ["0,1", "AAAC-1,AAAG-1"])
+def test_a_table_on_its_side(write, corner, cells):
+    """Refused with what to write, never transposed in silence; names of cells alone do not tell, and are genes then."""
+    path = write(f"{corner},{cells}\nActb,3,1\nGapdh,0,7\n")
+    if corner in ("gene", "symbol") or cells == "0,1":
+        with pytest.raises(CountsFileError, match='if each line is a gene and each column a cell, write genes="rows"'):
+            read_counts(path)
+    table = read_counts(path, genes="rows")
+    assert {gene: table[gene].tolist() for gene in table} == {"Actb": [3, 1], "Gapdh": [0, 7]}
+
+
+def test_a_column_that_counts_up_is_refused_until_it_is_said_what_it_is(write):
+    path = write("lacZ,recA\n0,5\n1,5\n2,6\n3,8\n4,8\n")
+    with pytest.raises(CountsFileError, match="column lacZ counts 0, 1, 2, …: write index=True"):
+        read_counts(path)
+    assert list(read_counts(path, index=True)) == ["recA"]
+    assert read_counts(path, index=False)["lacZ"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(ParameterError, match="index must be True, False or None"):
+        read_counts(path, index="yes")
+
+
+def test_rows_that_name_no_gene(write):
+    for text, message in [
+        ("Actb,3,1\nGapdh,0,7\n", "names of the cells were expected, got Actb, 3, 1"),
+        ("gene,A,B\nActb,3,1\nActb,0,7\n", "two lines are called 'Actb'"),
+        ("gene,A,B\nActb,3,1\n,0,7\n", "line 3 has no name"),
+        ("gene,A,B\nActb,3,x\n", "line 2, gene Actb: a count must be a whole number, got 'x'"),
+        ("gene\nActb\n", "a gene's name and its counts were expected"),
+    ]:
+        with pytest.raises(CountsFileError, match=message):
+            read_counts(write(text), genes="rows")
+    with pytest.raises(ParameterError, match="genes must be 'columns' or 'rows'"):
+        read_counts(write("a\n1\n"), genes="lines")
+    left = read_counts(write("gene,A,B\nActb,3,\n"), genes="rows", missing="drop")
+    assert (left["Actb"].tolist(), left.missing) == ([3], {"Actb": 1})
+
+
+@pytest.mark.parametrize("text", ["1_01", "0x1f", "\u0663", "1e", "--1", "1 0"])
+def test_what_is_no_number_in_other_programs_is_none_here(write, text):
+    with pytest.raises(CountsFileError, match="a count must be a whole number"):
+        read_counts(write(f"a,b\n1,{text}\n"))
+
+
+def test_a_cut_archive_is_named(tmp_path):
+    path = tmp_path / "counts.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000)[:-20])
+    with pytest.raises(CountsFileError, match="no complete gzip file"):
+        read_counts(path)

@@ -88,10 +88,10 @@ def test_strata_at_their_limits():
 @pytest.mark.parametrize(
     ("samples", "strata", "message"),
     [
-        ([1, 2], [1], r"\(2,\) samples and \(1,\) strata"),
-        ([], [], "at least one|one-dimensional"),
-        ([1.0, np.nan], [1, 2], "1 samples are not finite"),
-        ([1, 2], [1.0, np.nan], "1 strata are NaN"),
+        ([1, 2], [1], r"strata must be one for each of the 2 samples, got .*\(1,\)"),
+        ([], [], "samples must be 1 numbers or more|one-dimensional"),
+        ([1.0, np.nan], [1, 2], "samples must be finite, got 1 of 2"),
+        ([1, 2], [1.0, np.nan], "strata must be names, got 1 that are NaN"),
         ([[1, 2]], [[1, 2]], "one-dimensional"),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_known_covariance():
         ([[1, 0.5], [0.4, 1]], None, "symmetric"),
         ([[-1, 0], [0, 1]], None, "variances of at least 0"),
         ([1, 2, 3], None, "2 × 2"),
-        ([[1, 0], [0, 1]], [0, 1], "above 0"),
+        ([[1, 0], [0, 1]], [0, 1], "means must be two numbers above 0"),
     ],
 )
 def test_no_covariance(covariance, means, message):
@@ -267,12 +267,12 @@ def test_reporters_that_are_one():
 @pytest.mark.parametrize(
     ("x", "y", "options", "message"),
     [
-        ([1, 2, 3, 4], [1, 2, 3], {}, "4 values of x and 3 of y"),
-        ([1, 2, 3], [1, 2, 3], {}, "four cells"),
-        ([1, 2, 3, np.nan], [1, 2, 3, 4], {}, "1 values of x are not finite"),
-        (np.ones((4, 2)), np.ones((4, 2)), {}, "x is one-dimensional"),
-        ([-1, 0, 0, 0], [1, 2, 3, 4], {}, "means are above 0"),
-        ([1, 2, 3, 4], [1, 2, 3, 4], {"method": "swain"}, "'elowitz', 'unbiased', 'minimum_mse'"),
+        ([1, 2, 3, 4, 5], [1, 2, 3, 4], {}, r"x and y must be of one length, both from each cell, got \(5, 4\)"),
+        ([1, 2, 3], [1, 2, 3], {}, "x must be 4 numbers or more, got .3"),
+        ([1, 2, 3, np.nan], [1, 2, 3, 4], {}, "x must be finite, got 1 of 4"),
+        (np.ones((4, 2)), np.ones((4, 2)), {}, "x must be a row of numbers"),
+        ([-1, 0, 0, 0], [1, 2, 3, 4], {}, "means of x and y must be above 0"),
+        ([1, 2, 3, 4], [1, 2, 3, 4], {"method": "swain"}, "method must be 'elowitz', 'unbiased' or 'minimum_mse'"),
     ],
 )
 def test_reporters_that_do_not_fit(x, y, options, message):

@@ -117,13 +117,14 @@ def test_a_short_record_warns_and_nothing_changing_warns():
     ("times", "counts", "end", "message"),
     [
         (np.arange(50.0), np.arange(50), 60.0, r"evenly spaced.*trajectory_moments.*fano_factor"),
-        ([0.0, 1.0], [1, 2, 3], 5.0, "2 times and 3 counts"),
-        ([0.0, 2.0, 1.0], [1, 2, 3], 5.0, "do not decrease"),
-        ([0.0, 2.0], [1, 2], 2.0, "ends after its last event at 2"),
-        ([0.0, 2.0], [1, 2], np.nan, "ends after its last event"),
-        ([0.0, 2.0], np.ones((2, 3)), 5.0, "counts are one-dimensional numbers of one trajectory"),
-        ([0.0, np.inf], [1, 2], 5.0, "times are finite"),
-        ([], [], 5.0, "times are one-dimensional"),
+        ([0.0, 1.0], [1, 2, 3], 5.0, "counts must be one at each of the 2 times, got .3"),
+        ([0.0, 2.0, 1.0], [1, 2, 3], 5.0, "do not fall"),
+        ([0.0, 2.0], [1, 2], 2.0, "end must be a number above 2, got 2.0"),
+        ([0.0, 2.0], [1, 2], np.nan, "end must be a number above 2"),
+        ([0.0, 2.0], np.ones((2, 3)), 5.0, "counts must be a row of numbers"),
+        ([0.0, np.inf], [1, 2], 5.0, "times must be finite"),
+        ([], [], 5.0, "times must be 1 numbers or more"),
+        ([0.0, 2.0], [1, -2], 5.0, "counts must be at least 0, got 1 of 2 below it"),
     ],
 )
 def test_records_that_are_something_else(times, counts, end, message):
@@ -132,7 +133,7 @@ def test_records_that_are_something_else(times, counts, end, message):
 
 
 def test_start_outside_the_record():
-    with pytest.raises(ParameterError, match="within the record, 0 to 5"):
+    with pytest.raises(ParameterError, match="start must be a number of at least 0 and below 5, got 6.0"):
         time_weighted_moments([0.0, 2.0], [1, 2], 5.0, start=6.0)
 
 
@@ -141,8 +142,9 @@ def test_start_outside_the_record():
     [
         (np.ones((30, 50)), 0.1, r"30 trajectories at 50 times.*fano_factor\(counts\[:, i\]\)"),
         (np.ones(50), np.arange(50.0), "time_weighted_moments"),
-        (np.ones(50), -1.0, "above 0"),
-        (np.ones(30), 1.0, "at least 40 samples"),
+        (np.ones(50), -1.0, "dt must be the one time between samples"),
+        (-np.ones(50), 1.0, "counts must be at least 0"),
+        (np.ones(30), 1.0, "counts must be 40 numbers or more"),
     ],
 )
 def test_trajectories_that_are_something_else(counts, dt, message):
@@ -224,9 +226,9 @@ def autocovariance(x, lag, whole=None):
     ("counts", "dt", "lag", "message"),
     [
         (np.ones((2, 3, 4)), 1.0, 1.0, r"shape \(time,\) or \(trajectory, time\)"),
-        (np.full((2, 50), np.nan), 1.0, 1.0, "100 samples are not finite"),
-        (np.arange(50), 0.0, 1.0, "above 0"),
-        (np.arange(50), 1.0, 30.0, "half the record, 25"),
+        (np.full((2, 50), np.nan), 1.0, 1.0, "got 100 that are not"),
+        (np.arange(50), 0.0, 1.0, "dt must be a positive number"),
+        (np.arange(50), 1.0, 30.0, "max_lag must be a number of at least 0 and of at most 25"),
         (np.arange(50), 1.0, 20.0, "too few for errors"),
         (np.full(200, 3), 1.0, 2.0, "nothing changes"),
     ],

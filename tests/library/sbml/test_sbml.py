@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np

@@ -44,7 +44,7 @@ def test_a_cluster_gives_the_same_bits(client):
 )
 def test_every_method_runs_on_a_cluster(client, method):
     network = acme.ReactionNetwork.parse("Off <-> On : 90, 60\nOn -> On + M : 9\nM -> 0 : 1")
-    options = {"simulate_langevin": {"at_zero": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}
+    options = {"simulate_langevin": {"boundary": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}
 
     def run(**where):
         rng = np.random.default_rng(3)

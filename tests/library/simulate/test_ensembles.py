@@ -1,6 +1,7 @@
 """Ensembles: parameters by trajectory, summaries that stream, files, tables, clusters."""
 
 import dataclasses
+import itertools
 import json
 import pickle
 import sys
@@ -13,6 +14,7 @@ from scipy import stats
 import acme_lib as acme
 from acme_lib.simulate import run as run_module
 from acme_lib.simulate import summary as summary_module
+from acme_lib.simulate.summary import EnsembleSummary
 
 FALSE_POSITIVE = 1e-6
 
@@ -90,10 +92,10 @@ def test_a_sampler_gives_extrinsic_noise(scaled):
     ("parameters", "error", "message"),
     [
         ({"kk": np.ones(3)}, acme.ParameterError, r"'kk' is not a parameter of the network.*it has k, g"),
-        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\); an array of shape \(2,\) came"),
+        ({"k": np.ones(2)}, acme.ParameterError, r"shape \(3,\), got shape \(2,\)"),
         ({"k": np.array([1, np.nan, 2])}, acme.ParameterError, "not finite"),
         ({"k": np.array([1.0, -1.0, 2.0])}, acme.PropensityError, r"line 1.*the rate is negative \(-1\)"),
-        ([1, 2, 3], acme.ParameterError, "parameters maps names to one number a trajectory"),
+        ([1, 2, 3], acme.ParameterError, "parameters must be a mapping of names to one number a trajectory"),
     ],
 )
 def test_bad_parameters(parameters, error, message):
@@ -163,7 +165,7 @@ def test_summaries_do_not_depend_on_threads(scaled):
 
 
 def test_keep_is_checked():
-    with pytest.raises(acme.ParameterError, match='keep is "counts", "summary" or "events"; \'all\' came'):
+    with pytest.raises(acme.ParameterError, match="keep must be 'counts', 'summary' or 'events', got 'all'"):
         simulate(birth_death(), 2, keep="all")
 
 
@@ -243,11 +245,106 @@ def test_every_result_comes_back_from_its_file(tmp_path, index):
     assert_same_fields(type(result).load(tmp_path / "result.npz"), result)
 
 
+def permuted_network(rng):
+    """Return a random network, with events, whose species stand in any order but that of first appearance."""
+    n = int(rng.integers(2, 6))
+    names = [f"S{i}" for i in rng.permutation(n)]
+    lines = [f"0 -> {name} : {rng.integers(1, 20)}" for name in names]
+    lines += [f"{name} -> 0 : {rng.uniform(0.5, 2):.3f}" for name in names]
+    lines += [f"{a} -> {b} : k" for a, b in itertools.pairwise(names)]
+    lines += [f"when t >= 0.5 : {names[0]} = 40, {names[-1]} = {names[-1]} + 7", f"at 0 : {names[1]} = 30"]
+    network = acme.ReactionNetwork.parse("\n".join(lines), k=0.3)
+    while (order := tuple(rng.permutation(names).tolist())) == network.species:
+        pass
+    events = network.events[:1] + (dataclasses.replace(network.events[1], initially=False),)
+    return dataclasses.replace(network, species=order, events=events)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_species_stay_with_their_columns(tmp_path, seed):
+    """A network's text, its file and its columns agree, in whatever order the species stand."""
+    rng = np.random.default_rng(seed)
+    network = permuted_network(rng)
+    again = acme.ReactionNetwork.parse(str(network), k=0.3)
+    assert again.species == network.species
+    state = rng.integers(0, 9, len(network.species))
+    np.testing.assert_array_equal(again.propensities(state), network.propensities(state))
+    start = {name: i for i, name in enumerate(network.species)}
+    quiet = dataclasses.replace(network, events=())
+    results = [
+        acme.simulate_ssa(network, start, [0, 1], size=3, rng=rng),
+        acme.simulate_ssa(network, start, [0, 1], size=3, rng=rng, keep="summary"),
+        acme.simulate_ssa(network, start, 1.0, size=3, rng=rng, keep="events"),
+        acme.solve_rate_equations(quiet, start, [0, 1]),
+        acme.simulate_lineage(quiet, start, [0, 1], division=acme.Adder(1.0), growth_rate=0.7, size=3, rng=rng),
+    ]
+    for k, result in enumerate(results):
+        result.save(tmp_path / f"{k}.npz")
+        back = type(result).load(tmp_path / f"{k}.npz")
+        assert_same_fields(back, result)
+        for name in network.species:
+            if isinstance(result, acme.EventRecord):
+                i = network.species.index(name)
+                np.testing.assert_array_equal(back.state_at(1.0)[:, i], result.state_at(1.0)[:, i])
+                np.testing.assert_array_equal(back.to_pandas()[name], result.to_pandas()[name])
+                assert back.state_at(0.0)[:, i].min() >= 0 and back.states_of(0).min() >= 0
+            elif isinstance(result, EnsembleSummary):
+                np.testing.assert_array_equal(back.mean(name), result.mean(name))
+                assert back.mean(name)[0] == (30 if name in network.events[1].assignments else start[name])
+            else:
+                np.testing.assert_array_equal(back[name], result[name])
+        if hasattr(result, "to_xarray"):
+            text = result.to_xarray().attrs["network"]
+            assert acme.ReactionNetwork.parse(text, k=0.3).species == network.species
+
+
+def test_a_dual_reporter_comes_back_with_its_columns(tmp_path):
+    network = acme.dual_reporter(acme.models.two_stage())
+    ensemble = acme.simulate_ssa(network, {}, [60.0], size=20, rng=np.random.default_rng(1))
+    ensemble.save(tmp_path / "dual.npz")
+    back = acme.Ensemble.load(tmp_path / "dual.npz")
+    for name in network.species:
+        assert back[name].mean() == ensemble[name].mean()
+
+
+def as_old_file(path):
+    """Make a file what the old version would have written: without the order of the species."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(str(arrays.pop("about")))
+    about["format"] = "acme-result-1"
+    kept = about["fields"]["network"]
+    kept["text"] = "\n".join(line for line in kept["text"].split("\n") if not line.startswith("species:"))
+    del kept["initially"]
+    np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
+
+
+def test_old_files_are_read_right_or_refused(tmp_path):
+    path = tmp_path / "old.npz"
+    simulate(birth_death(), 5, seed=1).save(path)
+    as_old_file(path)
+    np.testing.assert_array_equal(acme.Ensemble.load(path).counts, simulate(birth_death(), 5, seed=1).counts)
+    network = dataclasses.replace(acme.models.two_stage(), species=("P", "M"))
+    ensemble = acme.simulate_ssa(network, {}, [3.0], size=5, rng=np.random.default_rng(1))
+    ensemble.save(path)
+    with pytest.raises(acme.ParameterError, match="says which species its columns are; leave species out"):
+        acme.Ensemble.load(path, species=["P", "M"])
+    as_old_file(path)
+    with pytest.raises(acme.ParameterError, match=r"did not keep the order of the species.*species=\['M', 'P'\] where"):
+        acme.Ensemble.load(path)
+    with pytest.raises(acme.ParameterError, match="species must be the names M, P in the order of the columns, got"):
+        acme.Ensemble.load(path, species=["P", "Q"])
+    np.testing.assert_array_equal(acme.Ensemble.load(path, species=["P", "M"])["P"], ensemble["P"])
+
+
 def assert_same_fields(back, result):
     for field in dataclasses.fields(result):
         mine, theirs = getattr(result, field.name), getattr(back, field.name)
         if isinstance(mine, acme.ReactionNetwork):
             assert str(theirs) == str(mine) and dict(theirs.parameters) == dict(mine.parameters)
+            assert theirs.species == mine.species
+            assert [event.initially for event in theirs.events] == [event.initially for event in mine.events]
+            np.testing.assert_array_equal(theirs.stoichiometry, mine.stoichiometry)
         elif dataclasses.is_dataclass(mine):
             assert_same_fields(theirs, mine)
         elif isinstance(mine, Mapping):

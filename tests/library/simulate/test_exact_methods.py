@@ -134,7 +134,7 @@ def test_two_hundred_reactions_of_a_ring(simulate, scaled):
     p = linalg.expm(t * (step + 0.5 * step.T - 1.5 * np.eye(n)))[:, 0]
     ensemble = simulate(network, {"S0": molecules}, t, size=scaled(2_000, 12), rng=np.random.default_rng(2))
     order = [network.species.index(f"S{i}") for i in range(n)]
-    places = ensemble.counts[:, 1, order]
+    places = ensemble.counts[:, -1, order]
     assert (places.sum(axis=1) == molecules).all()
     assert p_value_of_cells(places.sum(axis=0), p * places.sum()) > FALSE_POSITIVE
     # and they walk each for itself: the number at one place is binomial
@@ -188,7 +188,7 @@ def test_parameters_and_starts_by_trajectory(simulate, scaled):
     for i in range(3):
         newcomers = stats.poisson.pmf(n, k[i] * -np.expm1(-t))
         pmf = np.convolve(stats.binom.pmf(n, starts[i, 0], np.exp(-t)), newcomers)
-        assert p_value_of_counts(ensemble["M"][i::3, 1], pmf) > FALSE_POSITIVE
+        assert p_value_of_counts(ensemble["M"][i::3, -1], pmf) > FALSE_POSITIVE
 
 
 @pytest.mark.parametrize("simulate", EXACT.values(), ids=EXACT.keys())
@@ -200,6 +200,35 @@ def test_summaries_agree_with_counts(simulate, idle):
     summary = simulate(network, **options, rng=np.random.default_rng(5), keep="summary")
     np.testing.assert_allclose(summary.mean("M")[1], counts.mean(), rtol=1e-12)
     np.testing.assert_allclose(summary.variance("M")[1], counts.var(ddof=1), rtol=1e-12)
+
+
+METHODS = {
+    **EXACT,
+    "tau-leap": acme.simulate_tau_leap,
+    "Langevin": functools.partial(acme.simulate_langevin, boundary="clip", dt=0.01),
+    "slow scale": functools.partial(acme.simulate_slow_scale, fast=["Off", "On"]),
+    "rate equations": lambda *arguments, size, rng: acme.solve_rate_equations(*arguments),
+}
+
+
+@pytest.mark.parametrize("simulate", METHODS.values(), ids=METHODS.keys())
+def test_one_rule_for_times(simulate):
+    """Everything starts at time 0 and holds the times listed, and no other; a number is one time."""
+    network = acme.ReactionNetwork.parse(telegraph()[0], on=20, off=20, s=50, g=1)
+
+    def run(t):
+        result = simulate(network, {"Off": 1, "M": 7}, t, size=5, rng=np.random.default_rng(3))
+        return result, result["M"]
+
+    result, single = run(2.0)
+    np.testing.assert_array_equal(result.times, [2.0])
+    both, counts = run([0, 2.0])
+    if simulate is not METHODS["slow scale"]:  # it draws the fast species at each time that it records
+        np.testing.assert_array_equal(single, counts[..., 1:])
+    np.testing.assert_array_equal(counts[..., 0], np.full_like(counts[..., 0], 7))
+    np.testing.assert_array_equal(run(0)[1], counts[..., :1])
+    with pytest.raises(acme.ParameterError, match="t must be 0 or later: everything starts at time 0, got -1"):
+        run(-1)
 
 
 @pytest.mark.parametrize("simulate", EXACT.values(), ids=EXACT.keys())
@@ -343,7 +372,7 @@ def test_log_poisson_probabilities():
     [
         acme.simulate_next_reaction,
         acme.simulate_tau_leap,
-        functools.partial(acme.simulate_langevin, at_zero="reflect"),
+        functools.partial(acme.simulate_langevin, boundary="reflect"),
         functools.partial(acme.simulate_slow_scale, fast=["M"]),
     ],
     ids=["next reaction", "tau-leap", "Langevin", "slow scale"],

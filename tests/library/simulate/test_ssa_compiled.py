@@ -227,7 +227,7 @@ def test_what_is_not_specialised_says_why(text, values, reason):
 
 
 def test_compile_is_true_false_or_none():
-    with pytest.raises(acme.ParameterError, match="compile is True, False or None; 'yes' came"):
+    with pytest.raises(acme.ParameterError, match="compile must be True, False or None, got 'yes'"):
         acme.simulate_ssa(two_stage(), {}, 1.0, rng=np.random.default_rng(1), compile="yes")
 
 

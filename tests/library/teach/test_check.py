@@ -1,14 +1,17 @@
 """The checks that teach: the door, the judgement, the messages, and the error rates of the statistical ones."""
 
+import time
+
 import numpy as np
 import pytest
 from scipy.special import chdtri, xlogy
 from scipy.stats import power_divergence
 
-from acme_lib.teach import check_laws
+from acme_lib.teach import check_door, check_laws
 from acme_lib.teach.check import (
     ANYTHING,
     CheckFailed,
+    all_right,
     birth_death_law,
     birth_death_laws,
     check_distribution,
@@ -585,3 +588,67 @@ def test_power_against_the_documented_misconceptions(capsys):
 
 def test_the_stated_rate_is_one_in_a_million():
     assert check_laws.ERROR_RATE == 1e-6
+
+
+# What a learner meets in the notebook
+
+
+def test_an_endless_loop_is_stopped_with_a_message(monkeypatch):
+    monkeypatch.setattr(check_door, "LONGEST_CALL", 0.3)
+
+    def endless(n):
+        while True:
+            try:
+                n += 1
+            except Exception:
+                pass
+
+    start = time.monotonic()
+    with pytest.raises(CheckFailed, match="(?s)did not come to an end.*Does every loop"):
+        check_values(endless, {"n": 1}, 2)
+    assert time.monotonic() - start < 10
+    check_values(lambda n: n + 1, {"n": 1}, 2)
+    time.sleep(1.0)  # nothing of the limit is left that could stop what comes later
+
+
+def test_a_loop_that_swallows_everything_is_stopped_as_well(monkeypatch):
+    monkeypatch.setattr(check_door, "LONGEST_CALL", 0.2)
+
+    def stubborn(n):
+        for _ in range(2):
+            try:
+                while True:
+                    n += 1
+            except:  # noqa: E722
+                pass
+        while True:
+            n += 1
+
+    with pytest.raises(CheckFailed, match="did not come to an end"):
+        check_values(stubborn, {"n": 1}, 2)
+
+
+def test_a_singular_matrix_has_a_hint():
+    def solve(A):
+        return np.linalg.solve(A, np.zeros(len(A)))
+
+    with pytest.raises(CheckFailed) as failure:
+        check_distribution(solve, {"A": np.array([[-1.0, 1.0], [1.0, -1.0]])}, [0.5, 0.5])
+    assert "LinAlgError" in str(failure.value)
+    assert failure.value.slips == ("singular-matrix",)
+
+
+def test_an_answer_that_differs_from_call_to_call_has_a_hint():
+    with pytest.raises(CheckFailed) as failure:
+        check_values(lambda u: np.random.default_rng().random(), {"u": 0.3}, 1.2)
+    assert failure.value.slips == ("own-random-numbers",)
+
+
+def test_a_passed_cell_says_so_in_a_notebook_alone(monkeypatch, capsys):
+    all_right(2)
+    assert capsys.readouterr().out == ""
+    import IPython
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: object())
+    all_right(2)
+    assert capsys.readouterr().out == "✔ right, 2 of 2 points\n"
