@@ -25,7 +25,12 @@ NOISE_METRICS = [
     (QUANTIFYING, "F above 1: overdispersed, a sign of bursts, and of other things", _C2, "9 Pooled populations"),
     (QUANTIFYING, "F below 1: negative feedback", _C2, "8 Below Poisson and what it costs"),
     (QUANTIFYING, "CV and CV² compare noise at different means", _C2, "1 Four numbers for one histogram"),
-    (QUANTIFYING, "where a threshold decides, as in patterning, the CV counts", _C2, "1 Four numbers for one histogram"),
+    (
+        QUANTIFYING,
+        "where a threshold decides, as in patterning, the CV counts",
+        _C2,
+        "1 Four numbers for one histogram",
+    ),
     (QUANTIFYING, "pooling cells of different means inflates the variance", _C2, "9 Pooled populations"),
     (QUANTIFYING, "strata undo the inflation", _C2, "9 Pooled populations"),
     (QUANTIFYING, "transcripts of a gene that is on are a birth-death process", _C1, "1 A snapshot of identical cells"),
