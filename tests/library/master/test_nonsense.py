@@ -108,9 +108,7 @@ def test_results_are_short_in_print():
     opened = acme.build_generator(network, space, boundary="absorbing")
     shown = {
         repr(closed): "states (M=0..30, P=0..150), reflecting",
-        repr(
-            acme.solve_stationary(closed)
-        ): "StationaryDistribution on 4,681 states (M=0..30, P=0..150): mean M ",
+        repr(acme.solve_stationary(closed)): "StationaryDistribution on 4,681 states (M=0..30, P=0..150): mean M ",
         repr(acme.solve_transient(opened, {}, [1.0, 2.0])): "TransientDistribution at t = 1, 2 on 4,681 states",
         repr(acme.solve_finite_state_projection(network, {}, 1.0)): "ProjectedDistribution at 1 times on up to ",
         repr(acme.find_first_passage_moments(closed, "M >= 20")): "to 1,661 of 4,681 states",
