@@ -5,11 +5,14 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 
+from acme_lib.grade.course import load_course
 from acme_lib.report.feedback import find_state, summarise, write_feedback
 from acme_lib.report.formulas import TextWithFormulas, draw_formula
+from acme_lib.report.rubric import ShowRubric
 from acme_lib.teach.check_slips import SLIPS, announce
-from tests.grading.small_course import cell, source_notebook
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, hand_in, make_course, source_notebook
 
 GRADES = {"notebook": "p", "score": 5.5, "max_score": 10, "late_penalty": 0}
 ACTIVE = "<script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1))"
@@ -192,6 +195,23 @@ def test_the_model_answer_stands_where_the_course_wants_it():
     page = write_feedback(notebook, GRADES)
     assert "The model answer One point each: ." in read(page).text
     assert drawn(page) == ["k"]
+
+
+def test_formgrader_shows_the_model_answer_below_the_answer(tmp_path):
+    """As formgrader makes its page of a submission, with the configuration of the course."""
+    course = make_course(tmp_path)
+    config, _ = load_course(course)
+    asked = {"submission_id": "x", "assignment_id": ASSIGNMENT, "notebook_id": NOTEBOOK}
+    for resources, expected in ((asked, 1), ({}, 0), (asked | {"assignment_id": "gone"}, 0)):
+        notebook, _ = ShowRubric(config=config).preprocess(hand_in(words="Mine."), dict(resources))
+        sources = [found.source for found in notebook.cells]
+        assert len(sources) == len(hand_in().cells) + expected
+        assert sum("Model answer of `words`" in source for source in sources) == expected
+        if expected:
+            below = sources[sources.index("Mine.") + 1]
+            assert below.endswith("> The answer in words.") and "nbgrader" not in notebook.cells[-1].metadata
+    page, _ = HTMLExporter(config=config).from_notebook_node(hand_in(words="Mine."), resources=asked)
+    assert "(not part of the submission)" in page and "<blockquote>" in page
 
 
 def test_headings_that_stand_in_code_and_pictures_that_are_missing():
