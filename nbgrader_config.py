@@ -16,6 +16,7 @@ from acme_lib.grade.nbgrader_steps import (
     TakeAnswers,
 )
 from acme_lib.report.feedback import FeedbackExporter, ReadGrades
+from acme_lib.report.rubric import ShowRubric
 
 c = get_config()  # noqa: F821 (nbgrader puts it here)
 
@@ -52,5 +53,8 @@ c.LatePolicy.timezone = "UTC"
 # A student's feedback page: without hidden tests, one file that loads and runs nothing.
 c.GenerateFeedback.exporter_class = FeedbackExporter
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, ReadGrades]
-# formgrader's page of a submission
+# After the deadline of all: let students read the model answers of what a person has graded.
+# c.ReadGrades.rubric = True
+# formgrader's page of a submission, with the model answer below each answer in words
+c.HTMLExporter.preprocessors = [ShowRubric]
 c.HTMLExporter.sanitize_html = True

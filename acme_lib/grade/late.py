@@ -159,10 +159,7 @@ def read_extensions(path, *, timezone="UTC"):
     GradebookError
         If the file is missing, or a line cannot be read, or names a student and assignment again.
     """
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise GradebookError(f"{timezone!r} is no time zone; write one such as Europe/Zurich") from None
+    zone = find_zone(timezone)
     try:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -186,13 +183,21 @@ def read_extensions(path, *, timezone="UTC"):
     return extensions
 
 
+def find_zone(name):
+    """Return the time zone of a name such as ``Europe/Zurich``."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise GradebookError(f"{name!r} is no time zone; write one such as Europe/Zurich") from None
+
+
 def _read_extension(row, zone, where):
     given = {name: row[name].strip() for name in ("until", *_LENGTHS) if (row.get(name) or "").strip()}
     if not given or ("until" in given and len(given) > 1):
         raise GradebookError(f"{where}: give either until, or days, hours or minutes")
     try:
         if "until" in given:
-            return Extension(until=_to_utc(datetime.fromisoformat(given["until"]), zone))
+            return Extension(until=to_utc(datetime.fromisoformat(given["until"]), zone))
         by = timedelta(**{name: float(value) for name, value in given.items()})
     except (ValueError, OverflowError):
         came = ", ".join(f"{name} {value!r}" for name, value in given.items())
@@ -202,7 +207,8 @@ def _read_extension(row, zone, where):
     return Extension(by=by)
 
 
-def _to_utc(moment, zone):
+def to_utc(moment, zone):
+    """Return a moment in UTC, without a zone; of the two that a clock shows twice in autumn, the later one."""
     if moment.tzinfo is None:
         both = [moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
         return max(both).replace(tzinfo=None)

@@ -5,22 +5,28 @@ Moodle (*Download all submissions*) names a file ``Full Name_PARTICIPANT_assigns
 grading worksheet. Canvas (*Download Submissions*) names it ``lastnamefirstname_LATE_USER_SUBMISSION_x.ipynb``; the
 user's number is the ID of the gradebook export, and a file that was handed in again gets ``-1``, ``-2`` … at its end.
 
+When something was handed in, neither zip tells: the time of a file in it is that of the download. Moodle's worksheet
+does, in a column that is made for reading; Canvas marks who is late, and no more.
+
 The zip holds names and files of students: it is read as such. Nothing is unpacked but notebooks and archives, up to the
 size that is graded, under names of our own.
 
 References
 ----------
-``mod/assign/classes/downloader.php`` of Moodle; ``lib/content_zipper.rb`` of Canvas LMS.
+``mod/assign/classes/downloader.php`` and ``mod/assign/gradingtable.php`` of Moodle;
+``lib/content_zipper.rb`` of Canvas LMS.
 """
 
 import re
 import stat
 import zipfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from acme_lib.errors import GradebookError
 from acme_lib.files import write_whole
+from acme_lib.grade.late import find_zone, to_utc
 from acme_lib.grade.submission import MAX_FILE
 from acme_lib.report.exports import KEYS
 
@@ -29,6 +35,9 @@ _MOODLE = re.compile(
 )
 _CANVAS = re.compile(r"(?P<name>[^/_]*)_(?P<late>LATE_)?(?P<number>\d+)_(?P<submission>\d+)_(?P<file>[^/]+)")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_SUBMITTED = "Last modified (submission)"
+# How Moodle writes a time in English, of the United States and of elsewhere.
+_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%A, %B %d, %Y, %I:%M %p")
 MAX_MEMBERS = 100_000
 
 
@@ -143,6 +152,39 @@ def find_people(roster, match=None):
     return column, people
 
 
+def find_times(roster, timezone="UTC"):
+    """Return by the platform's number when a submission was handed in, as ``timestamp.txt`` has it, where that stands.
+
+    Parameters
+    ----------
+    roster : Roster
+        Moodle's grading worksheet; Canvas's gradebook export has no times.
+    timezone : str
+        Of who downloaded the worksheet.
+
+    Returns
+    -------
+    times : dict of str to str
+        In UTC, to the minute.
+    odd : list of str
+        Times that could not be read.
+    """
+    zone, times, odd = find_zone(timezone), {}, []
+    for row in roster.rows:
+        number, text = re.search(r"\d+", row.get("Identifier", "")), " ".join(row.get(_SUBMITTED, "").split())
+        if number is None or text in ("", "-"):
+            continue
+        for form in _TIMES:
+            try:
+                times[number[0]] = f"{to_utc(datetime.strptime(text, form), zone):%Y-%m-%d %H:%M:%S} UTC"
+                break
+            except (ValueError, OverflowError):
+                pass
+        else:
+            odd.append(f"{row['Identifier']}: {text!r} cannot be read as a time; write timestamp.txt")
+    return times, odd
+
+
 def _describe(row, canvas):
     last, first = row.get("LastName", ""), row.get("FirstName", "")
     if not last and "," in row.get("Student", ""):
@@ -157,7 +199,7 @@ def _describe(row, canvas):
     }
 
 
-def collect_submissions(path, assignment, coursedir, notebooks, *, people=None):
+def collect_submissions(path, assignment, coursedir, notebooks, *, people=None, times=None):
     """Write the submissions of a zip into ``submitted/``; what is there already stays, unless it has changed.
 
     Parameters
@@ -170,6 +212,8 @@ def collect_submissions(path, assignment, coursedir, notebooks, *, people=None):
         Names of the assignment's notebooks, without ``.ipynb``.
     people : dict, optional
         From `find_people`; without it the platform's numbers are the students' ids.
+    times : dict, optional
+        From `find_times`: written with what is new or has changed, as ``timestamp.txt``.
 
     Returns
     -------
@@ -185,12 +229,12 @@ def collect_submissions(path, assignment, coursedir, notebooks, *, people=None):
             members, odd = read_members(archive)
             if not members:
                 raise GradebookError(f"{path} holds no submission of Moodle or Canvas")
-            return _collect(archive, members, odd, assignment, coursedir, notebooks, people)
+            return _collect(archive, members, odd, assignment, coursedir, notebooks, people, times or {})
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise GradebookError(f"{path} cannot be read as a zip file: {error}") from None
 
 
-def _collect(archive, members, odd, assignment, coursedir, notebooks, people):
+def _collect(archive, members, odd, assignment, coursedir, notebooks, people, times):
     by_number = {}
     for member in members:
         by_number.setdefault(member.number, []).append(member)
@@ -221,6 +265,12 @@ def _collect(archive, members, odd, assignment, coursedir, notebooks, people):
         if states:
             state = "changed" if len(states) > 1 or "changed" in states else states.pop()
             done[state].append(student)
+            stamp = folder / "timestamp.txt"
+            # one that stands there already may be a person's: it stays with what it was written for
+            if number in times and (state != "unchanged" or not stamp.exists()):
+                write_whole(stamp, f"{times[number]}\n")
+            elif state == "changed" and stamp.exists():
+                odd.append(f"{student}: timestamp.txt is that of an earlier version")
         else:
             odd.append(f"{student}: no notebook and no archive in the submission")
     return Collected(*(tuple(done[state]) for state in done), tuple(late), tuple(unknown), tuple(odd))

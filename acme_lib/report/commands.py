@@ -86,19 +86,24 @@ def collect_files(options):
 
     from acme_lib.errors import AcmeError
     from acme_lib.grade.course import load_course, programs_of_this_python, source_folder
-    from acme_lib.report.collect import collect_submissions, find_people
+    from acme_lib.grade.late import LatePolicy
+    from acme_lib.report.collect import collect_submissions, find_people, find_times
     from acme_lib.report.exports import read_roster
 
     try:
-        _, course = load_course(options.root)
+        config, course = load_course(options.root)
         notebooks = sorted(path.stem for path in source_folder(course, options.assignment).glob("*.ipynb"))
         if not notebooks:
             raise AcmeError(f"there is no assignment {options.assignment!r} in {course.source_directory}/")
-        people = None
+        people, times, unread = None, {}, []
         if options.roster:
-            column, people = find_people(read_roster(options.roster), options.match)
+            roster, zone = read_roster(options.roster), LatePolicy(config=config).timezone
+            column, people = find_people(roster, options.match)
             print(f"students are known by the column {column!r} of {options.roster}")
-        collected = collect_submissions(options.file, options.assignment, course, notebooks, people=people)
+            times, unread = find_times(roster, zone)
+            if times:
+                print(f"times of submission are read as times of the zone {zone} (c.LatePolicy.timezone)")
+        collected = collect_submissions(options.file, options.assignment, course, notebooks, people=people, times=times)
         if people:
             with programs_of_this_python(), Gradebook(course.db_url, course.course_id) as gradebook:
                 for student, about in people.values():
@@ -106,7 +111,7 @@ def collect_files(options):
     except (AcmeError, OSError) as error:
         print(f"acme collect: {error}", file=sys.stderr)
         return 1
-    print("\n".join(collected.describe()))
+    print("\n".join([*collected.describe(), *(f"  {ascii(one)}" for one in unread)]))
     return 1 if collected.unknown else 0
 
 

@@ -6,16 +6,19 @@ check that passed is one line and one that failed shows its message. The page is
 
 from nbconvert.exporters import Exporter
 from nbconvert.filters import strip_ansi
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import MarkdownWithMath
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import GetGrades
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from traitlets import default
+from traitlets import Bool, default
 
 from acme_lib.grade.submission import grade_id, is_graded, is_solution, neutralise
+from acme_lib.report import formulas
 from acme_lib.report.pages import escape, write_facts, write_page
 from acme_lib.report.questions import find_headings
+from acme_lib.report.rubric import find_rubrics
 from acme_lib.teach.check import NOT_WRITTEN
 from acme_lib.teach.check_slips import SLIPS, find_slips
 
@@ -53,6 +56,18 @@ _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
 class ReadGrades(GetGrades):
     """Put scores and comments from the gradebook into the notebook, and what a person has still to grade."""
 
+    rubric = Bool(False, help="whether a student reads the model answer of what a person has graded").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        """Return the notebook, with model answers where the course wants them."""
+        nb, resources = super().preprocess(nb, resources)
+        if self.rubric:
+            rubrics = find_rubrics(CourseDirectory(config=self.config), self.assignment_id, self.notebook_id)
+            for cell in nb.cells:
+                if (found := rubrics.get(grade_id(cell))) and not cell.metadata.nbgrader.get("waits"):
+                    cell.metadata.nbgrader["rubric"] = found.source
+        return nb, resources
+
     def _get_score(self, cell, resources):
         super()._get_score(cell, resources)
         role = cell.metadata.nbgrader
@@ -81,8 +96,8 @@ def write_feedback(notebook, grades, *, path=""):
     Parameters
     ----------
     notebook : NotebookNode
-        Without hidden tests; in the ``nbgrader`` metadata of its cells the score, the points, the comment, and whether
-        a person has still to grade it (`ReadGrades`).
+        Without hidden tests; in the ``nbgrader`` metadata of its cells the score, the points, the comment, whether a
+        person has still to grade it, and the model answer where it is to be shown (`ReadGrades`).
     grades : dict
         ``notebook``, ``score`` (after the penalty), ``max_score`` and ``late_penalty``.
     path : str
@@ -100,7 +115,9 @@ def write_feedback(notebook, grades, *, path=""):
         parts.append(_write_marks(asked))
     for cell in notebook.cells:
         parts.append(_write_cell(cell, path))
-    return write_page(f"Feedback: {title}", parts, style=f"{_STYLE}\n{_FORMATTER.get_style_defs('pre')}")
+    return write_page(
+        f"Feedback: {title}", parts, style=f"{_STYLE}\n{formulas.STYLE}\n{_FORMATTER.get_style_defs('pre')}"
+    )
 
 
 def _has_points(cell):
@@ -214,6 +231,9 @@ def _write_part(cell, path):
     if comment := cell.metadata.nbgrader.get("comment"):
         words = _render(comment, {}, "")
         parts.append(f'<p class="label">Your teacher wrote</p><blockquote class="comment">{words}</blockquote>')
+    if rubric := cell.metadata.nbgrader.get("rubric"):
+        text = _render(rubric, {}, "") if cell.cell_type == "markdown" else _write_code(rubric)
+        parts.append(f'<details><summary>The model answer</summary><div class="text">{text}</div></details>')
     identity = f' id="{_anchor(cell)}"' if graded else ""
     return f'<section class="part {state}"{identity}>{"".join(parts)}</section>'
 
@@ -239,7 +259,7 @@ def _write_text(cell, path):
 
 
 def _render(source, attachments, path):
-    renderer = IPythonRenderer(
+    renderer = formulas.TextWithFormulas(
         escape=False, attachments=attachments, embed_images=bool(path), path=path, exclude_anchor_links=True
     )
     try:

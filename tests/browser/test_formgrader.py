@@ -156,6 +156,7 @@ def test_grading_with_the_buttons(page, address, course):
 
     open_submission(page, address, "right")
     assert page.locator("input#double_test").get_attribute("placeholder") == "4"
+    assert "The answer in words." in page.locator("#notebook blockquote", has_text="Model answer of").inner_text()
     grade_words(page, "1.5", "Say **why**: $a<b$.")
     page.goto(submissions)
     assert rows(page) == expected | {"right": ("graded", "9.5 / 10")}
@@ -169,6 +170,9 @@ def test_grading_with_the_buttons(page, address, course):
     assert "Successfully generated feedback" in said
     assert rows_of_feedback(page, course, "right") == ["9.5 of 10", "4 / 4", "4 / 4", "1.5 / 2"]
     assert page.locator("blockquote.comment strong").inner_text() == "why"
+    formula = page.locator("blockquote.comment svg.formula")
+    assert formula.get_attribute("aria-label") == "a<b" and formula.bounding_box()["width"] > 20
+    assert "The answer in words." not in page.locator("body").inner_text()
     assert rows_of_feedback(page, course, "wrong") == ["4 of 10", "4 / 4", "0 / 4", "– / 2"]
     assert "your teacher has still to read this" in page.locator("table.marks").inner_text()
     assert rows_of_feedback(page, course, "hostile") == ["0 of 10", "0 / 4", "0 / 4", "– / 2"]

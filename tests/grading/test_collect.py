@@ -84,6 +84,46 @@ def test_moodle(course, layout, capsys):
     assert collected(course)[f"ada/{ASSIGNMENT}/p.ipynb"] == RIGHT + "\n"
 
 
+HANDED_IN = "Ada King_101_assignsubmission_file_/p.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "stamp"),
+    [  # as Moodle writes it: a user's zone and language; New York is five hours behind UTC then, in summer four
+        ('"Saturday, 28 November 2026, 8:05 PM"', "America/New_York", "2026-11-29 01:05:00 UTC"),
+        ('"Sunday, 5 July 2026, 12:00\u202fAM"', "America/New_York", "2026-07-05 04:00:00 UTC"),
+        ('"Saturday, 28 November 2026, 20:05"', "UTC", "2026-11-28 20:05:00 UTC"),
+        ('"samedi 28 novembre 2026, 20:05"', "UTC", None),
+        ("-", "UTC", None),
+    ],
+)
+def test_moodles_worksheet_says_when_something_was_handed_in(course, capsys, written, zone, stamp):
+    config = course / "nbgrader_config.py"
+    config.write_text(config.read_text().replace('c.LatePolicy.timezone = "UTC"', f'c.LatePolicy.timezone = "{zone}"'))
+    roster = WORKSHEET.replace("ada@x.org,Submitted for grading,-,-", f"ada@x.org,Submitted for grading,-,{written}")
+    assert main(pack(course, {HANDED_IN: RIGHT}, roster)) == 0
+    out = capsys.readouterr().out
+    assert collected(course).get(f"ada/{ASSIGNMENT}/timestamp.txt", "").strip() == (stamp or "")
+    assert (f"times of the zone {zone}" in out) == bool(stamp)
+    assert ("cannot be read as a time" in out) == ("samedi" in written)
+
+
+def test_a_time_stays_with_what_it_was_written_for(course, capsys):
+    def collect(text, time):
+        roster = WORKSHEET.replace("ada@x.org,Submitted for grading,-,-", f"ada@x.org,Submitted for grading,-,{time}")
+        assert main(pack(course, {HANDED_IN: text}, roster)) == 0
+        return collected(course)[f"ada/{ASSIGNMENT}/timestamp.txt"].strip()
+
+    first, second = ('"Saturday, 28 November 2026, 8:05 PM"', '"Sunday, 29 November 2026, 8:05 PM"')
+    assert collect(RIGHT, first) == "2026-11-28 20:05:00 UTC"
+    (course / "submitted" / "ada" / ASSIGNMENT / "timestamp.txt").write_text("2026-11-27 20:00:00 UTC\n")
+    assert collect(RIGHT, first) == "2026-11-27 20:00:00 UTC"  # the instructor's own
+    assert collect(RIGHT + "\n", second) == "2026-11-29 20:05:00 UTC"
+    capsys.readouterr()
+    collect(RIGHT, "-")
+    assert "timestamp.txt is that of an earlier version" in capsys.readouterr().out
+
+
 def test_canvas(course, capsys):
     members = {
         "kingada_9001_555_p-1.ipynb": RIGHT,

@@ -5,10 +5,14 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 
+from acme_lib.grade.course import load_course
 from acme_lib.report.feedback import find_state, summarise, write_feedback
+from acme_lib.report.formulas import TextWithFormulas, draw_formula
+from acme_lib.report.rubric import ShowRubric
 from acme_lib.teach.check_slips import SLIPS, announce
-from tests.grading.small_course import cell, source_notebook
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, hand_in, make_course, source_notebook
 
 GRADES = {"notebook": "p", "score": 5.5, "max_score": 10, "late_penalty": 0}
 ACTIVE = "<script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1))"
@@ -116,6 +120,98 @@ def test_what_is_handed_in_stays_text():
 )
 def test_a_message_in_one_line(message, summary):
     assert summarise(message) == summary
+
+
+def drawn(page):
+    """The formulas of a page: the source of each drawing, in order."""
+    return [a["aria-label"] for tag, a in read(page).tags if tag == "svg" and a.get("class") == "formula"]
+
+
+def test_formulas_of_teacher_and_student_are_drawn():
+    notebook = graded({"double_test": 4, "mean_test": 4, "words": 2}, comments={"words": "Say $n^2$."})
+    notebook.cells.insert(1, cell("markdown", "At $\\gamma$:\n\n$$\\begin{aligned}a &= b\\\\ c &= d\\end{aligned}$$"))
+    by_name = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+    by_name["words"].source = r"$\frac{d\langle n\rangle}{dt} = k$, $\frac12$ and $a<b$, but \\begin{x}"
+    page = write_feedback(notebook, GRADES)
+    fraction = r"\frac{d\langle n\rangle}{dt} = k"
+    assert drawn(page) == [r"\gamma", "a = b", "c = d", fraction, r"\frac12", "a< b", "n^2"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"\begin{pmatrix}1\end{pmatrix}",
+        r"\hspace{1000000}",
+        r"\hspace{-9}",
+        r"\includegraphics{x}",
+        "{" * 500 + "}" * 500,
+        "x" * 700,
+        "\u6f22",
+        r"\text{<script>alert(1)</script>}\unknown",
+    ],
+    ids=lambda source: source[:12],
+)
+def test_what_is_no_formula_stays_as_it_was_typed(source):
+    notebook = graded({"double_test": 4, "mean_test": 4, "words": 2}, comments={"words": f"See ${source}$."})
+    page = write_feedback(notebook, GRADES)
+    assert drawn(page) == []
+    assert f"See ${source}$ ." in read(page).text
+
+
+def test_a_flood_of_formulas_costs_no_more_than_the_budget():
+    drawings = TextWithFormulas()
+    pages = [drawings.inline_math(r"\mathrm{x}" * 50) for _ in range(100)]
+    assert 30 <= sum("<svg" in page for page in pages) <= 40
+    assert "<svg" not in pages[-1]
+
+
+def test_a_drawing_holds_nothing_but_numbers_and_its_source_as_text():
+    source = r"\"onload=alert(1) x<b>'"
+    found = draw_formula(source)
+    (name, attributes), (path, outline) = Reader(found).tags
+    assert (name, path) == ("svg", "path")
+    assert set(attributes) == {"class", "role", "aria-label", "viewbox", "style"} and set(outline) == {"d"}
+    assert attributes["aria-label"] == source
+    assert re.fullmatch(r"[MLQCZ \d-]+", outline["d"]) and re.fullmatch(r"[a-z\d.:;-]+", attributes["style"])
+
+
+def test_a_drawing_stands_on_the_line():
+    """An index hangs below the line and a power stands above it; a fraction does both."""
+
+    def measure(source):
+        style = dict(part.split(":") for part in Reader(draw_formula(source)).tags[0][1]["style"].split(";"))
+        height, drop = (float(style[name].removesuffix("em")) for name in ("height", "vertical-align"))
+        return height + drop, drop
+
+    above, below = measure("n")
+    assert measure("n^2")[0] > above + 0.2 and measure("n^2")[1] == pytest.approx(below, abs=0.03)
+    assert measure("n_2")[1] < below - 0.1 and measure("n_2")[0] == pytest.approx(above, abs=0.03)
+    assert measure(r"\frac{a}{b}")[0] > above + 0.2 and measure(r"\frac{a}{b}")[1] < below - 0.2
+
+
+def test_the_model_answer_stands_where_the_course_wants_it():
+    notebook = graded({"double_test": 4, "mean_test": 4, "words": 1})
+    notebook.cells[-1].metadata.nbgrader["rubric"] = "**One point each:** $k$."
+    page = write_feedback(notebook, GRADES)
+    assert "The model answer One point each: ." in read(page).text
+    assert drawn(page) == ["k"]
+
+
+def test_formgrader_shows_the_model_answer_below_the_answer(tmp_path):
+    """As formgrader makes its page of a submission, with the configuration of the course."""
+    course = make_course(tmp_path)
+    config, _ = load_course(course)
+    asked = {"submission_id": "x", "assignment_id": ASSIGNMENT, "notebook_id": NOTEBOOK}
+    for resources, expected in ((asked, 1), ({}, 0), (asked | {"assignment_id": "gone"}, 0)):
+        notebook, _ = ShowRubric(config=config).preprocess(hand_in(words="Mine."), dict(resources))
+        sources = [found.source for found in notebook.cells]
+        assert len(sources) == len(hand_in().cells) + expected
+        assert sum("Model answer of `words`" in source for source in sources) == expected
+        if expected:
+            below = sources[sources.index("Mine.") + 1]
+            assert below.endswith("> The answer in words.") and "nbgrader" not in notebook.cells[-1].metadata
+    page, _ = HTMLExporter(config=config).from_notebook_node(hand_in(words="Mine."), resources=asked)
+    assert "(not part of the submission)" in page and "<blockquote>" in page
 
 
 def test_headings_that_stand_in_code_and_pictures_that_are_missing():
