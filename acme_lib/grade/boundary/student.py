@@ -38,9 +38,12 @@ class FarSide:
         self.ended = None  # why: a key of _ENDINGS
         self.usage = {}
 
-    def run_cell(self, name, code):
-        """Run a cell; return a `Reply` without a value."""
-        return self._reply(self._ask({"op": "cell", "name": name, "code": code}))
+    def run_cell(self, name, code, unless=()):
+        """Run a cell, or the pieces of one; return a `Reply` without a value.
+
+        It is passed over where all names of `unless`, those that a cell without an answer binds, are there already.
+        """
+        return self._reply(self._ask({"op": "cell", "name": name, "code": code, "unless": list(unless)}))
 
     def find_kinds(self, names):
         """Say what each name is over there: ``"function"``, ``"data"``, ``"module"`` or ``"missing"``."""
