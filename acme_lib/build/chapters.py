@@ -57,7 +57,7 @@ def build_chapter(source, timeout=300):
     )
     try:
         # What the author predicted is no part of the chapter.
-        client.execute(env={**os.environ, "ACME_RECORD": ""})
+        client.execute(env={**os.environ, "ACME_RECORD": "", "ACME_QUIET": "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
     notebook = _settle(notebook)
