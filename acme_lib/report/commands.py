@@ -23,7 +23,10 @@ def add_commands(commands):
     collect.add_argument("file", type=Path, help="the zip that Moodle or Canvas gives out for an assignment")
     collect.add_argument("assignment", help="its folder in solutions/")
     collect.add_argument(
-        "--roster", type=Path, metavar="FILE", help="Moodle's grading worksheet, Canvas's gradebook export"
+        "--roster",
+        type=Path,
+        metavar="FILE",
+        help="Moodle's grading worksheet (names and times), Canvas's gradebook export (names)",
     )
     collect.add_argument("--match", metavar="COLUMN", help="the roster's column that holds the students' ids")
     collect.set_defaults(run=collect_files, extra="grade")

@@ -178,8 +178,8 @@ def test_a_drawing_holds_nothing_but_numbers_and_its_source_as_text():
 def test_a_drawing_stands_on_the_line():
     """An index hangs below the line and a power stands above it; a fraction does both."""
 
-    def measure(source):
-        style = dict(part.split(":") for part in Reader(draw_formula(source)).tags[0][1]["style"].split(";"))
+    def measure(source, display=False):
+        style = dict(part.split(":") for part in Reader(draw_formula(source, display)).tags[0][1]["style"].split(";"))
         height, drop = (float(style[name].removesuffix("em")) for name in ("height", "vertical-align"))
         return height + drop, drop
 
@@ -187,6 +187,7 @@ def test_a_drawing_stands_on_the_line():
     assert measure("n^2")[0] > above + 0.2 and measure("n^2")[1] == pytest.approx(below, abs=0.03)
     assert measure("n_2")[1] < below - 0.1 and measure("n_2")[0] == pytest.approx(above, abs=0.03)
     assert measure(r"\frac{a}{b}")[0] > above + 0.2 and measure(r"\frac{a}{b}")[1] < below - 0.2
+    assert measure(r"\frac{a}{b}", True)[1] < measure(r"\frac{a}{b}")[1] - 0.2  # on a line of its own
 
 
 def test_the_model_answer_stands_where_the_course_wants_it():
