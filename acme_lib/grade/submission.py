@@ -9,10 +9,12 @@ is ever looked at, run or shown.
 import copy
 import functools
 import hashlib
+import io
 import json
 import os
 import re
 import stat
+import struct
 import symtable
 import warnings
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ from acme_lib.errors import GradingError
 
 MAX_FILE = 20 * 2**20  # bytes of a submitted notebook
 MAX_ANSWER = 200_000  # characters of one answer
+MAX_ARCHIVE = 48 * 2**20  # bytes of an archive, packed and unpacked
+MAX_MEMBERS = 1_000  # files in it
+MAX_VALUES = 3_000_000  # lists, dicts and commas of a notebook
 MAX_CELLS = 5_000
 MAX_OWN_CELLS = 300  # code cells of the student's own that are run
 MAX_OWN = 1_000_000  # characters of all of them
@@ -213,6 +218,8 @@ def parse_submission(data, unreadable, master):
     digest = hashlib.sha256(data).hexdigest()
     if unreadable:
         return Submission({}, unreadable, (), digest)
+    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
+        return Submission({}, "the file holds too many values; hand in the notebook without its outputs", (), digest)
     text, remarks = _read_text(data)
     try:
         content = json.loads(text)
@@ -348,7 +355,14 @@ def _read_from_archive(path, max_bytes):
     if len(archives) > 1:
         return b"", "there are several archives; hand in the notebook itself"
     try:
-        found = [data for data in _members(archives[0], path.name, max_bytes)]
+        with open(archives[0], "rb") as file:
+            data = file.read(MAX_ARCHIVE + 1)
+        if len(data) > MAX_ARCHIVE:
+            raise _Unreadable(f"it is larger than {MAX_ARCHIVE >> 20} MB")
+        read = _zip_members if archives[0].name.lower().endswith(".zip") else _tar_members
+        found = list(read(data, path.name, max_bytes))
+    except _Unreadable as problem:
+        return b"", f"the archive cannot be read ({problem}); hand in the notebook itself"
     except Exception as error:  # an archive may be broken in any way
         return b"", f"the archive cannot be read ({type(error).__name__})"
     if len(found) != 1:
@@ -356,25 +370,85 @@ def _read_from_archive(path, max_bytes):
     return _judge_bytes(found[0], max_bytes)
 
 
-def _members(archive, name, max_bytes):
-    """Yield the bytes of the files of this name in an archive, wherever they lie in it; links are passed over."""
-    import tarfile
+class _Unreadable(Exception):
+    """Why an archive is not read, in words."""
+
+
+def _is_named(path, name):
+    return re.split(r"[/\\]", path)[-1] == name
+
+
+def _zip_members(data, name, max_bytes):
+    """Yield the bytes of the files of this name in a zip archive, wherever they lie in it; links are passed over.
+
+    What `zipfile` reads before anyone can ask is bounded first: the list of names. Members are stored or deflated:
+    the other methods unpack without an end in sight.
+    """
     import zipfile
 
-    if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive) as file:
-            for member in file.infolist()[:1000]:
-                is_link = stat.S_ISLNK(member.external_attr >> 16)
-                if not member.is_dir() and not is_link and re.split(r"[/\\]", member.filename)[-1] == name:
-                    with file.open(member) as opened:
-                        yield opened.read(max_bytes + 1)
-    else:
-        with tarfile.open(archive) as file:
-            for count, member in enumerate(file):
-                if count >= 1000:
-                    return
-                if member.isreg() and re.split(r"[/\\]", member.name)[-1] == name:
-                    yield file.extractfile(member).read(max_bytes + 1)
+    end = data.rfind(b"PK\x05\x06", max(len(data) - 65_557, 0))
+    if end < 0 or len(data) < end + 22:
+        raise _Unreadable("it has no end, or was cut short")
+    if data[max(end - 20, 0) : end].startswith(b"PK\x06\x07"):
+        raise _Unreadable("it has the form for archives of many gigabytes")
+    members, size = struct.unpack_from("<HI", data, end + 10)
+    if members > MAX_MEMBERS or size > 1000 * MAX_MEMBERS:
+        raise _Unreadable(f"it holds more than {MAX_MEMBERS:,} files")
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        for member in file.infolist()[:MAX_MEMBERS]:
+            is_link = stat.S_ISLNK(member.external_attr >> 16)
+            if member.is_dir() or is_link or not _is_named(member.filename, name):
+                continue
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _Unreadable("it is compressed by a method that is not usual")
+            with file.open(member) as opened:
+                yield opened.read(max_bytes + 1)
+
+
+def _tar_members(data, name, max_bytes):
+    """Yield the bytes of the files of this name in a tar archive, plain or by gzip; links are passed over."""
+    import gzip
+    import tarfile
+
+    stream = io.BytesIO(data)
+    if data[:2] == b"\x1f\x8b":
+        stream = gzip.GzipFile(fileobj=stream)
+    with tarfile.open(fileobj=_Bounded(stream, MAX_ARCHIVE), mode="r|", tarinfo=_plain_member()) as file:
+        for count, member in enumerate(file):
+            if count >= MAX_MEMBERS:
+                raise _Unreadable(f"it holds more than {MAX_MEMBERS:,} files")
+            if member.isreg() and not member.issparse() and _is_named(member.name, name):
+                yield file.extractfile(member).read(max_bytes + 1)
+
+
+def _plain_member():
+    """Return a kind of tar members whose extended headers and long names are short, and not without number."""
+    import tarfile
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, file):
+            if self.type in (b"x", b"g", b"X", b"L", b"K"):
+                file.special = getattr(file, "special", 0) + 1
+                if self.size > 65_536 or file.special > 2 * MAX_MEMBERS:
+                    raise _Unreadable("its names are too long")
+            return super()._proc_member(file)
+
+    return Member
+
+
+class _Bounded:
+    """A file to read from that ends with an error where it is longer than allowed."""
+
+    def __init__(self, file, limit):
+        self._file, self._left = file, limit
+
+    def read(self, size):
+        """Return the next bytes."""
+        found = self._file.read(min(size, self._left + 1))
+        self._left -= len(found)
+        if self._left < 0:
+            raise _Unreadable(f"unpacked, it is larger than {MAX_ARCHIVE >> 20} MB")
+        return found
 
 
 def _read_text(data):
