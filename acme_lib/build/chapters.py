@@ -17,7 +17,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
-_CURTAIN = "The stored result; run the cell for your own:"
+# A widget that was removed: shown as nothing.
+_CURTAIN = {_WIDGET: {"model_id": "", "version_major": 2, "version_minor": 0}}
 
 
 def read_source(source):
@@ -89,7 +90,7 @@ def _settle(notebook):
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
             if RESULT in cell.metadata.get("tags", []):
-                cell.outputs.insert(0, nbformat.v4.new_output("display_data", {"text/latex": _CURTAIN}))
+                cell.outputs.insert(0, nbformat.v4.new_output("display_data", _CURTAIN))
     return notebook
 
 

@@ -229,10 +229,10 @@ def _check_real_starts(network, x0, size, continuous):
                 f"{', '.join(network.species)}"
             )
     if rows.dtype.kind not in "iuf" or not np.all(np.isfinite(rows)) or np.any(rows < 0):
-        raise ParameterError(f"starts are finite numbers of zero or more; {x0!r} came")
+        raise expected("x0", "finite numbers of zero or more", x0)
     rows = np.ascontiguousarray(rows, dtype=float)
     if np.any(rows[:, ~continuous] != np.floor(rows[:, ~continuous])):
-        raise ParameterError(f"starts of discrete species are whole numbers; {x0!r} came")
+        raise expected("x0", "whole numbers for discrete species", x0)
     return rows
 
 

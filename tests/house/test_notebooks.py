@@ -162,8 +162,14 @@ def test_stored_as_jupyterlab_writes_it(path):
 
 @each_notebook
 def test_no_widget_is_stored(path):
-    kinds = {kind for cell in code_cells(read(path)) for output in cell.outputs for kind in output.get("data", {})}
-    assert "application/vnd.jupyter.widget-view+json" not in kinds
+    kind = "application/vnd.jupyter.widget-view+json"
+    views = [
+        output.data[kind]
+        for cell in code_cells(read(path))
+        for output in cell.outputs
+        if kind in output.get("data", {})
+    ]
+    assert [view for view in views if view["model_id"]] == [], "an empty name is a widget that was removed"
 
 
 # Predictions, and cells that a reader runs alone

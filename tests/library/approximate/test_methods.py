@@ -10,13 +10,10 @@ from scipy import linalg, special, stats
 import acme_lib as acme
 from acme_lib.simulate import slow_scale
 from acme_lib.simulate.rate_equations import rate_jacobian
+from tests.networks import birth_death
+from tests.statistics import FALSE_POSITIVE, p_value_of_counts
 
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
-
-
-def birth_death(k, g=1.0):
-    return acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
 
 
 def rng(seed=1):
@@ -125,13 +122,7 @@ def test_where_leaping_loses_the_law_is_the_exact_one(scaled):
     n = np.arange(40)
     newcomers = stats.poisson.pmf(n, 5 * -np.expm1(-1.5))
     pmf = np.convolve(stats.binom.pmf(n, 2, np.exp(-1.5)), newcomers)
-    top = stats.poisson.isf(5 / size, 5)
-    observed = np.bincount(ensemble["M"][:, 2], minlength=80)[: int(top)]
-    expected = size * pmf[: int(top)]
-    keep = expected >= 5
-    rest = [size - observed[keep].sum()], [size - expected[keep].sum()]
-    test = stats.chisquare(np.append(observed[keep], rest[0]), np.append(expected[keep], rest[1]))
-    assert test.pvalue > FALSE_POSITIVE
+    assert p_value_of_counts(ensemble["M"][:, 2], pmf) > FALSE_POSITIVE
 
 
 def test_a_single_molecule_keeps_its_law_among_leaps(scaled):
@@ -451,19 +442,6 @@ def test_rate_equations_refuse_by_name():
 # --- slow-scale SSA -----------------------------------------------------------------------------------------------
 
 
-def chi_squared(samples, pmf):
-    pmf = np.asarray(pmf)
-    expected = pmf * len(samples)
-    observed = np.bincount(samples, minlength=len(pmf))[: len(pmf)]
-    keep = expected >= 5
-    observed = np.append(observed[keep], len(samples) - observed[keep].sum())
-    expected = np.append(expected[keep], max(len(samples) - expected[keep].sum(), 1e-9))
-    if expected[-1] < 1:  # too little is left over to be a cell
-        assert observed[-1] <= 20
-        observed, expected = observed[:-1], expected[:-1] * observed[:-1].sum() / expected[:-1].sum()
-    return stats.chisquare(observed, expected).pvalue
-
-
 def telegraph(k):
     text = "Off <-> On : on, off\nOn -> On + M : s\nM -> 0 : g"
     return acme.ReactionNetwork.parse(text, on=k, off=3 * k, s=12.0, g=1.0)
@@ -476,7 +454,7 @@ def test_a_fast_promoter_is_averaged(scaled):
         telegraph(1000.0), {"Off": 1}, [0, 0.4, t], fast=["Off", "On"], size=size, rng=rng()
     )
     law = stats.poisson(3 * -np.expm1(-t))
-    assert chi_squared(ensemble["M"][:, 2], law.pmf(np.arange(40))) > FALSE_POSITIVE
+    assert p_value_of_counts(ensemble["M"][:, 2], law.pmf(np.arange(40))) > FALSE_POSITIVE
     np.testing.assert_array_equal(ensemble["On"] + ensemble["Off"], 1)
     assert stats.binomtest(int(ensemble["On"][:, 2].sum()), size, 0.25).pvalue > FALSE_POSITIVE
     assert (ensemble["Off"][:, 0] == 1).all()  # the start state itself
@@ -513,10 +491,10 @@ def test_pairs_of_fast_molecules_are_averaged_exactly(scaled):
         a[i + 1, i] += c * n * (n - 1) / 2 * p**2
     pmf = linalg.expm(a * t)[:, 0]
     ensemble = acme.simulate_slow_scale(network, {"A": n0}, t, fast="A B".split(), size=scaled(40_000, 400), rng=rng())
-    assert chi_squared(ensemble["C"][:, -1], pmf) > FALSE_POSITIVE
+    assert p_value_of_counts(ensemble["C"][:, -1], pmf) > FALSE_POSITIVE
     np.testing.assert_array_equal(ensemble.counts @ [1, 1, 2], n0)
     three = ensemble["B"][:, 1][ensemble["C"][:, -1] == 2]  # where three are left, they are binomial
-    assert chi_squared(three, stats.binom.pmf(np.arange(4), 3, p)) > FALSE_POSITIVE
+    assert p_value_of_counts(three, stats.binom.pmf(np.arange(4), 3, p)) > FALSE_POSITIVE
 
 
 def test_slow_species_set_fast_rates(scaled):
@@ -529,7 +507,7 @@ def test_slow_species_set_fast_rates(scaled):
     averaged = acme.ReactionNetwork.parse("0 => M : s*2*T/(2*T + 5)\n0 -> T : k\nM -> 0 : g", s=6.0, k=1.0, g=1.0)
     space = acme.StateSpace.box(averaged, M=30, T=12)
     law = acme.solve_transient(acme.build_generator(averaged, space, boundary="absorbing"), {"T": 0}, [t])
-    assert chi_squared(ensemble["M"][:, -1], law.marginal("M")[0]) > FALSE_POSITIVE
+    assert p_value_of_counts(ensemble["M"][:, -1], law.marginal("M")[0]) > FALSE_POSITIVE
     bound = ensemble["Bound"][:, 1][ensemble["T"][:, -1] == 1]
     assert stats.binomtest(int(bound.sum()), len(bound), 2 / 7).pvalue > FALSE_POSITIVE
 
@@ -542,7 +520,7 @@ def test_molecules_that_come_and_go_are_poisson(scaled):
     ensemble = acme.simulate_slow_scale(network, {}, 1.0, fast=["B", "A"], size=size, rng=rng())
     n = np.arange(40)
     for name, mean in (("A", 3), ("B", 2), ("P", 3 * -np.expm1(-1))):
-        assert chi_squared(ensemble[name][:, -1], stats.poisson.pmf(n, mean)) > FALSE_POSITIVE
+        assert p_value_of_counts(ensemble[name][:, -1], stats.poisson.pmf(n, mean)) > FALSE_POSITIVE
 
 
 def test_a_slow_decay_of_a_fast_species_is_named(scaled):
@@ -551,7 +529,7 @@ def test_a_slow_decay_of_a_fast_species_is_named(scaled):
     size = scaled(20_000, 300)
     ensemble = acme.simulate_slow_scale(network, {"A": 8}, 0.9, fast=["A", "B"], slow=["B->0"], size=size, rng=rng())
     left = ensemble["A"][:, -1] + ensemble["B"][:, -1]
-    assert chi_squared(left, stats.binom.pmf(np.arange(9), 8, np.exp(-0.45))) > FALSE_POSITIVE
+    assert p_value_of_counts(left, stats.binom.pmf(np.arange(9), 8, np.exp(-0.45))) > FALSE_POSITIVE
     np.testing.assert_array_equal(ensemble.events, 8 - left)
     gone = acme.simulate_slow_scale(network, {"A": 8}, 0.9, fast=["A", "B"], size=5, rng=rng())  # fast, it empties them
     assert (gone.counts[:, -1] == 0).all()
@@ -565,7 +543,7 @@ def test_averaged_parameters_by_trajectory(scaled):
     )
     for i, share in enumerate((0.25, 0.75)):
         pmf = stats.poisson.pmf(np.arange(40), 12 * share * -np.expm1(-1))
-        assert chi_squared(ensemble["M"][i::2, -1], pmf) > FALSE_POSITIVE
+        assert p_value_of_counts(ensemble["M"][i::2, -1], pmf) > FALSE_POSITIVE
     np.testing.assert_allclose(ensemble.extra["time_scale_ratio"][:2], [3 / 4000, 9 / 12_000])
 
 

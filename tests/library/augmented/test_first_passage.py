@@ -18,8 +18,7 @@ from acme_lib.augmented import (
 from acme_lib.augmented.first_passage import solve_augmented_first_passage
 from acme_lib.cases.self_regulation import BOUNDARY, burst_process, burst_space
 from acme_lib.errors import ParameterError, StateSpaceError
-
-FALSE_POSITIVE = 1e-6
+from tests.statistics import FALSE_POSITIVE
 
 
 def passage(side, dx=0.0125, **options):

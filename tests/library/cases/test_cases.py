@@ -10,8 +10,8 @@ import acme_lib as acme
 from acme_lib import cases, laws
 from acme_lib.cases import __main__ as command
 from acme_lib.cases import cells, self_regulation
+from tests.statistics import FALSE_POSITIVE
 
-FALSE_POSITIVE = 1e-6
 SWITCHING = {
     0.1: 4.667982, 0.35: 4.077782, 0.7: 2.411419, 0.75: 2.052378, 0.8: 1.669343,
     0.85: 1.130035, 0.9: 3.319389, 0.95: 5.388897, 1.5: 18.36807, 2.25: 22.36785,

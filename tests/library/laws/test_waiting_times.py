@@ -11,8 +11,7 @@ from scipy import integrate, linalg, stats
 from acme_lib import laws
 from acme_lib.errors import LargeProblemWarning, ParameterError
 from acme_lib.laws import phases
-
-FALSE_POSITIVE = 1e-6  # of each sampling check; seeds are fixed
+from tests.statistics import FALSE_POSITIVE
 
 CYCLE = {("ON", "R"): 8.0, ("R", "OFF"): 4.0, ("OFF", "ON"): 4.0}
 LAWS = {

@@ -21,8 +21,7 @@ from acme_lib.noise import (
 )
 from acme_lib.noise.negative_binomial_fit import NegativeBinomialLikelihood
 from tests.benchmarks import coverage
-
-FALSE_POSITIVE = 1e-6
+from tests.statistics import FALSE_POSITIVE
 
 
 def negative_binomial_counts(n=300, r=2.0, b=5.0, seed=41):

@@ -10,9 +10,7 @@ from acme_lib.errors import CountsFileError, ParameterError
 from acme_lib.laws import telegraph
 from acme_lib.noise import CountTable, fit_genes, goodness_of_fit, read_counts
 from tests.benchmarks import coverage
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
-
+from tests.statistics import FALSE_POSITIVE
 
 # --- goodness of fit --------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,7 @@ from acme_lib.noise import (
     squared_coefficient_of_variation,
 )
 from tests.benchmarks import coverage
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
+from tests.statistics import FALSE_POSITIVE
 
 
 def exact_spread(law, influence):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from acme_lib.errors import AcmeError, ParameterError
 from acme_lib.noise import Estimate, coefficient_of_variation, estimate, fano_factor, squared_coefficient_of_variation
+from tests.statistics import FALSE_POSITIVE
 
 ESTIMATORS = [fano_factor, coefficient_of_variation, squared_coefficient_of_variation]
 MEASURES = {
@@ -18,7 +19,6 @@ MEASURES = {
     coefficient_of_variation: lambda mean, var: math.sqrt(var) / mean,
     squared_coefficient_of_variation: lambda mean, var: var / mean**2,
 }
-FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
 
 
 # --- Estimate -----------------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from scipy import stats
 from acme_lib.errors import NotInterchangeableWarning, ParameterError
 from acme_lib.noise import decompose_covariance, decompose_dual_reporter, intervals, variance_by_strata
 from tests.benchmarks import coverage
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
+from tests.statistics import FALSE_POSITIVE
 
 
 def deviates(values, exact):

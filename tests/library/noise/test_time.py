@@ -10,8 +10,7 @@ import acme_lib as acme
 from acme_lib.errors import ParameterError, ShortRecordWarning
 from acme_lib.laws import two_stage_moments
 from acme_lib.noise import autocorrelation, time_weighted_moments, trajectory_moments
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below; seeds are fixed
+from tests.statistics import FALSE_POSITIVE
 
 
 def birth_death_events(k, gamma, end, seed):

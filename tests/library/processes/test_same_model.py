@@ -153,9 +153,8 @@ def test_a_population_that_keeps_one_daughter_is_of_jump_drift_paths(hazard):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("hazard", HAZARDS[1:], ids=str)
+@pytest.mark.parametrize("hazard", HAZARDS, ids=str)
 def test_the_augmented_equation_that_keeps_one_daughter_is_of_jump_drift_paths(hazard):
-    """Not for uniform shares: daughters below half a cell keep their volume and lose in number, of the order h."""
     half, paths = halved(hazard), follow(hazard)
     law = augmented.solve_growth_mode(divided(half, augmented.Death(half.rate)), max_leak=1e-3)
     assert abs(law.rate) < 5e-3  # nobody is made or lost on average

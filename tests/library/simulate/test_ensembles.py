@@ -15,17 +15,8 @@ import acme_lib as acme
 from acme_lib.simulate import run as run_module
 from acme_lib.simulate import summary as summary_module
 from acme_lib.simulate.summary import EnsembleSummary
-
-FALSE_POSITIVE = 1e-6
-
-
-def birth_death(k=10.0, g=1.0):
-    return acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
-
-
-def two_stage():
-    text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
-    return acme.ReactionNetwork.parse(text, k_m=5.0, k_p=3.0, g_m=1.0, g_p=0.5)
+from tests.networks import birth_death, two_stage
+from tests.statistics import FALSE_POSITIVE, p_value_of_law
 
 
 def simulate(network, size, *, seed=1, t=(0.0, 0.5, 2.0), **options):
@@ -51,8 +42,8 @@ def test_each_trajectory_has_its_own_parameters(scaled):
 
 def test_equal_parameters_give_the_same_counts_as_none():
     size = 40
-    plain = simulate(two_stage(), size)
-    rows = simulate(two_stage(), size, parameters={"k_p": np.full(size, 3.0)})
+    plain = simulate(two_stage(k_p=3.0, k_m=5.0), size)
+    rows = simulate(two_stage(k_p=3.0, k_m=5.0), size, parameters={"k_p": np.full(size, 3.0)})
     np.testing.assert_array_equal(rows.counts, plain.counts)
 
 
@@ -80,10 +71,7 @@ def test_a_sampler_gives_extrinsic_noise(scaled):
 
     counts = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
     law = stats.nbinom(4, 1 / (1 + 2.5))
-    edges = law.ppf([0.2, 0.4, 0.6, 0.8]).astype(int)
-    cells = np.searchsorted(edges, counts, side="left")
-    expected = np.diff(np.concatenate([[0], law.cdf(edges), [1]])) * size
-    assert stats.chisquare(np.bincount(cells, minlength=5), expected).pvalue > FALSE_POSITIVE
+    assert p_value_of_law(counts, law) > FALSE_POSITIVE
     again = simulate(birth_death(), size, t=(0, 12), parameters=sample)["M"][:, 1]
     np.testing.assert_array_equal(again, counts)
 
@@ -114,8 +102,8 @@ def test_an_error_names_the_values_of_its_trajectory():
 
 def test_a_summary_equals_the_counts_it_replaces(monkeypatch):
     monkeypatch.setattr(run_module, "_MOST_PER_RANGE", 17)  # many parts, the last one shorter
-    ensemble = simulate(two_stage(), 211)
-    summary = simulate(two_stage(), 211, keep="summary")
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 211)
+    summary = simulate(two_stage(k_p=3.0, k_m=5.0), 211, keep="summary")
     m, p = ensemble["M"].astype(float), ensemble["P"].astype(float)
     np.testing.assert_allclose(summary.mean("P"), p.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(summary.variance("P"), p.var(axis=0, ddof=1), rtol=1e-12, atol=1e-14)
@@ -158,8 +146,8 @@ def test_wide_counts_are_binned_in_powers_of_two(monkeypatch):
 
 def test_summaries_do_not_depend_on_threads(scaled):
     size = scaled(5_000, 60)
-    one = simulate(two_stage(), size, keep="summary", threads=1)
-    many = simulate(two_stage(), size, keep="summary", threads=5)
+    one = simulate(two_stage(k_p=3.0, k_m=5.0), size, keep="summary", threads=1)
+    many = simulate(two_stage(k_p=3.0, k_m=5.0), size, keep="summary", threads=5)
     for name in ("means", "covariances", "third_moments", "fourth_moments", "counts_of_bins"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
 
@@ -406,7 +394,7 @@ def test_functions_are_not_stored(tmp_path):
 
 
 def test_tables():
-    ensemble = simulate(two_stage(), 4, parameters={"k_m": np.arange(1.0, 5.0)})
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 4, parameters={"k_m": np.arange(1.0, 5.0)})
     frame = ensemble.to_pandas()
     assert list(frame.columns) == ["M", "P"] and frame.index.names == ["trajectory", "time"]
     assert frame.loc[(2, 0.5), "P"] == ensemble["P"][2, 1]
@@ -459,7 +447,7 @@ def test_a_missing_table_library_says_how_to_get_it(monkeypatch, name, method):
 
 
 def test_an_ensemble_can_be_sent_to_another_process():
-    ensemble = simulate(two_stage(), 3)
+    ensemble = simulate(two_stage(k_p=3.0, k_m=5.0), 3)
     back = pickle.loads(pickle.dumps(ensemble))
     np.testing.assert_array_equal(back.counts, ensemble.counts)
     assert back.species == ensemble.species

@@ -8,8 +8,8 @@ import acme_lib as acme
 from acme_lib import laws
 from acme_lib.errors import NetworkSyntaxError, ParameterError, PropensityError
 from acme_lib.processes import ArbitraryJump, PowerLawKernel
+from tests.statistics import FALSE_POSITIVE
 
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
 

@@ -11,8 +11,7 @@ from acme_lib.processes import PowerLawKernel
 from acme_lib.processes.division import check_partition
 from acme_lib.random_stream import start_stream
 from acme_lib.simulate.daughters import divide, partition_codes
-
-FALSE_POSITIVE = 1e-6  # with fixed seeds a failure means a change, not chance
+from tests.statistics import FALSE_POSITIVE
 
 
 def z_of(n):

@@ -15,35 +15,8 @@ from scipy import linalg, stats
 import acme_lib as acme
 from acme_lib import random_stream
 from acme_lib.simulate import ssa
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
-
-
-def birth_death(k=10.0, g=1.0):
-    return acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=k, g=g)
-
-
-def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
-    text = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
-    return acme.ReactionNetwork.parse(text, k_m=k_m, k_p=k_p, g_m=g_m, g_p=g_p)
-
-
-def p_value_of_counts(samples, pmf):
-    """G-test of samples against a law, with tails pooled until each cell expects at least 5."""
-    expected = len(samples) * np.asarray(pmf)
-    observed = np.bincount(samples, minlength=len(expected)).astype(float)
-    assert len(observed) == len(expected), "a sample lies outside the law's support"
-    edges, running = [0], 0.0
-    for i, value in enumerate(expected):
-        running += value
-        if running >= 5.0:
-            edges.append(i + 1)
-            running = 0.0
-    edges[-1] = len(expected)
-    f_exp = np.add.reduceat(expected, edges[:-1])
-    f_obs = np.add.reduceat(observed, edges[:-1])
-    return stats.power_divergence(f_obs, f_exp * f_obs.sum() / f_exp.sum(), lambda_="log-likelihood").pvalue
-
+from tests.networks import birth_death, two_stage
+from tests.statistics import FALSE_POSITIVE, p_value_of_counts
 
 # --- random streams ---------------------------------------------------------------------------------------------------
 

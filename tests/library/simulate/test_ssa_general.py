@@ -17,8 +17,9 @@ from acme_lib.network.expression import _MEANING, MAX_STACK, Expression
 from acme_lib.network.rates import run_program
 from acme_lib.simulate import record, ssa_general
 from acme_lib.simulate.task import make_task
+from tests.networks import two_stage
+from tests.statistics import FALSE_POSITIVE, p_value_of_law
 
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
 
@@ -28,23 +29,6 @@ def parse(text, **parameters):
 
 def seeded(seed=1):
     return np.random.default_rng(seed)
-
-
-def two_stage(k_m=10.0, k_p=5.0, g_m=1.0, g_p=0.5):
-    return parse("0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p", k_m=k_m, k_p=k_p, g_m=g_m, g_p=g_p)
-
-
-def p_value_of_poisson(samples, mean):
-    """G-test of samples against a Poisson law, with neighbours pooled until each cell expects at least 5."""
-    edges, running = [], 0.0
-    for n in range(int(stats.poisson.isf(1e-9, mean))):
-        running += len(samples) * stats.poisson.pmf(n, mean)
-        if running >= 5.0 and len(samples) * stats.poisson.sf(n, mean) >= 5.0:
-            edges.append(n)
-            running = 0.0
-    expected = len(samples) * np.diff(np.concatenate([[0.0], stats.poisson.cdf(edges, mean), [1.0]]))
-    observed = np.bincount(np.searchsorted(edges, samples), minlength=len(expected))
-    return stats.power_divergence(observed, expected, lambda_="log-likelihood").pvalue
 
 
 # --- bounds over an interval of time ----------------------------------------------------------------------------------
@@ -167,7 +151,7 @@ def test_inhomogeneous_poisson_process(scaled):
     network = parse("0 => M : k*(1 + a*sin(w*t))", k=k, a=a, w=w)
     kept = acme.simulate_ssa(network, {}, end, size=size, rng=seeded(), keep="events")
     assert stats.kstest(integral(kept.times) / integral(end), "uniform").pvalue > FALSE_POSITIVE
-    assert p_value_of_poisson(np.diff(kept.offsets), integral(end)) > FALSE_POSITIVE
+    assert p_value_of_law(np.diff(kept.offsets), stats.poisson(integral(end))) > FALSE_POSITIVE
     first = np.array([integral(kept.times_of(i)[0]) for i in range(size)])
     assert stats.kstest(first, "expon").pvalue > FALSE_POSITIVE
 
@@ -179,7 +163,7 @@ def test_birth_and_death_under_a_sinusoidal_rate(scaled):
     mean = k / g * -np.expm1(-g * t) + k * a * wave
     network = parse("0 => M : k*(1 + a*sin(w*t))\nM -> 0 : g", k=k, a=a, w=w, g=g)
     ensemble = acme.simulate_ssa(network, {}, t, size=scaled(40_000, 200), rng=seeded(2))
-    assert p_value_of_poisson(ensemble["M"][:, -1], mean) > FALSE_POSITIVE
+    assert p_value_of_law(ensemble["M"][:, -1], stats.poisson(mean)) > FALSE_POSITIVE
 
 
 def test_decay_whose_constant_grows(scaled):
@@ -216,7 +200,7 @@ def test_growth_whose_constant_grows(scaled):
 def test_the_number_of_events_is_poisson(rate, mean, scaled):
     network = parse(f"0 => M : {rate}\n0 -> M : none", k=4.0, none=0.0)
     ensemble = acme.simulate_ssa(network, {}, 7, size=scaled(20_000, 150), rng=seeded(4))
-    assert p_value_of_poisson(ensemble["M"][:, -1], mean) > FALSE_POSITIVE
+    assert p_value_of_law(ensemble["M"][:, -1], stats.poisson(mean)) > FALSE_POSITIVE
 
 
 def light(t):
@@ -228,7 +212,7 @@ def test_python_functions_of_the_time_need_a_bound(scaled):
     size = scaled(4_000, 60)
     ensemble = acme.simulate_ssa(parse("0 => M : min(f(t), 40)", f=light), {}, [0, 1, 2, 3], size=size, rng=seeded(8))
     assert (ensemble["M"][:, 1] == 0).all() and (ensemble["M"][:, 2] == ensemble["M"][:, 3]).all()
-    assert p_value_of_poisson(ensemble["M"][:, 2], 40.0) > FALSE_POSITIVE
+    assert p_value_of_law(ensemble["M"][:, 2], stats.poisson(40.0)) > FALSE_POSITIVE
     with pytest.raises(acme.PropensityError, match=r"line 1.*no finite bound just after t=0 .*min\(…, highest\)"):
         acme.simulate_ssa(parse("0 => M : f(t)", f=light), {}, 3, rng=seeded())
     # a function of the state alone stands still between reactions
@@ -253,7 +237,7 @@ def test_observables_of_time_reach_the_rates(scaled):
     network = parse("light = 1 if t < 2 else 0\n0 => M : k*light", k=30.0)
     ensemble = acme.simulate_ssa(network, {}, [0, 2, 9], size=scaled(5_000, 100), rng=seeded(5))
     np.testing.assert_array_equal(ensemble["M"][:, 1], ensemble["M"][:, 2])
-    assert p_value_of_poisson(ensemble["M"][:, 1], 60.0) > FALSE_POSITIVE
+    assert p_value_of_law(ensemble["M"][:, 1], stats.poisson(60.0)) > FALSE_POSITIVE
 
 
 @pytest.mark.parametrize(
@@ -278,7 +262,7 @@ def test_parameters_by_trajectory_with_rates_in_time(scaled):
     network = parse("0 => M : k*t", k=1.0)
     ensemble = acme.simulate_ssa(network, {}, 2, size=size, rng=seeded(6), parameters={"k": k})
     for value in (5.0, 50.0):
-        assert p_value_of_poisson(ensemble["M"][k == value, -1], 2 * value) > FALSE_POSITIVE
+        assert p_value_of_law(ensemble["M"][k == value, -1], stats.poisson(2 * value)) > FALSE_POSITIVE
 
 
 @pytest.mark.parametrize(
@@ -570,8 +554,8 @@ def test_rates_change_with_events(scaled):
     network = parse("G -> G + M : k\nat 1 : G = 2*G", k=10.0)
     ensemble = acme.simulate_ssa(network, {"G": 1}, [0, 1, 2], size=scaled(10_000, 200), rng=seeded())
     np.testing.assert_array_equal(ensemble["G"], np.broadcast_to([1, 2, 2], (len(ensemble), 3)))
-    assert p_value_of_poisson(np.diff(ensemble["M"])[:, 0], 10.0) > FALSE_POSITIVE
-    assert p_value_of_poisson(np.diff(ensemble["M"])[:, 1], 20.0) > FALSE_POSITIVE
+    assert p_value_of_law(np.diff(ensemble["M"])[:, 0], stats.poisson(10.0)) > FALSE_POSITIVE
+    assert p_value_of_law(np.diff(ensemble["M"])[:, 1], stats.poisson(20.0)) > FALSE_POSITIVE
 
 
 @pytest.mark.parametrize(
