@@ -62,7 +62,7 @@ class RateLawWarning(UserWarning):
 
 
 class EmptyStartWarning(UserWarning):
-    """A sum of counts that no reaction changes is 0 at the start, as of a gene without a state: nothing comes of it."""
+    """A sum of counts that no reaction changes is 0 at the start, such as a gene without a state."""
 
 
 class SBMLError(AcmeError):

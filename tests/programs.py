@@ -78,6 +78,7 @@ def find_postgresql():
 
 def why_no_namespaces():
     """Say what this machine lacks for the full guard of the sandbox; an empty text where it lacks nothing."""
-    from acme_lib.grade.boundary import sandbox
+    from acme_lib.grade.boundary.bubblewrap import find_setup
+    from acme_lib.grade.boundary.guards import find_guards
 
-    return "" if "namespaces" in sandbox.find_guards() else f"no namespaces: {sandbox._find_road()[1]}"
+    return "" if "namespaces" in find_guards() else f"no namespaces: {find_setup()[1]}"

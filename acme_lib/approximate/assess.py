@@ -48,7 +48,7 @@ def _whole(amounts):
 
 
 def _assess_rate_equations(solution):
-    network, start = solution.network, solution.amounts[0]
+    network, start = solution.network, solution.start
     n = len(start)
     means, covariances, shifts = follow(network, start, solution.times, np.zeros((n, n)), tolerance=1e-6)
     n_stable = count_stable(network, _whole(start))

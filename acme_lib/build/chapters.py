@@ -17,6 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
+_CURTAIN = "(stored result)\n"
 
 
 def read_source(source):
@@ -56,7 +57,7 @@ def build_chapter(source, timeout=300):
     )
     try:
         # What the author predicted is no part of the chapter.
-        client.execute(env={**os.environ, "ACME_RECORD": ""})
+        client.execute(env={**os.environ, "ACME_RECORD": "", "ACME_QUIET": "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
     notebook = _settle(notebook)
@@ -81,17 +82,19 @@ def language_info():
 def _settle(notebook):
     """Leave out the widgets, which do not outlive their kernel; the still of each stays (`acme_lib.teach.still`).
 
-    A folded output shows its first line, so that of a result is left empty.
+    A folded output shows its first line, so that a result begins with one that says nothing.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": _KERNEL, "language_info": language_info()})
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if set(output.get("data", {})) != {_WIDGET}]
+            for output in cell.outputs:
+                output.get("data", {}).pop(_WIDGET, None)
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
             if RESULT in cell.metadata.get("tags", []) and cell.outputs:
                 first = cell.outputs[0]
                 texts = first if first.output_type == "stream" else first.get("data", {})
                 for kind in {"text", "text/plain", "text/html"} & set(texts):
-                    texts[kind] = "\n" + texts[kind].lstrip("\n")
+                    texts[kind] = _CURTAIN + texts[kind]
     return notebook
 
 

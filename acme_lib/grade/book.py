@@ -107,6 +107,7 @@ class Book:
         submission = self._admit(student, **options)
         (found,) = [n for n in submission.notebooks if n.name == graded.notebook]
         scores = {name: entry["score"] for name, entry in graded.record["scores"].items()}
+        doubtful = {name for name, entry in graded.record["scores"].items() if entry.get("look")}
         untouched = {
             grade_id(cell): cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
             for cell in notebook.cells
@@ -119,7 +120,7 @@ class Book:
             grade.auto_score = scores[grade.name]
             if not kept:  # a person's grade of the same answer, over the same score, stays as it is
                 by_person = grade.manual_score is not None or grade.auto_score is None
-                grade.needs_manual_grade = by_person or graded.status == "unreadable"
+                grade.needs_manual_grade = by_person or graded.status == "unreadable" or grade.name in doubtful
         for comment in found.comments:
             comment.auto_comment = "No response." if untouched.get(comment.name) else None
         book.db.flush()

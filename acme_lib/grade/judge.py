@@ -11,6 +11,7 @@ A process that dies costs the question that killed it: for the next cell a fresh
 import ast
 import builtins
 import contextlib
+import dis
 import hashlib
 import io
 import math
@@ -19,19 +20,20 @@ import time
 import traceback
 import types
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import nbformat
 import numpy as np
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
-from acme_lib.grade.submission import grade_id, is_graded, is_solution
+from acme_lib.grade.submission import bound_names, grade_id, is_graded, is_solution
 from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
 from acme_lib.teach.check_door import NotPlain, use_door
 
 MAX_OUTPUT = 10_000
 MAX_PROCESSES = 24  # that one notebook may use up
+OWN_SHARE = 0.2  # of a notebook's time, for the cells that the student added
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Outcome:
         ``"late"``, ``"ended"``, ``"too large"`` or ``"malformed"`` where no usable answer came, else empty.
     broken : bool
         Whether the check itself could not be run.
+    look : str
+        Why a person has to look at this score; empty where nobody has to.
     """
 
     score: float | None
@@ -59,6 +63,7 @@ class Outcome:
     slips: tuple = ()
     limit: str = ""
     broken: bool = False
+    look: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,27 +118,57 @@ def judge_notebook(notebook, master, sandbox, *, seed, only=None):
     start = time.monotonic()
     student = _Student(sandbox, seed)
     space = {"__name__": "__main__", "__builtins__": builtins}
-    outcomes = {}
+    outcomes, doubts = {}, _Doubts(notebook)
+    has_own = False
     try:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
             name = grade_id(cell)
             if name is not None and is_graded(cell) and (is_solution(cell) or cell.cell_type != "code"):
-                outcomes[name] = _leave_to_person(cell, master)
+                outcomes[name] = doubts.judge_words(_leave_to_person(cell, master), name)
             if cell.cell_type != "code" or not cell.source.strip():
                 continue
             if name is not None and is_graded(cell) and not is_solution(cell):
                 if only is None or name in only:
-                    outcomes[name] = _run_test(cell, master, student, space, seed)
+                    outcomes[name] = doubts.judge(_run_test(cell, master, student, space, seed))
             elif is_solution(cell):
-                _run_answer(cell, student)
+                doubts.answer = name
+                unwritten = cell.source.strip() == master.cells[name].source.strip()
+                _run_answer(cell, student, bound_names(cell.source) if unwritten and has_own else ())
+            elif _is_own(cell):
+                has_own = True
+                if not student.run_own(_file_name(cell.get("id", "cell")), cell):
+                    doubts.all = "a cell that the student added did not come to its end"
             else:
                 _run_open(cell, student, space)
     finally:
         student.close()
     seconds = time.monotonic() - start
     return Judgement(notebook, outcomes, seed, seconds, student.cpu_seconds, student.memory)
+
+
+def _is_own(cell):
+    return bool(cell.metadata.get("acme", {}).get("own")) and grade_id(cell) is None
+
+
+class _Doubts:
+    """Which scores a person has to look at: a question loses no points in silence for what could not be placed."""
+
+    def __init__(self, notebook):
+        self._unplaced = set(notebook.metadata.get("acme", {}).get("unplaced", ()))
+        self.answer, self.all = None, ""
+
+    def judge(self, outcome):
+        if outcome.look or outcome.score is None or outcome.score >= outcome.points:
+            return outcome
+        look = self.all
+        if self.answer in self._unplaced:
+            look = f"cell '{self.answer}' is missing, there more than once, or could not be read"
+        return replace(outcome, look=look)
+
+    def judge_words(self, outcome, name):
+        return replace(outcome, score=None) if name in self._unplaced else outcome
 
 
 def _leave_to_person(cell, master):
@@ -151,15 +186,16 @@ class _Side:
         self._seed = seed
         self._far = None
         self._done = 0  # how many cells it has run
+        self.fresh = True  # it has answered no question before the present one
         self.cpu_seconds, self.memory = 0.0, 0
 
     def ready(self, cells, admit):
         """Return the process, with all these cells run in it; `admit` makes one, or raises `NoAnswer`."""
         if self._far is None or self._far.ended:
             self.close()
-            self._far = admit(self._seed)
-        for name, code in cells[self._done :]:
-            self._far.run_cell(name, code)
+            self._far, self.fresh = admit(self._seed), True
+        for cell in cells[self._done :]:
+            self._far.run_cell(*cell)
             self._done += 1
         return self._far
 
@@ -185,7 +221,8 @@ class _Student:
         self._sandbox = sandbox
         self._visible = _Side(draw(seed, "process", 0))
         self._hidden = _Side(draw(seed, "process", 1))
-        self._cells = []  # (name, code) that did not end the process
+        self._cells = []  # (name, code, unless) that did not end the process
+        self._own_seconds = OWN_SHARE * sandbox.limits.notebook_seconds
         self._started = 0
         self._last = time.monotonic() + sandbox.limits.notebook_seconds
         self.fault = None  # the GradingError of this machine, which no test may take for an answer
@@ -204,6 +241,7 @@ class _Student:
     def begin_cell(self, file="", hidden_lines=frozenset()):
         self.trouble = None
         self._hidden_lines = file, hidden_lines
+        self._visible.fresh = self._hidden.fresh = False
 
     def _is_hidden(self):
         """Whether the call that is being made comes from a hidden check, through whatever functions."""
@@ -226,11 +264,21 @@ class _Student:
         self._started += 1
         return self._sandbox.admit(seed=seed, seconds=left)
 
-    def run_cell(self, name, code):
-        reply = self._ask(self._visible, lambda far: far.run_cell(name, code))
-        self._cells.append((name, code))
+    def run_cell(self, name, code, unless=()):
+        reply = self._ask(self._visible, lambda far: far.run_cell(name, code, unless))
+        self._cells.append((name, code, unless))
         self._visible.add()
         return reply
+
+    def run_own(self, name, cell):
+        """Run a cell that the student added; return whether it came to an end, with or without an error."""
+        if self._own_seconds <= 0:
+            cell.outputs = [_error("NoAnswer", "The time for cells that were added is used up: not run.")]
+            return False
+        start = time.monotonic()
+        _run_answer(cell, self)
+        self._own_seconds -= time.monotonic() - start
+        return self.trouble is None
 
     def call(self, name, *arguments, **named):
         side = self._hidden if self._is_hidden() else self._visible
@@ -246,7 +294,12 @@ class _Student:
         if self.trouble is not None:
             raise self.trouble
         try:
-            return ask(side.ready(self._cells, self._admit))
+            try:
+                return ask(side.ready(self._cells, self._admit))
+            except NoAnswer as trouble:
+                if trouble.reason != "ended" or side.fresh:
+                    raise
+            return ask(side.ready(self._cells, self._admit))  # what an earlier question left may have ended it
         except NoAnswer as trouble:
             self.trouble = trouble
             raise
@@ -260,11 +313,12 @@ def draw(seed, name, count):
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}:{count}".encode()).digest()[:16], "little")
 
 
-def _run_answer(cell, student):
+def _run_answer(cell, student, unless=()):
     student.begin_cell()
     name = grade_id(cell) or cell.get("id", "cell")
+    code = cell.metadata.get("acme", {}).get("pieces") or cell.source
     try:
-        reply = student.run_cell(_file_name(name), cell.source)
+        reply = student.run_cell(_file_name(name), code, sorted(unless))
     except NotPlain as trouble:
         cell.outputs = [_error("NoAnswer", str(trouble))]
         return
@@ -293,7 +347,7 @@ def _run_test(cell, master, student, space, seed):
     student.begin_cell(f"<{name}>", _hidden_lines(cell.source))
     draws = iter(range(2**62))
     door = RemoteDoor(student.call, lambda: draw(seed, name, next(draws)))
-    output, shown, broken = io.StringIO(), None, False
+    output, shown, broken, look = io.StringIO(), None, False, ""
     try:
         code, last = _compile(cell.source, name)
         with (
@@ -308,6 +362,7 @@ def _run_test(cell, master, student, space, seed):
             exec(code, space)
             shown = eval(last, space) if last is not None else None
         score, message, slips = _partial(shown, points)
+        look = message and "the check gave a score outside its range"
     except CheckBroken as failure:
         score, message, slips, broken = None, str(failure), (), True
     except CheckFailed as failure:
@@ -324,7 +379,7 @@ def _run_test(cell, master, student, space, seed):
     elif score != points:
         cell.outputs.append(nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None))
     limit = student.trouble.reason if student.trouble is not None and score != points else ""
-    return Outcome(score, points, message, slips, limit, broken)
+    return Outcome(score, points, message, slips, limit, broken, look)
 
 
 def _compile(source, name):
@@ -336,22 +391,31 @@ def _compile(source, name):
     return compile(tree, f"<{name}>", "exec", dont_inherit=True), last
 
 
+_LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+
+
 def _names_in(code):
-    names = set(code.co_names)
+    """Return the global names that a cell looks up and has not itself bound by then."""
+    found, bound = set(), set()
+    for step in dis.get_instructions(code):
+        if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            bound.add(step.argval)
+        elif step.opname in _LOADS and step.argval not in bound:
+            found.add(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _names_in(constant)
-    return names
+            found |= {name for name in _names_in(constant) if name not in bound}
+    return found
 
 
 def _lend(code, last, master, student, space, finite):
-    """Put stand-ins and values for the student's names into the test's namespace."""
+    """Put stand-ins and values for what the exercise asks for, and no other name, into the test's namespace."""
     names = _names_in(code) | (_names_in(last) if last is not None else set())
     lent = student.lent
     for name in [n for n, value in lent.items() if space.get(n) is value or n in master.asked]:
         space.pop(name, None)
     lent.clear()
-    wanted = [n for n in sorted(names) if n in master.asked or not (n in space or hasattr(builtins, n))]
+    wanted = [n for n in sorted(names) if n in master.asked or (n in master.given and n not in space)]
     if not wanted:
         return
     try:
@@ -374,8 +438,9 @@ def _partial(shown, points):
     if type(shown) not in (int, float) and not isinstance(shown, np.floating | np.integer):
         return points, "", ()
     shown = float(shown)
-    if math.isfinite(shown) and 0 <= shown <= points:
-        return shown, "", ()
+    rounding = 1e-6 * max(points, 1.0)  # of a sum of parts
+    if math.isfinite(shown) and -rounding <= shown <= points + rounding:
+        return min(max(shown, 0.0), points), "", ()
     return 0.0, "✗ The check gave a score outside its range. Please tell your teacher.", ()
 
 

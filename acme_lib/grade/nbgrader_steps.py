@@ -162,6 +162,7 @@ class JudgeNotebook(NbGraderPreprocessor):
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
         resources["acme"] = {
             "broken": [name for name, outcome in judgement.outcomes.items() if outcome.broken],
+            "look": [name for name, outcome in judgement.outcomes.items() if outcome.look],
             "unreadable": nb.metadata.get("acme", {}).get("unreadable", ""),
         }
         return nb, resources
@@ -173,13 +174,13 @@ class FlagForPerson(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         """Set the flags in the gradebook."""
         names, judged = resources["nbgrader"], resources.get("acme", {})
-        if judged.get("unreadable") or judged.get("broken"):
+        if judged.get("unreadable") or judged.get("broken") or judged.get("look"):
             with Gradebook(names["db_url"]) as gradebook:
                 found = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
                 for grade in found.grades:
                     if grade.name in judged["broken"]:
                         grade.auto_score = None
-                    if judged["unreadable"] or grade.auto_score is None:
+                    if judged["unreadable"] or grade.auto_score is None or grade.name in judged["look"]:
                         grade.needs_manual_grade = True
                 gradebook.db.commit()
         return nb, resources

@@ -47,6 +47,7 @@ def scores_of(judgement):
             "points": outcome.points,
             "limit": outcome.limit,
             "broken": outcome.broken,
+            "look": outcome.look,
             "slips": list(outcome.slips),
             "message": outcome.message,
         }

@@ -6,14 +6,17 @@ the submission (tags, points, metadata, outputs, attachments, kernels, cells tha
 is ever looked at, run or shown.
 """
 
-import ast
 import copy
 import functools
 import hashlib
+import io
 import json
 import os
 import re
 import stat
+import struct
+import symtable
+import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +28,12 @@ from acme_lib.errors import GradingError
 
 MAX_FILE = 20 * 2**20  # bytes of a submitted notebook
 MAX_ANSWER = 200_000  # characters of one answer
+MAX_ARCHIVE = 48 * 2**20  # bytes of an archive, packed and unpacked
+MAX_MEMBERS = 1_000  # files in it
+MAX_VALUES = 3_000_000  # lists, dicts and commas of a notebook
 MAX_CELLS = 5_000
+MAX_OWN_CELLS = 300  # code cells of the student's own that are run
+MAX_OWN = 1_000_000  # characters of all of them
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,9 @@ class Master:
         Of the notebook, without ``.ipynb``.
     notebook : NotebookNode
         The source without solutions, with the hidden tests, locked and with checksums. Not to be changed.
-    asked : frozenset of str
-        Names that the solutions define: what a student's code is asked for.
+    asked, given : frozenset of str
+        Names that the solutions define: what a student's code is asked for; and those that the instructor's open cells
+        define, some of them with what the student wrote. No other name is ever asked for.
     forbidden : tuple of str
         Library functions and modules that solutions may not use (``acme: {forbidden: […]}`` in a cell's metadata).
     sha256 : str
@@ -49,6 +58,7 @@ class Master:
     name: str
     notebook: nbformat.NotebookNode = field(repr=False)
     asked: frozenset
+    given: frozenset
     forbidden: tuple
     sha256: str
 
@@ -117,35 +127,41 @@ def parse_master(text, name, config=None):
     ids = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
     if len(set(ids)) != len(ids):
         raise GradingError(f"{path} has two cells with one id: {sorted({name for name in ids if ids.count(name) > 1})}")
-    asked, forbidden = set(), []
+    asked, given, forbidden = set(), set(), []
     for cell in notebook.cells:
         forbidden += cell.metadata.get("acme", {}).get("forbidden", [])
         if cell.cell_type == "code" and is_solution(cell):
-            asked |= _bound_names(cell.source)
+            asked |= bound_names(_as_python(cell.source))
+        elif cell.cell_type == "code" and not is_graded(cell):
+            given |= bound_names(_as_python(cell.source))
     for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums):
         notebook, _ = step(config=config).preprocess(notebook, {})
     return Master(
         name=name,
         notebook=notebook,
         asked=frozenset(asked),
+        given=frozenset(given),
         forbidden=tuple(dict.fromkeys(forbidden)),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 
-def _bound_names(source):
-    """Return the names that a cell binds at its top level."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return set()
-    names = set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif not isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return names
+def _as_python(source):
+    """Return a cell of the instructor without what only a notebook understands."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager().transform_cell(source)
+
+
+def bound_names(source):
+    """Return the names that a cell of the instructor defines at its top level; not those that it imports."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            table = symtable.symtable(source, "cell", "exec")
+        except (SyntaxError, ValueError):
+            return set()
+    return {name.get_name() for name in table.get_symbols() if name.is_assigned() and not name.is_imported()}
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,13 @@ class Submission:
     ----------
     answers : dict of str to str
         By the id of the cell.
+    pieces : dict of str to tuple of str
+        Of answers whose cell is there more than once (**Split cell** does that): what each cell holds.
+    own : tuple of (str, str)
+        The code cells that the student added, in their order: the id of the cell that each comes after (empty where
+        there is none), and its text.
+    unplaced : frozenset of str
+        Ids of answers that are missing or could not be taken as they are: a person has to look where they lose points.
     unreadable : str
         Why nothing could be read; empty where something could.
     remarks : tuple of str
@@ -168,6 +191,9 @@ class Submission:
     unreadable: str = ""
     remarks: tuple = ()
     sha256: str = ""
+    pieces: dict = field(default_factory=dict)
+    own: tuple = ()
+    unplaced: frozenset = frozenset()
 
 
 def read_submission(path, master, *, max_bytes=MAX_FILE):
@@ -192,6 +218,8 @@ def parse_submission(data, unreadable, master):
     digest = hashlib.sha256(data).hexdigest()
     if unreadable:
         return Submission({}, unreadable, (), digest)
+    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
+        return Submission({}, "the file holds too many values; hand in the notebook without its outputs", (), digest)
     text, remarks = _read_text(data)
     try:
         content = json.loads(text)
@@ -209,8 +237,13 @@ def parse_submission(data, unreadable, master):
     language = _get(content, "metadata", "kernelspec", "language") or _get(content, "metadata", "language_info", "name")
     if isinstance(language, str) and language.lower() not in ("python", "ipython", ""):
         remarks.append("The notebook was saved with a kernel that is not Python; it is graded with Python.")
-    answers = _collect(cells, master, remarks)
-    return Submission(answers, "", tuple(remarks), digest)
+    taken = _Taken(master, remarks)
+    for cell in cells:
+        taken.add(cell)
+    answers, pieces = taken.join()
+    return Submission(
+        answers, "", tuple(remarks), digest, pieces=pieces, own=tuple(taken.own), unplaced=frozenset(taken.unplaced)
+    )
 
 
 def read_bytes(path, max_bytes=MAX_FILE):
@@ -322,7 +355,14 @@ def _read_from_archive(path, max_bytes):
     if len(archives) > 1:
         return b"", "there are several archives; hand in the notebook itself"
     try:
-        found = [data for data in _members(archives[0], path.name, max_bytes)]
+        with open(archives[0], "rb") as file:
+            data = file.read(MAX_ARCHIVE + 1)
+        if len(data) > MAX_ARCHIVE:
+            raise _Unreadable(f"it is larger than {MAX_ARCHIVE >> 20} MB")
+        read = _zip_members if archives[0].name.lower().endswith(".zip") else _tar_members
+        found = list(read(data, path.name, max_bytes))
+    except _Unreadable as problem:
+        return b"", f"the archive cannot be read ({problem}); hand in the notebook itself"
     except Exception as error:  # an archive may be broken in any way
         return b"", f"the archive cannot be read ({type(error).__name__})"
     if len(found) != 1:
@@ -330,25 +370,85 @@ def _read_from_archive(path, max_bytes):
     return _judge_bytes(found[0], max_bytes)
 
 
-def _members(archive, name, max_bytes):
-    """Yield the bytes of the files of this name in an archive, wherever they lie in it; links are passed over."""
-    import tarfile
+class _Unreadable(Exception):
+    """Why an archive is not read, in words."""
+
+
+def _is_named(path, name):
+    return re.split(r"[/\\]", path)[-1] == name
+
+
+def _zip_members(data, name, max_bytes):
+    """Yield the bytes of the files of this name in a zip archive, wherever they lie in it; links are passed over.
+
+    What `zipfile` reads before anyone can ask is bounded first: the list of names. Members are stored or deflated:
+    the other methods unpack without an end in sight.
+    """
     import zipfile
 
-    if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive) as file:
-            for member in file.infolist()[:1000]:
-                is_link = stat.S_ISLNK(member.external_attr >> 16)
-                if not member.is_dir() and not is_link and re.split(r"[/\\]", member.filename)[-1] == name:
-                    with file.open(member) as opened:
-                        yield opened.read(max_bytes + 1)
-    else:
-        with tarfile.open(archive) as file:
-            for count, member in enumerate(file):
-                if count >= 1000:
-                    return
-                if member.isreg() and re.split(r"[/\\]", member.name)[-1] == name:
-                    yield file.extractfile(member).read(max_bytes + 1)
+    end = data.rfind(b"PK\x05\x06", max(len(data) - 65_557, 0))
+    if end < 0 or len(data) < end + 22:
+        raise _Unreadable("it has no end, or was cut short")
+    if data[max(end - 20, 0) : end].startswith(b"PK\x06\x07"):
+        raise _Unreadable("it has the form for archives of many gigabytes")
+    members, size = struct.unpack_from("<HI", data, end + 10)
+    if members > MAX_MEMBERS or size > 1000 * MAX_MEMBERS:
+        raise _Unreadable(f"it holds more than {MAX_MEMBERS:,} files")
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        for member in file.infolist()[:MAX_MEMBERS]:
+            is_link = stat.S_ISLNK(member.external_attr >> 16)
+            if member.is_dir() or is_link or not _is_named(member.filename, name):
+                continue
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _Unreadable("it is compressed by a method that is not usual")
+            with file.open(member) as opened:
+                yield opened.read(max_bytes + 1)
+
+
+def _tar_members(data, name, max_bytes):
+    """Yield the bytes of the files of this name in a tar archive, plain or by gzip; links are passed over."""
+    import gzip
+    import tarfile
+
+    stream = io.BytesIO(data)
+    if data[:2] == b"\x1f\x8b":
+        stream = gzip.GzipFile(fileobj=stream)
+    with tarfile.open(fileobj=_Bounded(stream, MAX_ARCHIVE), mode="r|", tarinfo=_plain_member()) as file:
+        for count, member in enumerate(file):
+            if count >= MAX_MEMBERS:
+                raise _Unreadable(f"it holds more than {MAX_MEMBERS:,} files")
+            if member.isreg() and not member.issparse() and _is_named(member.name, name):
+                yield file.extractfile(member).read(max_bytes + 1)
+
+
+def _plain_member():
+    """Return a kind of tar members whose extended headers and long names are short, and not without number."""
+    import tarfile
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, file):
+            if self.type in (b"x", b"g", b"X", b"L", b"K"):
+                file.special = getattr(file, "special", 0) + 1
+                if self.size > 65_536 or file.special > 2 * MAX_MEMBERS:
+                    raise _Unreadable("its names are too long")
+            return super()._proc_member(file)
+
+    return Member
+
+
+class _Bounded:
+    """A file to read from that ends with an error where it is longer than allowed."""
+
+    def __init__(self, file, limit):
+        self._file, self._left = file, limit
+
+    def read(self, size):
+        """Return the next bytes."""
+        found = self._file.read(min(size, self._left + 1))
+        self._left -= len(found)
+        if self._left < 0:
+            raise _Unreadable(f"unpacked, it is larger than {MAX_ARCHIVE >> 20} MB")
+        return found
 
 
 def _read_text(data):
@@ -379,44 +479,96 @@ def _find_cells(content):
     return None
 
 
-def _collect(cells, master, remarks):
-    answers, seen, unknown, added = {}, {}, [], 0
-    for cell in cells:
+class _Taken:
+    """What the cells of a submission hold, by where it belongs."""
+
+    def __init__(self, master, remarks):
+        self.master, self.remarks = master, remarks
+        self.pieces, self.seen = {}, {}
+        self.own, self.unplaced, self.unknown = [], set(), set()
+        self._place, self._room, self._left_out = "", MAX_OWN, False
+        self._released = {_visible(cell.source) for cell in master.notebook.cells}
+
+    def add(self, cell):
         kind, name = _get(cell, "cell_type"), _get(cell, "metadata", "nbgrader", "grade_id")
         source = _source_of(cell)
         if not isinstance(name, str) or not name:
-            added += kind == "code" and bool((source or "").strip()) and _get(cell, "metadata", "nbgrader") is None
-            continue
-        if name not in master.cells:
-            unknown.append(name)
-            continue
-        if not is_solution(master.cells[name]):
-            continue
-        seen[name] = seen.get(name, 0) + 1
+            return self._add_own(kind, source)
+        if name not in self.master.cells:
+            self.unknown.add(name)
+            if _get(cell, "metadata", "nbgrader", "solution") is True:
+                self._add_own(kind, source)
+            return None
+        self._place = name
+        if is_solution(self.master.cells[name]):
+            self._add_answer(name, kind, source)
+        return None
+
+    def _add_own(self, kind, source):
+        if kind != "code" or not (source or "").strip() or _visible(source) in self._released:
+            return
+        self._room -= len(source)
+        if len(self.own) < MAX_OWN_CELLS and self._room >= 0 and len(source) <= MAX_ANSWER:
+            self.own.append((self._place, source))
+        elif not self._left_out:
+            self._left_out = True
+            self.unplaced |= {name for name, cell in self.master.cells.items() if is_solution(cell)}
+            self.remarks.append("Some of the code cells that you added are too long, or too many, and were left out.")
+
+    def _add_answer(self, name, kind, source):
+        self.seen[name] = self.seen.get(name, 0) + 1
         if source is None:
-            remarks.append(f"The text of cell '{name}' cannot be read.")
-            continue
+            self.unplaced.add(name)
+            self.remarks.append(f"The text of cell '{name}' cannot be read.")
+            return
         if len(source) > MAX_ANSWER:
-            remarks.append(f"The answer in cell '{name}' is longer than {MAX_ANSWER:,} characters and was left out.")
-            continue
-        if kind != master.cells[name].cell_type:
-            remarks.append(f"Cell '{name}' had its type changed; it was changed back.")
-        if name not in answers or source.strip() != master.cells[name].source.strip():
-            answers[name] = source
-    for name, cell in master.cells.items():
-        if is_solution(cell) and name not in seen:
-            remarks.append(f"Cell '{name}' is missing from the submission.")
-        elif seen.get(name, 0) > 1:
-            remarks.append(f"Cell '{name}' is there {seen[name]} times; the last one with an answer counts.")
-    if unknown:
-        names = ", ".join(f"'{_plain(name)}'" for name in sorted(set(unknown))[:5])
-        remarks.append(f"Cells that this assignment does not have (an older release, or another one?): {names}.")
-    if added:
-        remarks.append(
-            "Code cells that you added are not graded. Where an answer needs a helper or an import, put it into the "
-            "cell of the answer."
-        )
-    return answers
+            self.unplaced.add(name)
+            self.remarks.append(
+                f"The answer in cell '{name}' is longer than {MAX_ANSWER:,} characters and was left out."
+            )
+            return
+        if kind != self.master.cells[name].cell_type:
+            self.remarks.append(f"Cell '{name}' had its type changed; it was changed back.")
+        self.pieces.setdefault(name, []).append(source)
+
+    def join(self):
+        """Return the answers, and the pieces of those whose cell is there more than once."""
+        answers, pieces = {}, {}
+        for name, cell in self.master.cells.items():
+            if not is_solution(cell):
+                continue
+            found = self.pieces.get(name, [])
+            parts = [part for part in found if part.strip() and part.strip() != cell.source.strip()]
+            parts = list(dict.fromkeys(parts))[-20:]
+            if len(parts) > 1:
+                pieces[name] = tuple(parts)
+                answers[name] = "\n".join(parts)
+            elif found:
+                answers[name] = parts[0] if parts else found[-1]
+            if name not in self.seen:
+                self.unplaced.add(name)
+                self.remarks.append(f"Cell '{name}' is missing from the submission.")
+            elif self.seen[name] > 1:
+                self.remarks.append(
+                    f"Cell '{name}' is there {self.seen[name]} times; all of them are read, in their order."
+                )
+                self.unplaced.add(name)
+        if self.unknown:
+            names = ", ".join(f"'{_plain(name)}'" for name in sorted(self.unknown)[:5])
+            self.remarks.append(
+                f"Cells that this assignment does not have (an older release, or another one?): {names}."
+            )
+        if self.own:
+            self.remarks.append("The code cells that you added were run with your answers, where they stand.")
+        return answers, pieces
+
+
+_HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS.*?^### END HIDDEN TESTS[^\n]*\n?", re.DOTALL | re.MULTILINE)
+
+
+def _visible(source):
+    """Return the text of a cell as it was released."""
+    return _HIDDEN.sub("", source).strip() if "BEGIN HIDDEN TESTS" in source else source.strip()
 
 
 def _source_of(cell):
@@ -442,6 +594,9 @@ def rebuild(master, submission):
         if name in submission.answers and is_solution(cell):
             answer = submission.answers[name]
             cell.source = answer if cell.cell_type == "code" else _keep_stub(neutralise(answer), cell.source)
+            if name in submission.pieces and cell.cell_type == "code":
+                cell.metadata.setdefault("acme", {})["pieces"] = list(submission.pieces[name])
+    _insert_own(notebook, submission.own)
     remarks = list(submission.remarks)
     if submission.unreadable:
         remarks.insert(0, f"This submission could not be read: {submission.unreadable}. Your teacher has been told.")
@@ -450,8 +605,25 @@ def rebuild(master, submission):
         cell = nbformat.v4.new_markdown_cell(text, id="acme-remarks")
         cell.metadata["deletable"] = cell.metadata["editable"] = False
         notebook.cells.insert(0, cell)
-    notebook.metadata["acme"] = {"submission": submission.sha256, "unreadable": submission.unreadable}
+    notebook.metadata["acme"] = {
+        "submission": submission.sha256,
+        "unreadable": submission.unreadable,
+        "unplaced": sorted(submission.unplaced),
+    }
     return notebook
+
+
+def _insert_own(notebook, own):
+    """Put the student's own code cells where they stood, each marked as such."""
+    after = {}
+    for number, (place, source) in enumerate(own):
+        cell = nbformat.v4.new_code_cell(source, id=f"acme-own-{number}")
+        cell.metadata["acme"] = {"own": True}
+        after.setdefault(place, []).append(cell)
+    cells = list(after.get("", []))
+    for cell in notebook.cells:
+        cells += [cell, *after.get(grade_id(cell) or None, [])]
+    notebook.cells = cells
 
 
 def _keep_stub(answer, stub):

@@ -1,6 +1,5 @@
 """Production at a constant rate and loss of each molecule: Poisson, and on the way there binomial plus Poisson."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,11 +82,11 @@ class BirthDeathTransient(CountLaw):
 
     def var(self):
         """Return the variance."""
-        return self.n0 * self.survival * -math.expm1(-self.age) + self.newcomers
+        return float(self.n0 * self.survival * -np.expm1(-self.age) + self.newcomers)
 
     def third_cumulant(self):
         """Return the third central moment."""
-        return self.n0 * self.survival * -math.expm1(-self.age) * (1.0 - 2.0 * self.survival) + self.newcomers
+        return float(self.n0 * self.survival * -np.expm1(-self.age) * (1.0 - 2.0 * self.survival) + self.newcomers)
 
     def rvs(self, size=None, *, rng):
         """Draw counts of the shape `size` with the numpy.random.Generator `rng`."""

@@ -268,10 +268,12 @@ def mass_action(j, x, table):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def count_sets(j, x, table):
-    """Return the constant of reaction `j` times the number of distinct sets of its reactant molecules, however many."""
-    start, species, count = table.reactant_start, table.reactant_species, table.reactant_count
-    a = table.scale[j]
+def count_sets(j, x, scale, start, species, count):
+    """Return the constant of reaction `j` times the number of distinct sets of its reactant molecules, however many.
+
+    The arrays are fields of a `RateTable`, read by the caller before its loops: reading one counts a reference to it.
+    """
+    a = scale[j]
     for i in range(start[j], start[j + 1]):
         n = x[species[i]]
         for k in range(count[i]):
@@ -282,10 +284,11 @@ def count_sets(j, x, table):
 @njit(cache=True, nogil=True, error_model="numpy")
 def special_propensity(j, x, t, table, stack):
     """Return the propensity of reaction `j` by the general formula; see `propensity`."""
-    start, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
-    a = count_sets(j, x, table)
-    if start[j] != start[j + 1]:
-        a *= run_program(codes, operands, start[j], start[j + 1], x, parameters, t, stack)
+    scale, start, species, count = table.scale, table.reactant_start, table.reactant_species, table.reactant_count
+    program, codes, operands, parameters = table.program_start, table.codes, table.operands, table.parameters
+    a = count_sets(j, x, scale, start, species, count)
+    if program[j] != program[j + 1]:
+        a *= run_program(codes, operands, program[j], program[j + 1], x, parameters, t, stack)
     return a
 
 

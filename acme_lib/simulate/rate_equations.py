@@ -33,6 +33,8 @@ class RateEquationSolution(Result):
     network : ReactionNetwork
     evaluations : int
         Of the right-hand side.
+    start : ndarray, shape (species,)
+        The amounts at time 0.
 
     Examples
     --------
@@ -43,8 +45,11 @@ class RateEquationSolution(Result):
     amounts: np.ndarray = field(repr=False)
     network: ReactionNetwork = field(repr=False)
     evaluations: int
+    start: np.ndarray = field(default=None, repr=False)
 
     def __post_init__(self):
+        if self.start is None:  # in files of an older version: the first row was the start
+            object.__setattr__(self, "start", self.amounts[0].copy())
         freeze_fields(self)
 
     @property
@@ -158,7 +163,7 @@ def solve_rate_equations(network, x0, t, *, discrete=False, tolerance=1e-8, meth
         return rate_jacobian(network, x, now, discrete)
 
     if times[-1] == 0.0:
-        return RateEquationSolution(times, start[None, :], network, 0)
+        return RateEquationSolution(times, start[None, :].copy(), network, 0, start)
     options = {"rtol": tolerance, "atol": tolerance, "max_step": max_step}
     if method in _IMPLICIT:
         options["jac"] = jacobian
@@ -177,7 +182,7 @@ def solve_rate_equations(network, x0, t, *, discrete=False, tolerance=1e-8, meth
             f"the rate equations could not be solved beyond about t={last:g} ({message}); does the network grow "
             "without bound, or does a rate divide by zero?"
         )
-    return RateEquationSolution(times, amounts, network, evaluations)
+    return RateEquationSolution(times, amounts, network, evaluations, start)
 
 
 class _Stalled(Exception):

@@ -463,7 +463,7 @@ def _open_window(x, now, latest, width, rates, timed, bound, low, high):
         total = constant
         worst = 0
         for j in timed:
-            factor = count_sets(j, x, rates)
+            factor = count_sets(j, x, rates.scale, rates.reactant_start, rates.reactant_species, rates.reactant_count)
             bound[j] = 0.0
             if factor > 0.0:
                 _, upper = bound_program(

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 
 import numpy as np
 
@@ -137,6 +137,8 @@ def _rebuild(cls, about, prefix, arrays, read_network):
     """Build a result of the class from what `_describe` returned."""
     values = {}
     for field in fields(cls):
+        if field.name not in about["fields"] and field.default is not MISSING:  # newer than the file
+            continue
         kept, where = about["fields"][field.name], prefix + field.name
         if kept["is"] == _ARRAY:
             values[field.name] = arrays[where]

@@ -71,7 +71,9 @@ class LocalDoor:
             try:
                 with _time_limit(LONGEST_CALL):
                     reply = {"value": function(*arguments)}
-            except (Exception, SystemExit, TookTooLong) as error:
+            except TookTooLong:
+                reply = {"error": TookTooLong.__name__}
+            except (Exception, SystemExit) as error:
                 reply = _describe_error(error)
         return Reply(printed=output.getvalue()[:MAX_PRINTED], **reply)
 

@@ -85,6 +85,8 @@ def test_text_files_end_in_one_newline_and_use_unix_line_ends():
     wrong = []
     for name in TRACKED:
         content = (ROOT / name).read_bytes()
+        if name.startswith("tests/grading/old_course/"):  # as an older version wrote it: its records hold hashes of it
+            continue
         if b"\0" not in content and content and (b"\r\n" in content or not content.endswith(b"\n")):
             wrong.append(name)
     assert wrong == []

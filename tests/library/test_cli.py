@@ -44,8 +44,6 @@ The same text twice.
 The same text twice.
 """
 )
-STATE = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.fixture(scope="module")
@@ -84,23 +82,32 @@ def test_build_is_reproducible(built):
     assert first == second
 
 
-def test_widgets_are_stored_so_that_they_show_before_they_run(built):
+def test_no_widget_is_stored_without_its_kernel(built):
     notebook = nbformat.reads(built[1][0], as_version=4)
-    model = notebook.cells[2].outputs[0].data[VIEW]["model_id"]
-    state = notebook.metadata.widgets[STATE]["state"]
-    assert state[model]["state"]["description"] == "n"
-    assert state[model]["state"]["layout"].removeprefix("IPY_MODEL_") in state
+    (output,) = notebook.cells[2].outputs
+    assert set(output.data) == {"text/plain"}
+    assert "description='n'" in output.data["text/plain"]
+
+
+def test_a_result_is_folded_and_its_first_line_says_nothing(tmp_path):
+    source = tmp_path / "03_result.md"
+    source.write_text(HEADER + "\n```{code-cell} ipython3\n:tags: [result]\n\nprint(6 * 7)\n```\n", encoding="utf-8")
+    assert cli.main(["build", str(source)]) == 0
+    (cell,) = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    assert cell.metadata.jupyter.outputs_hidden
+    assert cell.outputs[0].text == "(stored result)\n42\n"
+    assert cli.main(["build", "--check", str(source)]) == 0
 
 
 def test_nothing_volatile_is_stored(built):
     notebook = nbformat.reads(built[1][0], as_version=4)
-    assert set(notebook.metadata) == {"kernelspec", "language_info", "widgets"}
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert notebook.metadata.kernelspec == {
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
         "name": "python3",
     }
-    assert "version" not in notebook.metadata.language_info
+    assert notebook.metadata.language_info.version == "3", "the reader's own is put in when it is opened"
     assert not any("execution" in cell.metadata for cell in notebook.cells)
 
 

@@ -86,3 +86,16 @@ def test_long_compilation_is_told_once(capsys, monkeypatch):
         time.sleep(0.1)
         compilation.on_end(None)
     assert capsys.readouterr().err == "acme: compiling, about 20 s, only the first time\n"
+
+
+def test_notebooks_that_are_built_or_compared_say_the_same_on_every_machine(capsys, monkeypatch):
+    monkeypatch.setenv("ACME_QUIET", "1")
+    monkeypatch.setattr(progress, "_TELL_AFTER", 0.0)
+    compilation = progress.Compilation()
+    compilation.on_start(None)
+    time.sleep(0.2)
+    compilation.on_end(None)
+    with ProgressBar(None, 4) as bar:
+        time.sleep(0.4)
+        bar.update(4)
+    assert capsys.readouterr().err == ""

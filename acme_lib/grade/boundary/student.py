@@ -16,6 +16,7 @@ from acme_lib.teach.check_door import NotPlain, Reply, advise_on_kind, error_nam
 
 MAX_CALLBACKS = 200_000  # calls of a test's function by a student's function, in one call
 MAX_TEXT = 300
+_KINDS = ("function", "data", "module", "missing")
 
 _ENDINGS = {
     "late": "no answer came within {seconds:g} seconds: does a loop never end, or is there a faster way?",
@@ -38,16 +39,20 @@ class FarSide:
         self.ended = None  # why: a key of _ENDINGS
         self.usage = {}
 
-    def run_cell(self, name, code):
-        """Run a cell; return a `Reply` without a value."""
-        return self._reply(self._ask({"op": "cell", "name": name, "code": code}))
+    def run_cell(self, name, code, unless=()):
+        """Run a cell, or the pieces of one; return a `Reply` without a value.
+
+        It is passed over where all names of `unless`, those that a cell without an answer binds, are there already.
+        """
+        return self._reply(self._ask({"op": "cell", "name": name, "code": code, "unless": list(unless)}))
 
     def find_kinds(self, names):
         """Say what each name is over there: ``"function"``, ``"data"``, ``"module"`` or ``"missing"``."""
         kinds = self._ask({"op": "kinds", "names": list(names)}).get("value")
         if type(kinds) is not dict:
             return dict.fromkeys(names, "missing")
-        return {name: str(kinds.get(name, "missing")) for name in names}
+        found = {name: kinds.get(name) for name in names}
+        return {name: kind if type(kind) is str and kind in _KINDS else "missing" for name, kind in found.items()}
 
     def fetch(self, name):
         """Return the value of a variable over there, as a `Reply`."""
@@ -78,12 +83,12 @@ class FarSide:
             wire.send(self._channel, wire.encode(request, special=special))
             for _ in range(MAX_CALLBACKS):
                 answer = wire.decode(wire.receive(self._channel, deadline=deadline))
-                if type(answer) is not dict:
+                if type(answer) is not dict or not all(type(key) is str for key in answer):
                     raise wire.Malformed("not an answer")
                 if "callback" not in answer:
                     break
                 wire.send(self._channel, wire.encode(_run_callback(functions, answer)))
-            if answer.get("id") != request["id"]:
+            if type(answer.get("id")) is not int or answer["id"] != request["id"]:
                 raise wire.Malformed("not the answer to this question")
         except TimeoutError:
             self.end("late")
@@ -91,7 +96,7 @@ class FarSide:
             self.end("ended")
         except wire.TooLarge:
             self.end("too large")
-        except wire.Malformed:
+        except Exception:  # `Malformed`, or whatever else could be made to happen while an answer is read
             self.end("malformed")
         if self.ended:
             raise self._no_answer()
@@ -104,8 +109,9 @@ class FarSide:
     def _reply(self, answer):
         printed = _clean(answer.get("printed"), 2000)
         if "error" in answer:
+            answer["error"] = answer["error"] if type(answer["error"]) is str else "Exception"
             return Reply(
-                error=error_name(str(answer["error"])[:80]),
+                error=error_name(answer["error"][:80]),
                 error_text=_clean(answer.get("text"), MAX_TEXT),
                 where=_clean(answer.get("where"), 200),
                 printed=printed,

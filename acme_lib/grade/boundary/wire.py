@@ -2,7 +2,9 @@
 
 Both sides of the boundary use this module; only the trusted side has to trust it. `decode` therefore takes nothing for
 granted: lengths, types, shapes, depth and the number of values are checked before anything is built from them, and
-whatever is wrong ends as `Malformed`. The far side may lie about its data; it can only lie in plain data.
+whatever is wrong ends as `Malformed`. The far side may lie about its data; it can only lie in plain data. Time and
+memory grow with the length of a frame and not faster: an array is read once, however often it is named, and no set or
+dict is built whose keys all fall on one place of its table.
 
 ==================  =======================================================
 value               JSON
@@ -22,7 +24,9 @@ import json
 import math
 import re
 import struct
+import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +34,12 @@ import numpy as np
 MAX_FRAME = 96 * 2**20  # bytes; ten million numbers of eight bytes fit
 MAX_TEXT = 16 * 2**20  # bytes of JSON
 MAX_VALUES = 1_000_000  # values in the JSON of one frame
+MAX_OBJECTS = 400_000  # of which are marked, {"t": …} and the like
 MAX_ARRAYS = 1_000
 MAX_DEPTH = 12
+MAX_STRANGE = 100  # values of a frame that are not plain
+MAX_KEYS = 20_000  # of all sets and dicts of a frame together, texts apart
+MAX_ALIKE = 8  # keys of one hash in a set or dict: Python compares each with all others
 
 _HEAD = struct.Struct("<4sIH")
 _LENGTH = struct.Struct("<Q")
@@ -89,7 +97,7 @@ def encode(value, *, special=None):
     value : object
         What is not plain becomes a `NotPlainValue`.
     special : callable, optional
-        Called with each value that is not plain; returns one of the markers of this module, or None.
+        Called with each value that is not plain; returns plain data, one of the markers of this module, or None.
     """
     arrays = []
     text = json.dumps(_lower(value, arrays, special, 0), ensure_ascii=True, separators=(",", ":")).encode()
@@ -149,7 +157,7 @@ def _lower(value, arrays, special, depth):
         return {"a" if kind is np.ndarray else "n": len(arrays) - 1}
     marker = special(value) if special else None
     if marker is not None:
-        return _lower(marker, arrays, None, depth)
+        return _lower(marker, arrays, special, down)
     return {"x": str(type.__getattribute__(kind, "__name__"))[:80]}
 
 
@@ -188,7 +196,7 @@ def _decode(frame):
     text = bytes(frame[_HEAD.size : _HEAD.size + length])
     if len(text) != length:
         raise Malformed("cut short")
-    if text.count(b",") + text.count(b"[") > MAX_VALUES:
+    if text.count(b",") + text.count(b"[") > MAX_VALUES or text.count(b"{") > MAX_OBJECTS:
         raise TooLarge("too many values")
     at, blobs = _HEAD.size + length, []
     for _ in range(n_arrays):
@@ -200,15 +208,53 @@ def _decode(frame):
         at += size
     if at != len(frame):
         raise Malformed("something follows the frame")
-    return _raise(json.loads(text), blobs, 0)
+    return _raise(json.loads(text), _Rest(blobs), 0)
 
 
-def _raise(item, blobs, depth):
+class _Rest:
+    """What may still be built from a frame: its arrays, each once; so many keys; so many values that are not plain."""
+
+    def __init__(self, blobs):
+        self._blobs = blobs
+        self._keys, self._strange = MAX_KEYS, MAX_STRANGE
+
+    def take_array(self, number):
+        blob, self._blobs[number] = self._blobs[number], None
+        if blob is None:
+            raise Malformed("an array that is there twice")
+        return _read_array(blob)
+
+    def take_strange(self, kind):
+        self._strange -= 1
+        if self._strange < 0:
+            raise TooLarge("too many values that are not plain")
+        return NotPlainValue(kind[:80])
+
+    def take_keys(self, keys):
+        """Return keys that a set or dict can be built of in linear time.
+
+        Numbers can be chosen such that their hashes agree; the hashes of texts cannot be foretold. Keys whose hashes
+        differ can still be made to meet, so that their number is bounded as well.
+        """
+        rest = keys if not sys.flags.hash_randomization else [key for key in keys if type(key) is not str]
+        self._keys -= len(rest)
+        if self._keys < 0:
+            raise TooLarge("too many keys")
+        if rest and max(Counter(map(_fingerprint, rest)).values()) > MAX_ALIKE:
+            raise Malformed("keys that are made to collide")
+        return keys
+
+
+def _fingerprint(key):
+    return str(hash(key))  # a text: a table of these numbers themselves would have the same fault
+
+
+def _raise(item, rest, depth):
     kind = type(item)
     if kind is list:
         if depth > MAX_DEPTH:
             raise Malformed("too deep")
-        return [_raise(part, blobs, depth + 1) for part in item]
+        return [_raise(part, rest, depth + 1) for part in item]
     if kind is not dict:
         return item
     if len(item) != 1 or depth > MAX_DEPTH:
@@ -217,17 +263,19 @@ def _raise(item, blobs, depth):
     if tag in "tszd" and type(body) is not list:
         raise Malformed("not a container")
     if tag == "t":
-        return tuple(_raise(part, blobs, depth + 1) for part in body)
+        return tuple(_raise(part, rest, depth + 1) for part in body)
     if tag == "s" or tag == "z":
-        return (set if tag == "s" else frozenset)(_raise(part, blobs, depth + 1) for part in body)
+        keys = rest.take_keys([_raise(part, rest, depth + 1) for part in body])
+        return (set if tag == "s" else frozenset)(keys)
     if tag == "d":
-        pairs = [(_raise(key, blobs, depth + 1), _raise(part, blobs, depth + 1)) for key, part in body]
+        pairs = [(_raise(key, rest, depth + 1), _raise(part, rest, depth + 1)) for key, part in body]
+        rest.take_keys([key for key, _ in pairs])
         return dict(pairs)
     if tag == "c":
         real, imaginary = body
         return complex(_number(real), _number(imaginary))
     if tag == "a" or tag == "n":
-        array = _read_array(blobs[_natural(body)])
+        array = rest.take_array(_natural(body))
         return array if tag == "a" else array[()]
     if tag == "m":
         return _read_number(*body)
@@ -238,7 +286,7 @@ def _raise(item, blobs, depth):
     if tag == "o" and type(body) is str:
         return OwnFunction(body)
     if tag == "x" and type(body) is str:
-        return NotPlainValue(body[:80])
+        return rest.take_strange(body)
     raise Malformed("not a value")
 
 

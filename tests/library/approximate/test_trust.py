@@ -258,3 +258,16 @@ def test_the_figure_shows_where_methods_part(monkeypatch):
     assert "law of U" in shown[0]["caption"]
     with pytest.raises(acme.ParameterError, match="each with a law"):
         draw_comparison(seen, methods=["rate equations"])
+
+
+def test_the_light_of_rate_equations_is_that_of_their_start_whichever_times_are_kept(tmp_path):
+    """Two molecules that pair up: at the end alone nothing would be seen of how they got there."""
+    network = acme.ReactionNetwork.parse("0 -> P : 2\n2 P -> 0 : 1")
+    both = acme.solve_rate_equations(network, {"P": 6}, [0.0, 3.0])
+    end = acme.solve_rate_equations(network, {"P": 6}, 3.0)
+    assert end.times.tolist() == [3.0] and end.start.tolist() == [6.0]
+    lights = [acme.approximate.assess(solution) for solution in (both, end)]
+    assert lights[0].verdict == lights[1].verdict != "green"
+    assert lights[1]["mean shift"] == pytest.approx(lights[0]["mean shift"], rel=1e-4)
+    end.save(tmp_path / "end.npz")
+    assert acme.RateEquationSolution.load(tmp_path / "end.npz").start.tolist() == [6.0]

@@ -604,8 +604,7 @@ def test_an_endless_loop_is_stopped_with_a_message(monkeypatch):
                 pass
 
     start = time.monotonic()
-    with pytest.raises(CheckFailed, match="(?s)did not come to an end.*Does every loop"):
-        check_values(endless, {"n": 1}, 2)
+    assert "did not come to an end" in message_of(check_values, endless, {"n": 1}, 2)
     assert time.monotonic() - start < 10
     check_values(lambda n: n + 1, {"n": 1}, 2)
     time.sleep(1.0)  # nothing of the limit is left that could stop what comes later
@@ -624,8 +623,7 @@ def test_a_loop_that_swallows_everything_is_stopped_as_well(monkeypatch):
         while True:
             n += 1
 
-    with pytest.raises(CheckFailed, match="did not come to an end"):
-        check_values(stubborn, {"n": 1}, 2)
+    assert "did not come to an end" in message_of(check_values, stubborn, {"n": 1}, 2)
 
 
 def test_a_singular_matrix_has_a_hint():

@@ -1,0 +1,63 @@
+"""What the server leaves out of a notebook that it saves, and what Validate answers."""
+
+import copy
+import json
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from acme_lib.teach import validate
+from acme_lib.teach.saving import drop_widgets
+
+VIEW = {"output_type": "display_data", "metadata": {}, "data": {"application/vnd.jupyter.widget-view+json": {}}}
+STILL = {"output_type": "display_data", "metadata": {}, "data": {"text/html": '<div class="acme-still">picture</div>'}}
+TEXT = {"output_type": "stream", "name": "stdout", "text": "5\n"}
+
+
+def saved(*outputs):
+    cells = [{"cell_type": "code", "outputs": list(outputs)}, {"cell_type": "markdown", "source": "text"}]
+    model = {"type": "notebook", "content": {"cells": cells, "metadata": {"widgets": {}, "kernelspec": {}}}}
+    drop_widgets(model=model, path="a.ipynb", contents_manager=None)
+    return model["content"]
+
+
+def test_a_widget_with_its_still_is_left_out():
+    content = saved(TEXT, STILL, VIEW, TEXT)
+    assert content["cells"][0]["outputs"] == [TEXT, STILL, TEXT]
+    assert content["metadata"] == {"kernelspec": {}}
+
+
+def test_a_widget_of_the_learners_own_stays():
+    assert saved(TEXT, VIEW)["cells"][0]["outputs"] == [TEXT, VIEW]
+
+
+@pytest.mark.parametrize("model", [None, {}, {"type": "file", "content": "x"}, {"type": "notebook", "content": None}])
+def test_what_is_no_notebook_is_left_alone(model):
+    before = copy.deepcopy(model)
+    drop_widgets(model=model)
+    assert model == before
+
+
+def answer(tmp_path, monkeypatch, cells, results):
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    monkeypatch.setattr(validate, "_validate", lambda handler, path: copy.deepcopy(results))
+    return validate.validate_for_learners(SimpleNamespace(root_dir=str(tmp_path)), "a.ipynb")
+
+
+def test_validate_shows_the_name_of_a_check_and_its_message(tmp_path, monkeypatch):
+    check = nbformat.v4.new_code_cell("x", metadata={"nbgrader": {"grade": True}})
+    failed = {"source": "# Check of question 1: run this cell\nlong()\ncode()", "error": "✗ why"}
+    found = answer(tmp_path, monkeypatch, [check], {"success": True, "value": {"failed": [failed]}})
+    assert found["value"]["failed"] == [{"source": "Check of question 1: run this cell", "error": "✗ why"}]
+
+
+def test_validate_says_that_a_chapter_has_nothing_to_validate(tmp_path, monkeypatch):
+    found = answer(tmp_path, monkeypatch, [nbformat.v4.new_code_cell("1")], {"success": True, "value": {}})
+    assert not found["success"]
+    assert "nothing to validate" in found["value"]
+
+
+def test_a_file_that_is_no_notebook_is_left_to_nbgrader(tmp_path):
+    (tmp_path / "b.ipynb").write_text(json.dumps([1]), "utf-8")
+    assert validate.has_checks(tmp_path / "b.ipynb")
