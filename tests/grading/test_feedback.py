@@ -175,6 +175,11 @@ def test_a_drawing_holds_nothing_but_numbers_and_its_source_as_text():
     assert re.fullmatch(r"[MLQCZ \d-]+", outline["d"]) and re.fullmatch(r"[a-z\d.:;-]+", attributes["style"])
 
 
+def test_nothing_of_a_formula_is_drawn_elsewhere_on_the_page():
+    assert re.search(r"M-\d{3,}", draw_formula(r"a\hspace{-9}b+c+d+e+f+g+h+i+j+k+l+m+n+o+p"))  # far left of its box
+    assert "svg.formula { overflow: hidden;" in write_feedback(graded({"words": 2}), GRADES)
+
+
 def test_a_drawing_stands_on_the_line():
     """An index hangs below the line and a power stands above it; a fraction does both."""
 
