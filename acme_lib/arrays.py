@@ -1,4 +1,4 @@
-"""Arrays that nobody changes by mistake."""
+"""Arrays that nobody changes by mistake, and those that other objects hold."""
 
 import numpy as np
 
@@ -26,3 +26,17 @@ def sort_once(values):
     """
     values = np.sort(values)
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
+
+
+_TABLES = ("DataFrame", "Index", "RangeIndex", "Series")
+
+
+def unwrap(value):
+    """Return the tuple in a named tuple, the array in a Series, a frame or an index of pandas; else None."""
+    kind = type(value)
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return tuple(tuple.__iter__(value))
+    if kind.__module__.split(".")[0] == "pandas" and kind.__name__ in _TABLES:
+        array = value.to_numpy()
+        return array if type(array) is np.ndarray else None
+    return None

@@ -553,6 +553,8 @@ def _only_shown(text):
 def _compare(answer, expected, rtol, atol, parts):
     """Return None if the answer is as expected, else what is wrong, without values."""
     if isinstance(expected, tuple):
+        if isinstance(answer, np.ndarray) and answer.ndim and len(answer) == len(expected):
+            answer = list(answer)  # an array of two numbers for a pair
         if not isinstance(answer, list | tuple):
             return f"return {len(expected)} values, separated by commas{_only_shown(f'; {_name_of(answer)} came')}"
         if len(answer) != len(expected):

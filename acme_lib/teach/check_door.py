@@ -27,6 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acme_lib.arrays import unwrap
+
 MAX_ELEMENTS = 10_000_000  # numbers in one answer
 MAX_PRINTED = 2_000  # characters of the learner's own output that are passed on
 MAX_ERROR_TEXT = 300
@@ -188,6 +190,8 @@ def _read(value, budget, depth):
         if not all(type(key) is str for key in value):
             raise NotPlain("a dict came back whose keys are not all strings")
         return {key: _read(item, budget, depth + 1) for key, item in value.items()}
+    if (plain := unwrap(value)) is not None:
+        return _read(plain, budget, depth + 1)
     raise NotPlain(_advise(kind))
 
 

@@ -268,3 +268,43 @@ def test_the_record_says_who_has_to_look(judge):
     missing = hand_in()
     missing.cells = [c for c in missing.cells if c.get("id") != "double"]
     assert "missing" in json.dumps(scores_of(judge(missing))["double_test"]["look"])
+
+
+# What a teacher would take ---------------------------------------------------------------------------------------
+
+FORMS = {
+    "named tuple": "import collections\nP = collections.namedtuple('P', 'a b')\ndef f(): return P(0.5, 2)",
+    "typed tuple": "import typing\nclass P(typing.NamedTuple):\n    a: float\n    b: int\ndef f(): return P(0.5, 2)",
+    "array": "def f():\n    return np.array([0.5, 2])",
+    "series": "import pandas as pd\ndef f():\n    return pd.Series([0.5, 2.0], index=['tau', 'n'])",
+    "parts": "import pandas as pd\ndef f():\n    return pd.Series([0.5, 0.7]).iloc[0], np.int32(2)",
+}
+TABLES = {
+    "frame": "import pandas as pd\ndef g():\n    return pd.DataFrame({'a': [1.0, 2.0], 'b': [3.0, 4.0]})",
+    "series": "import pandas as pd\ndef g():\n    return [pd.Series([1.0, 3.0]), pd.Index([2.0, 4.0])]",
+}
+PAIR_TEST = "from acme_lib.teach.check import check_values\ncheck_values(f, {}, (0.5, 2), parts=('tau', 'n'))"
+TABLE_TEST = "from acme_lib.teach.check import check_values\ncheck_values(g, {}, [[1.0, 3.0], [2.0, 4.0]])"
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["graded", "validated"])
+@pytest.mark.parametrize(("kind", "forms", "test"), [("f", FORMS, PAIR_TEST), ("g", TABLES, TABLE_TEST)])
+def test_forms_that_hold_the_same_numbers(judge, tmp_path, kind, forms, test, local):
+    extra = (answer("q", f"def {kind}():\n    return 1"), cell("code", test, "t", points=3))
+    master = load_master(write_source(tmp_path, *extra))
+    for name, code in forms.items():
+        if local:  # as in the learner's own notebook
+            exec(f"import numpy as np\n{code}\n{test}", {"__name__": "__main__"})
+            continue
+        notebook = source_notebook(*extra)
+        notebook.cells[-2].source = code
+        assert judge(notebook, master=master).scores["t"] == 3, name
+
+
+def test_a_form_with_other_numbers_is_wrong(judge, tmp_path):
+    extra = (answer("q", "def f():\n    return 1"), cell("code", PAIR_TEST, "t", points=3))
+    master = load_master(write_source(tmp_path, *extra))
+    for value in ("np.array([0.5, 2.5])", "np.array([0.5, 2, 2])", "np.array(0.5)", "np.array([2, 0.5])"):
+        notebook = source_notebook(*extra)
+        notebook.cells[-2].source = f"def f():\n    return {value}"
+        assert judge(notebook, master=master).scores["t"] == 0, value

@@ -28,6 +28,7 @@ import traceback
 import types
 import warnings
 
+from acme_lib.arrays import unwrap
 from acme_lib.grade.boundary import jupyter, lockdown, wire
 
 MAX_PRINTED = 2_000
@@ -292,7 +293,7 @@ class _Desk:
 
     def reply(self, answer):
         try:
-            frame = wire.encode(answer)
+            frame = wire.encode(answer, special=unwrap)
         except BaseException as error:
             value = wire.NotPlainValue(type(error).__name__)
             frame = wire.encode({"value": value, "printed": "", "id": answer["id"]})

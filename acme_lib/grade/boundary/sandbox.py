@@ -51,6 +51,7 @@ PRELOAD = (
     "scipy.special",
     "scipy.stats",
     "numba",
+    "pandas",
     "IPython.core.inputtransformer2",
 )
 _OTHER_THREADS = 256  # that a user may start elsewhere while a submission runs
