@@ -157,7 +157,19 @@ class Shell:
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        return lambda *arguments, **named: None
+        return _Nothing()
+
+
+class _Nothing:
+    """A part of the shell that is not here: it may be called, and has parts (matplotlib calls ``events.register``)."""
+
+    def __call__(self, *_, **__):
+        return None
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
 
 
 def install(space):
