@@ -50,7 +50,8 @@ class Master:
         Names that the solutions define: what a student's code is asked for; and those that the instructor's open cells
         define, some of them with what the student wrote. No other name is ever asked for.
     forbidden : tuple of str
-        Library functions and modules that solutions may not use (``acme: {forbidden: […]}`` in a cell's metadata).
+        What solutions may not use: all rooms of the library but those that a cell's metadata names
+        (``acme: {allowed: [acme_lib.network]}``), and what it names besides (``acme: {forbidden: […]}``).
     sha256 : str
         Of the source file.
     """
@@ -127,8 +128,9 @@ def parse_master(text, name, config=None):
     ids = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
     if len(set(ids)) != len(ids):
         raise GradingError(f"{path} has two cells with one id: {sorted({name for name in ids if ids.count(name) > 1})}")
-    asked, given, forbidden = set(), set(), []
+    asked, given, allowed, forbidden = set(), set(), [], []
     for cell in notebook.cells:
+        allowed += cell.metadata.get("acme", {}).get("allowed", [])
         forbidden += cell.metadata.get("acme", {}).get("forbidden", [])
         if cell.cell_type == "code" and is_solution(cell):
             asked |= bound_names(_as_python(cell.source))
@@ -141,9 +143,18 @@ def parse_master(text, name, config=None):
         notebook=notebook,
         asked=frozenset(asked),
         given=frozenset(given),
-        forbidden=tuple(dict.fromkeys(forbidden)),
+        forbidden=tuple(dict.fromkeys([*_closed_rooms(allowed), *forbidden])),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _closed_rooms(allowed):
+    """Return the packages of the library that an exercise does not name; of this one the far side itself is made."""
+    library = Path(__file__).parents[1]
+    rooms = [f"acme_lib.{path.parent.name}" for path in sorted(library.glob("*/__init__.py"))]
+    if unknown := set(allowed) - set(rooms):
+        raise GradingError(f"allowed must name rooms of the library ({', '.join(rooms)}), got {', '.join(unknown)}")
+    return [room for room in rooms if room not in allowed and room != "acme_lib.grade"]
 
 
 def _as_python(source):
