@@ -343,3 +343,12 @@ def test_what_an_exercise_allows_is_open(tmp_path):
         assert "may not be used" in student.run_cell("again", "import acme_lib.master").error_text
     with pytest.raises(GradingError, match="allowed must name rooms"):
         load_master(write_source(tmp_path, cell("code", "1", "more", acme={"allowed": ["acme_lib.nothing"]})))
+
+
+def test_the_name_of_an_error_tells_nothing_of_a_hidden_check(judge):
+    names = ("ValueError", "KeyError", "ZeroDivisionError", "Exception")
+    raises = "def double(x):\n    if x == 3:\n        return 6.0\n    raise {}(x)"
+    messages = {judge(hand_in(double=raises.format(name))).outcomes["double_test"].message for name in names}
+    assert len(messages) == 1 and "stopped with an error" in messages.pop()
+    seen = judge(hand_in(double="def double(x):\n    raise KeyError(x)")).outcomes["double_test"].message
+    assert "a KeyError" in seen
