@@ -352,3 +352,19 @@ def test_the_name_of_an_error_tells_nothing_of_a_hidden_check(judge):
     assert len(messages) == 1 and "stopped with an error" in messages.pop()
     seen = judge(hand_in(double="def double(x):\n    raise KeyError(x)")).outcomes["double_test"].message
     assert "a KeyError" in seen
+
+
+def test_an_address_in_a_text_is_no_live_link():
+    from nbconvert.filters import markdown2html
+
+    from acme_lib.grade.submission import neutralise
+
+    for text in (
+        "see https://evil.example/x",
+        "HTTP://evil.example",
+        "(https://evil.example)",
+        "<https://evil.example>",
+    ):
+        assert "<a" in markdown2html(text) or text.isupper() or text.startswith("HTTP")
+        assert "<a" not in markdown2html(neutralise(text))
+        assert neutralise(neutralise(text)) == neutralise(text)
