@@ -50,7 +50,8 @@ class Master:
         Names that the solutions define: what a student's code is asked for; and those that the instructor's open cells
         define, some of them with what the student wrote. No other name is ever asked for.
     forbidden : tuple of str
-        Library functions and modules that solutions may not use (``acme: {forbidden: […]}`` in a cell's metadata).
+        What solutions may not use: all rooms of the library but those that a cell's metadata names
+        (``acme: {allowed: [acme_lib.network]}``), and what it names besides (``acme: {forbidden: […]}``).
     sha256 : str
         Of the source file.
     """
@@ -127,8 +128,9 @@ def parse_master(text, name, config=None):
     ids = [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
     if len(set(ids)) != len(ids):
         raise GradingError(f"{path} has two cells with one id: {sorted({name for name in ids if ids.count(name) > 1})}")
-    asked, given, forbidden = set(), set(), []
+    asked, given, allowed, forbidden = set(), set(), [], []
     for cell in notebook.cells:
+        allowed += cell.metadata.get("acme", {}).get("allowed", [])
         forbidden += cell.metadata.get("acme", {}).get("forbidden", [])
         if cell.cell_type == "code" and is_solution(cell):
             asked |= bound_names(_as_python(cell.source))
@@ -141,9 +143,18 @@ def parse_master(text, name, config=None):
         notebook=notebook,
         asked=frozenset(asked),
         given=frozenset(given),
-        forbidden=tuple(dict.fromkeys(forbidden)),
+        forbidden=tuple(dict.fromkeys([*_closed_rooms(allowed), *forbidden])),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _closed_rooms(allowed):
+    """Return the packages of the library that an exercise does not name; of this one the far side itself is made."""
+    library = Path(__file__).parents[1]
+    rooms = [f"acme_lib.{path.parent.name}" for path in sorted(library.glob("*/__init__.py"))]
+    if unknown := set(allowed) - set(rooms):
+        raise GradingError(f"allowed must name rooms of the library ({', '.join(rooms)}), got {', '.join(unknown)}")
+    return [room for room in rooms if room not in allowed and room != "acme_lib.grade"]
 
 
 def _as_python(source):
@@ -632,6 +643,7 @@ def _keep_stub(answer, stub):
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"\](?=[(:\[])")
+_ADDRESS = re.compile(r"(?i)\b(https?|ftp):(?=//)")  # becomes a live link by itself
 _TEX = re.compile(
     r"\\(?=(?:href|url|require|class|style|cssId|data|html\w*|unicode|includegraphics|mmlToken|texttip|mathtip|toggle|"
     r"def|edef|gdef|let|newcommand|renewcommand|newenvironment|renewenvironment|csname|catcode|char)(?![a-z]))"
@@ -641,8 +653,8 @@ _TEX = re.compile(
 def neutralise(text):
     """Return Markdown that can only be text and mathematics: no HTML, no links, no images, no macros with effects.
 
-    A blank after ``<`` and ``]`` is all it takes for the first two: neither HTML nor Markdown then reads a tag or a
-    link there. Mathematics and code stay as they are for the reader.
+    A blank after ``<``, ``]`` and ``https:`` is all it takes for the first two: neither HTML nor Markdown then reads a
+    tag or a link there. Mathematics and code stay as they are for the reader.
 
     Examples
     --------
@@ -651,4 +663,4 @@ def neutralise(text):
     '$a< b$ < img src=x onerror=alert(1)> [click] (javascript:alert(1))'
     """
     text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-    return _TEX.sub(r"\\ ", _LINK.sub("] ", _TAG.sub("< ", text)))
+    return _ADDRESS.sub(r"\1: ", _TEX.sub(r"\\ ", _LINK.sub("] ", _TAG.sub("< ", text))))

@@ -519,7 +519,9 @@ def _ask(function, arguments):
         lines = [*_wrap(text), reply.where[:WIDTH]]
         slips = ("singular-matrix",) if "singular matrix" in reply.error_text.lower() else ()
         details = "\n".join(filter(None, lines))
-        return None, Finding(f"your function stopped with {_article(reply.error)}", details, slips)
+        # The name of an error in a hidden check could be chosen by the hidden arguments, and so tell them.
+        name = _article(reply.error) if _region.get() is None else "an error"
+        return None, Finding(f"your function stopped with {name}", details, slips)
     if reply.value is None:
         return None, Finding("your function returned nothing (None): is there a return?")
     return reply.value, None

@@ -1,5 +1,6 @@
 """Two processes of one sandbox cannot talk, and correct scientific code does not notice what keeps them from it."""
 
+import platform
 import re
 import sys
 from pathlib import Path
@@ -37,6 +38,18 @@ CHANNELS = {
         "fcntl.flock(open(SHARED), fcntl.LOCK_SH | fcntl.LOCK_NB); result = 'free'",
         True,
     ),
+    **{
+        f"a lock of a part of {device}, {kind}": (
+            f"held = os.open('/dev/{device}', os.O_RDWR)\n"
+            f"asked = struct.pack('hhqqi', fcntl.F_WRLCK, 0, {command}, 1, 0); fcntl.fcntl(held, {command}, asked)",
+            f"mine = os.open('/dev/{device}', os.O_RDWR)\n"
+            f"asked = struct.pack('hhqqi', fcntl.F_WRLCK, 0, {command}, 1, 0)\n"
+            f"result = len(fcntl.fcntl(mine, {command}, asked)); os.close(mine)",
+            True,
+        )
+        for device in ("null", "zero", "full", "random", "urandom")
+        for kind, command in (("of a process", 6), ("of an open file", 37))
+    },
     "who holds a lock of a part": (
         "held = open(SHARED); fcntl.lockf(held, fcntl.LOCK_SH, 7, 3)",
         "asked = struct.pack('hhqqi', fcntl.F_WRLCK, 0, 0, 0, 0)\n"
@@ -260,6 +273,16 @@ def test_numbers_are_those_of_the_kernels_headers(machine):
     newest = max(int(number) for name, number in known.items() if name != "syscalls")
     missing = {name: number for name, number in numbers.items() if name not in known}
     assert all(number is None or number > newest for number in missing.values()), missing
+
+
+@pytest.mark.parametrize("call", ["sync", "syncfs"])
+def test_the_disks_of_the_machine_are_not_flushed(place, call):
+    number = lockdown._DENIED[call][lockdown._MACHINES[platform.machine()][0]]
+    code = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    code += f"result = [libc.syscall({number}, 0), ctypes.get_errno()]"
+    with place.admit(seed=1) as student:
+        assert student.run_cell("answer", code).error is None
+        assert student.fetch("result").value == [-1, 1]
 
 
 def test_a_call_of_a_newer_kernel_is_not_there(place):

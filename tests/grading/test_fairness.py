@@ -6,6 +6,7 @@ import sys
 import nbformat
 import pytest
 
+from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
@@ -308,3 +309,62 @@ def test_a_form_with_other_numbers_is_wrong(judge, tmp_path):
         notebook = source_notebook(*extra)
         notebook.cells[-2].source = f"def f():\n    return {value}"
         assert judge(notebook, master=master).scores["t"] == 0, value
+
+
+# The library is closed but for what an exercise allows -------------------------------------------------------------
+
+BACK_DOORS = [
+    "from acme_lib.network.rates import propensities_of_states",
+    "import acme_lib\nacme_lib.ReactionNetwork",
+    "import acme_lib.augmented",
+    "import acme_lib.approximate",
+    "import acme_lib.models",
+    "import acme_lib.processes",
+]
+
+
+def test_the_library_is_closed_by_default(judge, master):
+    for code in BACK_DOORS:
+        judgement = judge(hand_in(double=f"{code}\n{DOUBLE_RIGHT}"))
+        assert judgement.scores == FULL | {"double_test": 0}, code
+        (found,) = [c for c in judgement.notebook.cells if c.get("id") == "double"]
+        assert "may not be used in this exercise" in str(found.outputs[0]), code
+    assert "acme_lib.master" in master.forbidden and "acme_lib.grade" not in master.forbidden
+
+
+def test_what_an_exercise_allows_is_open(tmp_path):
+    allowing = cell("code", "import math", "more", acme={"allowed": ["acme_lib.network"]})
+    opened = load_master(write_source(tmp_path, allowing))
+    assert "acme_lib.network" not in opened.forbidden and "acme_lib.master" in opened.forbidden
+    with Sandbox(forbidden=opened.forbidden) as place, place.admit(seed=1) as student:
+        code = "import acme_lib\nresult = len(acme_lib.ReactionNetwork.parse('0 -> M : k', k=1.0).species)"
+        assert student.run_cell("answer", code).error is None
+        assert student.fetch("result").value == 1
+        assert "may not be used" in student.run_cell("again", "import acme_lib.master").error_text
+    with pytest.raises(GradingError, match="allowed must name rooms"):
+        load_master(write_source(tmp_path, cell("code", "1", "more", acme={"allowed": ["acme_lib.nothing"]})))
+
+
+def test_the_name_of_an_error_tells_nothing_of_a_hidden_check(judge):
+    names = ("ValueError", "KeyError", "ZeroDivisionError", "Exception")
+    raises = "def double(x):\n    if x == 3:\n        return 6.0\n    raise {}(x)"
+    messages = {judge(hand_in(double=raises.format(name))).outcomes["double_test"].message for name in names}
+    assert len(messages) == 1 and "stopped with an error" in messages.pop()
+    seen = judge(hand_in(double="def double(x):\n    raise KeyError(x)")).outcomes["double_test"].message
+    assert "a KeyError" in seen
+
+
+def test_an_address_in_a_text_is_no_live_link():
+    from nbconvert.filters import markdown2html
+
+    from acme_lib.grade.submission import neutralise
+
+    assert "<a" in markdown2html("see https://evil.example/x"), "this case would be harmless anyway"
+    for text in (
+        "see https://evil.example/x",
+        "HTTP://evil.example",
+        "(https://evil.example)",
+        "<https://evil.example>",
+    ):
+        assert "<a" not in markdown2html(neutralise(text))
+        assert neutralise(neutralise(text)) == neutralise(text)

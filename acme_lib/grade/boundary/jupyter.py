@@ -64,30 +64,8 @@ def run_code(code, space):
     """Run code, and what it awaits; return the value of an expression."""
     value = eval(code, space)
     if isinstance(value, types.CoroutineType) and code.co_flags & 0x80:  # CO_COROUTINE: an `await` outside functions
-        loop = _Loop()
-        try:
-            return loop.run_until_complete(value)
-        finally:
-            loop.close()
+        return asyncio.run(value)
     return value
-
-
-class _Loop(asyncio.BaseEventLoop):
-    """An event loop for tasks and sleeps: it has no sockets, which the sandbox refuses."""
-
-    def __init__(self):
-        super().__init__()
-        self._selector = self
-
-    def select(self, timeout):
-        time.sleep(1e-3 if timeout is None else max(timeout, 0))
-        return []
-
-    def _process_events(self, events):
-        pass
-
-    def _write_to_self(self):
-        pass
 
 
 class _Lines(list):

@@ -85,6 +85,9 @@ _DENIED = {
     "acct": (163, 89),
     "quotactl": (179, 60),
     "setpriority": (141, 140),
+    # What costs all of the machine.
+    "sync": (162, 81),
+    "syncfs": (306, 267),
     # What two processes could talk by.
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),
@@ -143,11 +146,13 @@ _LIMITED = {
     "tgkill": (234, 131),
 }
 _LAST = 462  # mseal; what a newer kernel adds is not there, until somebody has looked at it
-_FCNTL = (  # descriptors, flags, own locks, sizes; not: who holds a lock, leases, notices, hints, signals
+_FCNTL = (  # descriptors, flags, sizes; not: who holds a lock, leases, notices, hints, signals
     *(0, 1, 2, 3, 4),  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL
-    *(6, 7, 37, 38),  # F_SETLK, F_SETLKW and those of an open file: to lock for writing, one must be able to write
     *(1030, 1032, 1034),  # F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_GET_SEALS
 )
+# F_SETLK, F_SETLKW and those of an open file are granted without being carried out: a submission is alone with its
+# files, and a lock on what others can open as well, /dev/null for one, would tell them something.
+_LOCKS = (6, 7, 37, 38)
 _FLOCK = (1, 5, 8, 12)  # shared, and none: an exclusive one needs no right to write
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -374,7 +379,9 @@ def _filter_program(column, architecture):
     program += when("clone3", refuse(_ENOSYS))  # the C library then falls back to clone
     program += only("tgkill", 0, [os.getpid()], _EPERM)
     program += only("ioctl", 1, _IOCTL, _ENOTTY)
-    program += only("fcntl", 1, _FCNTL, _EPERM)
+    granted = [step for value in _LOCKS for step in (instruction(jump_equal, value, 0, 1), refuse(0))]
+    may = [step for value in _FCNTL for step in (instruction(jump_equal, value, 0, 1), allow)]
+    program += when("fcntl", argument(1), *granted, *may, refuse(_EPERM))
     program += only("flock", 1, _FLOCK, _ENOSYS)
     no_address = [argument(4), instruction(jump_equal, 0, 0, 3), argument(4, high=True)]
     program += when("sendto", *no_address, instruction(jump_equal, 0, 0, 1), allow, refuse(_EPERM))
