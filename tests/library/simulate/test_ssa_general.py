@@ -502,8 +502,8 @@ def test_a_trigger_that_stays_true_fires_once():
 def test_a_trigger_that_is_true_from_the_start_has_not_turned_true():
     text = "P -> 0 : g\nwhen P >= 3 : P = 50"
     assert acme.simulate_ssa(parse(text, g=0.0), {"P": 5}, 2, rng=seeded())["P"][0, -1] == 5
-    network = parse("0 -> P : g\nat 0 : P = 9", g=0.0)
-    assert acme.simulate_ssa(network, {}, 2, rng=seeded())["P"][0, -1] == 0
+    network = parse("0 -> P : g\nat 0 : P = 9", g=0.0)  # but a moment comes also at the start
+    assert acme.simulate_ssa(network, {}, 2, rng=seeded())["P"][0, -1] == 9
     event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")}, initially=False)
     network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
     np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[9, 9]])
