@@ -290,12 +290,13 @@ def test_the_heap_keeps_its_order():
 
 @pytest.mark.jit
 def test_a_new_network_compiles_nothing():
-    def run(text, **parameters):
+    def run(text, start=None, **parameters):
         network = acme.ReactionNetwork.parse(text, **parameters)
-        acme.simulate_next_reaction(network, {}, [0, 1], size=3, rng=np.random.default_rng(1))
+        acme.simulate_next_reaction(network, start or {}, [0, 1], size=3, rng=np.random.default_rng(1))
         return len(next_reaction._next_reaction.signatures)
 
-    assert run("0 -> M : k", k=1) == run("A + B -> C : k\n3 A -> 0 : k\n0 => A : r/(1 + A**h)", k=0.1, r=2, h=2) == 1
+    other = "A + B -> C : k\n3 A -> 0 : k\n0 => A : r/(1 + A**h)"
+    assert run("0 -> M : k", k=1) == run(other, {"B": 2}, k=0.1, r=2, h=2) == 1
 
 
 # --- random numbers -----------------------------------------------------------------------------------------------

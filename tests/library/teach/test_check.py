@@ -343,15 +343,18 @@ def test_a_right_answer_refutes_a_misconception():
     assert SLIPS["pairs-ordered"].name not in message
 
 
-def test_hidden_checks_show_the_type_of_an_error_and_not_its_text():
+def test_hidden_checks_show_neither_the_type_of_an_error_nor_its_text():
+    """Five bits of a hidden value fit into the choice among the names of built-in errors."""
+
     def run():
         with hidden_checks():
             check_values(lambda n: [][n], {"n": 77}, 1.0)
             check_values(lambda n: {}[f"secret {n}"], {"n": 77}, 1.0)
 
     message = message_of(run)
-    assert "IndexError" in message
-    assert "KeyError" in message
+    assert "stopped with an error" in message
+    assert "IndexError" not in message
+    assert "KeyError" not in message
     assert "77" not in message
     assert "secret" not in message
 

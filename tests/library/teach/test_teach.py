@@ -238,7 +238,7 @@ def test_logarithmic_slider_from_zero_is_refused():
 
 @pytest.mark.parametrize("missing", ["question", "alt", "caption"])
 def test_slider_figure_without_words_is_refused(missing):
-    with pytest.raises(ParameterError, match=f"{missing}="):
+    with pytest.raises(ParameterError, match=f"{missing} must be a sentence"):
         make(**{missing: " "})
 
 
