@@ -707,6 +707,7 @@ def test_transition_probabilities_of_a_stiff_chain():
         np.testing.assert_allclose(found, [[1 - moved, moved], [moved * m / k, 1 - moved * m / k]], rtol=1e-13)
 
 
+@pytest.mark.jit
 def test_large_clusters_take_one_core():
     """Threads of a linear algebra library that wait for each other would use every core, and more time than one."""
     law = laws.two_stage(10, 1.2e4, 1, 1)
@@ -728,6 +729,7 @@ def test_the_cost_of_large_clusters_is_said_before_it_begins(monkeypatch):
         laws.two_stage(10, 1e9, 1, 1).pmf(0)
 
 
+@pytest.mark.jit  # as plain Python, NumPy warns of each overflow that compiled code returns as infinity
 @pytest.mark.parametrize(
     "make",
     [

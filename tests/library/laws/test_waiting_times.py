@@ -257,6 +257,7 @@ def test_thousands_of_steps_in_a_row():
         laws.erlang(30_000, 2.0)
 
 
+@pytest.mark.jit  # as plain Python, NumPy warns of a division that compiled code returns as infinity
 def test_a_passage_that_no_number_holds():
     """The mean wait for n molecules of birth and death is some n!: it can be said up to 170, not beyond."""
     near = laws.first_passage_up(1.0, 1.0, 0, 150)

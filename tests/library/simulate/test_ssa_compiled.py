@@ -135,6 +135,7 @@ def networks(draw):
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::acme_lib.errors.RateLawWarning")
 def test_random_networks_give_the_same_bits(scaled):
     """Each example compiles a kernel; more of them run where the source is plain Python."""
 
