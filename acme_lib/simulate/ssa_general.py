@@ -93,7 +93,8 @@ def run_general_range(task, low, high, stop):
         begins = time_rows[:, 0].copy()
     laid = conditions.table
     held = np.repeat(laid.initially[None, :], rows, axis=0)
-    changed = np.empty((0, len(laid.changing)))
+    table, scale, values = task.rates_of(low, high)
+    changed = np.repeat(values[:, laid.changing], rows // len(values), axis=0)
     if "held" in options:
         held, changed = options["held"][low:high].copy(), options["changed"][low:high].copy()
     counts = np.empty((rows, time_rows.shape[1], len(task.network.species)), dtype=np.int64)
@@ -102,7 +103,6 @@ def run_general_range(task, low, high, stop):
     stop_times = np.full(rows, np.nan)
     n_events = len(laid.assignment_start) - 1
     firings = np.zeros((rows, n_events), dtype=np.int64)
-    table, scale, values = task.rates_of(low, high)
     starts = task.starts_of(low, high)
     kept = PartRecord.empty(starts, _FIRST_ROOM if options["record"] else 0)
     status, first_row = RECORD_FULL, 0
@@ -229,6 +229,7 @@ def _general_method(
 ):
     """Simulate the trajectories low + first_row, …; returns an outcome (see `_check`) and the time that it concerns.
 
+    The parameters that events set begin as in `changed`, and change in their places in `scale_rows` and `value_rows`.
     Fills `counts`, `values_seen` (of the parameters that change), `fired`, `stop_times` and `firings`, puts into `held`
     what it ends with for what it began with, and where `record` fills the arrays of a `PartRecord`. With the status
     `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
@@ -271,21 +272,20 @@ def _general_method(
     which = 0
     value = 0.0
     now = 0.0
-    scale = scale_rows[0].copy()  # each trajectory's own: events may change them
-    parameters = value_rows[0].copy()
+    scale, parameters = scale_rows[0], value_rows[0]
     rates = with_row(table, scale, parameters)
     for row in range(first_row, counts.shape[0]):
         trajectory = low + row
         stream = start_stream(key, trajectory)
         for i in range(n_species):
             x[i] = starts[row, i]
-        if scale_rows.shape[0] > 1 or changing.shape[0] > 0:
-            scale[:] = scale_rows[row if scale_rows.shape[0] > 1 else 0]
-            parameters[:] = value_rows[row if value_rows.shape[0] > 1 else 0]
-            if changed.shape[0] > 0:
-                for i in range(changing.shape[0]):
-                    parameters[changing[i]] = changed[row, i]
-                follow_parameters(x, parameters, scale, table.shift, conditions, stack)
+        if scale_rows.shape[0] > 1:
+            scale, parameters = scale_rows[row], value_rows[row]
+            rates = with_row(table, scale, parameters)
+        if changing.shape[0] > 0:  # what the trajectory before has changed
+            for i in range(changing.shape[0]):
+                parameters[changing[i]] = changed[row, i]
+            follow_parameters(x, parameters, scale, table.shift, conditions, stack)
         times = time_rows[row if time_rows.shape[0] > 1 else 0]
         now = begins[row if begins.shape[0] > 1 else 0]
         end = times[n_times - 1]
