@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from acme_lib.checks import readable
 from acme_lib.errors import GradebookError
 
 CANVAS_COLUMNS = (
@@ -111,7 +112,7 @@ class Export:
         for name, purpose in purposes.items():
             who = getattr(self, name)
             if who:
-                lines.append(f"{len(who)} {purpose}: {', '.join(ascii(one) for one in who)}")
+                lines.append(f"{len(who)} {purpose}: {', '.join(map(_quote, who))}")
         return lines
 
 
@@ -265,10 +266,10 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         lines.append({identifier: key, **{name: table[index].get(name, "-") for name in names}})
     keys = [_fold(line[identifier]) for line in lines]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise GradebookError(f"more than one student has the {identifier.lower()} {', '.join(map(ascii, twice))}")
+        raise GradebookError(f"more than one student has the {identifier.lower()} {', '.join(map(_quote, twice))}")
     if runs := [line[identifier] for line in lines if _would_run(line[identifier])]:
         raise GradebookError(
-            f"a spreadsheet would run the {identifier.lower()} {', '.join(map(ascii, runs))} as a formula, and Moodle "
+            f"a spreadsheet would run the {identifier.lower()} {', '.join(map(_quote, runs))} as a formula, and Moodle "
             "would not know it in quotes; choose another identifier"
         )
     joined = {name: _unite(export[name] for export in exports) for name in exports[0]}
@@ -404,14 +405,15 @@ def _match(marks, rows, columns, match, path):
     found, problems = {}, []
     for student, places in hits.get(column, {}).items():
         if len(places) > 1:
-            problems.append(f"{student!a} fits {len(places)} rows: {', '.join(_name(rows[hit]) for hit in places)}")
+            rivals = ", ".join(_name(rows[hit]) for hit in places)
+            problems.append(f"{_quote(student)} fits {len(places)} rows: {rivals}")
         elif places:
             found[student] = places[0]
     sharing = {}
     for student, index in found.items():
         sharing.setdefault(index, []).append(student)
     problems += [
-        f"the row of {_name(rows[index])} fits {', '.join(map(ascii, who))}"
+        f"the row of {_name(rows[index])} fits {', '.join(map(_quote, who))}"
         for index, who in sharing.items()
         if len(who) > 1
     ]
@@ -463,8 +465,12 @@ def _unite(groups):
 
 
 def _name(row):
-    """Return what a person calls a row, in plain characters and quotes."""
-    return ascii(_plain_name(row))
+    """Return what a person calls a row, in quotes."""
+    return _quote(_plain_name(row))
+
+
+def _quote(name):
+    return f"'{readable(name)}'"
 
 
 def _plain_name(row):
@@ -497,7 +503,7 @@ def _number(value):
 
 
 def write_csv(columns, rows):
-    """Write CSV in which no text begins with what a spreadsheet takes for a formula."""
+    """Write CSV in which no spreadsheet finds a formula, whatever it takes for the separator: ``,``, ``;`` or tabs."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([_harmless(name) for name in columns])
@@ -505,11 +511,29 @@ def write_csv(columns, rows):
     return stream.getvalue()
 
 
+# Where a cell may begin for a spreadsheet: at the start, or after what it takes for a separator or the end of a row
+# (not after a comma, which stands in quotes for those that separate by it, and for all others is no separator).
+# Quotes do not help: they count for nothing inside what it reads as one cell, `5,"ivy;=1+1"` for one.
+_CELLS = re.compile(r"([;\t\r\n]\s*)")
+
+
 def _harmless(text):
-    return f"'{text}" if _would_run(text) else text
+    """Put an apostrophe before all that a spreadsheet would take for a formula."""
+    if _NUMBER.fullmatch(text):
+        return text
+    parts = _CELLS.split(text)
+    if text[:1] in ("\t", "\r", "\n"):
+        parts[0] = "'"
+    cells = [f"'{part}" if _begins_formula(part) else part for part in parts[::2]]
+    return "".join(piece for pair in zip(cells, [*parts[1::2], ""], strict=True) for piece in pair)
+
+
+def _begins_formula(cell):
+    """Whether a cell begins as a formula (for some spreadsheets also with a wide ＝); a number does not."""
+    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    return bool(first) and first in "=+-@" and not _NUMBER.fullmatch(cell)
 
 
 def _would_run(text):
-    """Whether a spreadsheet takes a text for a formula (some also where it begins with a wide ＝)."""
-    first = unicodedata.normalize("NFKC", text[:1])
-    return bool(first) and first in "=+-@\t\r\n" and not _NUMBER.fullmatch(text)
+    """Whether a spreadsheet takes a text, or a part of it, for a formula."""
+    return _harmless(text) != text

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from acme_lib.limits import CALL_SECONDS
 from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
 from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure, find_fault
 from acme_lib.teach.check_laws import (
@@ -64,8 +65,8 @@ NOT_WRITTEN = (
 )
 
 TOO_LONG = (
-    "Your function did not come to an end within half a minute, and was stopped. Does every loop end: does the time, "
-    "or the counter, move on in each round?"
+    f"Your function did not come to an end within {CALL_SECONDS:g} seconds, and was stopped. Does every loop end: does "
+    "the time, or the counter, move on in each round?"
 )
 
 
