@@ -178,7 +178,8 @@ def bundle_feedback(options, config, gradebook):
         "not in Moodle's worksheet": left_out,
     }.items():
         if who:
-            print(f"{len(who)} {purpose}: {', '.join(f"'{readable(one)}'" for one in who)}")
+            names = ", ".join(f"'{readable(one)}'" for one in who)
+            print(f"{len(who)} {purpose}: {names}")
     return 1 if feedback.missing or left_out else 0
 
 

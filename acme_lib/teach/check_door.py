@@ -77,7 +77,7 @@ class LocalDoor:
         with warnings.catch_warnings(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             warnings.simplefilter("ignore")
             try:
-                with held(), _time_limit(LONGEST_CALL):
+                with held(), time_limit(LONGEST_CALL):
                     reply = {"value": function(*arguments)}
             except TookTooLong:
                 reply = {"error": TookTooLong.__name__}
@@ -95,7 +95,7 @@ class LocalDoor:
 
 
 @contextlib.contextmanager
-def _time_limit(seconds):
+def time_limit(seconds):
     """Raise `TookTooLong` in this thread once the time is over: between two steps of Python, on every system."""
     thread, over = ctypes.c_ulong(threading.get_ident()), threading.Event()
     lock = threading.Lock()
