@@ -30,22 +30,28 @@ def _watch(event, arguments):
     raise PermissionError(f"In the grading {_REFUSED[event]}")
 
 
+def _guard(owner, name):
+    original = getattr(owner, name)
+
+    def guarded(*arguments, **named):
+        _watch("subprocess.Popen", arguments)
+        return original(*arguments, **named)
+
+    setattr(owner, name, guarded)
+
+
 def hold():
     """Refuse processes, programs and the network in this process from now on, with a `PermissionError` that says so."""
     global _held, _hooked
     if not _hooked:  # for the life of the process
         _hooked = True
         sys.addaudithook(_watch)
-        with contextlib.suppress(ImportError):  # multiprocessing starts processes with it, which nobody is told of
+        with contextlib.suppress(ImportError):  # what multiprocessing does, which no hook is told of
             import _posixsubprocess
+            import multiprocessing.synchronize
 
-            start = _posixsubprocess.fork_exec
-
-            def fork_exec(*arguments):
-                _watch("subprocess.Popen", arguments)
-                return start(*arguments)
-
-            _posixsubprocess.fork_exec = fork_exec
+            _guard(_posixsubprocess, "fork_exec")
+            _guard(multiprocessing.synchronize.SemLock, "__init__")
     _held += 1
 
 

@@ -17,7 +17,7 @@ from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.submission import load_master, parse_submission, rebuild
 from acme_lib.teach import check_door, validate
 from acme_lib.teach.check import CheckFailed, check_values
-from tests.grading.small_course import DOUBLE_RIGHT, MEAN_RIGHT, hand_in, write_source
+from tests.grading.small_course import DOUBLE_RIGHT, MEAN_RIGHT, answer, cell, hand_in, source_notebook, write_source
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
@@ -43,7 +43,6 @@ ALLOWED = {
     "    with ThreadPoolExecutor(2) as pool:\n        return sum(pool.map(abs, [x, x]))",
     "asyncio": "import asyncio\nasync def two(x):\n    return await asyncio.to_thread(lambda: 2 * x)\n"
     "def double(x):\n    return asyncio.Runner().run(two(x))",
-    "a comparison of words": "def double(x, how='twice'):\n    return 2 * x if how is 'twice' else None",
 }
 
 
@@ -63,15 +62,20 @@ def grade(master):
         yield grade
 
 
-def try_out(code):
-    """Run an answer and its check as in the learner's notebook; return the message, empty where it passes."""
-    space = {}
-    exec(compile(code, "<answer>", "exec"), space)
-    try:
-        check_values(space["double"], {"x": 3.0}, 6.0)
-    except CheckFailed as failure:
-        return str(failure)
-    return ""
+@pytest.fixture
+def try_out(tmp_path):
+    def try_out(code):
+        """Run an answer and its check as in the learner's notebook; return the message, empty where it passes."""
+        space, path = {}, tmp_path / "answer.py"
+        path.write_text(code, "utf-8")
+        exec(compile(code, str(path), "exec"), space)
+        try:
+            check_values(space["double"], {"x": 3.0}, 6.0)
+        except CheckFailed as failure:
+            return " ".join(str(failure).split())
+        return ""
+
+    return try_out
 
 
 def test_the_limits_are_the_same_numbers():
@@ -79,27 +83,49 @@ def test_the_limits_are_the_same_numbers():
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_more_than_one_process_is_refused_alike(grade, name):
+def test_more_than_one_process_is_refused_alike(grade, try_out, name):
     told = "your code runs in one process: without multiprocessing"
-    assert told in " ".join(try_out(PROCESSES[name]).split())
+    assert told in try_out(PROCESSES[name])
     outcome = grade(hand_in(double=PROCESSES[name]))
     assert outcome.score == 0 and told in " ".join(outcome.message.split())
 
 
 @pytest.mark.filterwarnings("ignore:.*is. with")
 @pytest.mark.parametrize("name", ALLOWED)
-def test_what_is_allowed_is_allowed_alike(grade, name):
+def test_what_is_allowed_is_allowed_alike(grade, try_out, name):
     assert try_out(ALLOWED[name]) == ""
     assert grade(hand_in(double=ALLOWED[name])).score == 4
 
 
-def test_the_network_is_refused_alike(grade):
+IDENTITY = """\
+from acme_lib.teach.check import check_values
+
+check_values(f, {"how": "reflecting", "more": {"to_do": ["absorbing"]}}, 5)"""
+
+
+@pytest.mark.filterwarnings("ignore:.is. with a literal")
+def test_a_word_is_the_same_word_in_both_places(tmp_path):
+    """`is` between words is no good habit, but in the notebook it works: with what a check hands over, too."""
+    code = (
+        "def f(how, more):\n    if how is 'reflecting' and more['to_do'][0] is 'absorbing':\n"
+        "        return 2 + sum(3 for key in more if key is 'to_do')"
+    )
+    exec(f"{code}\n{IDENTITY}", {})
+    extra = (answer("q", code), cell("code", IDENTITY, "t", points=3))
+    master = load_master(write_source(tmp_path, *extra))
+    with Sandbox(forbidden=master.forbidden) as sandbox:
+        submission = parse_submission(nbformat.writes(source_notebook(*extra)).encode(), "", master)
+        notebook = rebuild(master, submission)
+        assert judge_notebook(notebook, master, sandbox, seed=1).scores["t"] == 3
+
+
+def test_the_network_is_refused_alike(grade, try_out):
     code = "import socket\ndef double(x):\n    socket.create_connection(('192.0.2.1', 80), 1)\n    return 2 * x"
     assert "without a network" in try_out(code)
     assert grade(hand_in(double=code)).score == 0
 
 
-def test_nothing_is_refused_outside_a_call():
+def test_nothing_is_refused_outside_a_call(try_out):
     try_out(DOUBLE_RIGHT)
     assert subprocess.run(["true"]).returncode == os.system("true") == 0
 
@@ -136,7 +162,7 @@ def test_validate_holds_one_process_in_the_cells_as_well(press, grade):
     """A process that is started while a cell runs, where no check sees it; `!` runs nothing and stops nothing."""
     cell = f"import subprocess\nsubprocess.run(['true'])\n{DOUBLE_RIGHT}"
     (failed,) = press(hand_in(double=cell))
-    assert "double is not defined" in failed["raw_error"]
+    assert "NameError" in failed["raw_error"] and "'double'" in failed["raw_error"]
     assert grade(hand_in(double=cell)).score == 0
     shell = f"files = !exit 3\nassert list(files) == []\n!exit 3\n{DOUBLE_RIGHT}"
     assert press(hand_in(double=shell)) == [] and grade(hand_in(double=shell)).score == 4

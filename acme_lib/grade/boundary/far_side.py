@@ -355,6 +355,8 @@ class _Desk:
         """Replace the markers in an argument by what they stand for."""
         import numpy as np
 
+        if type(value) is str:
+            return sys.intern(value)  # as a word in the check itself would be: `boundary is "reflecting"` holds there
         if isinstance(value, wire.Seed):
             return np.random.default_rng(value.value)
         if isinstance(value, wire.OwnFunction):
@@ -364,7 +366,7 @@ class _Desk:
         if type(value) in (list, tuple):
             return type(value)(self.near(item) for item in value)
         if type(value) is dict:
-            return {key: self.near(item) for key, item in value.items()}
+            return {self.near(key): self.near(item) for key, item in value.items()}
         return value
 
     def callback(self, number):
