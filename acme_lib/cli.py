@@ -142,6 +142,7 @@ def grade_all(options):
             scheduler=options.scheduler,
             seed=options.seed,
             progress=sys.stderr.isatty(),
+            apart=True,
         )
     except GradingError as error:
         raise SystemExit(f"acme grade: {readable(error)}") from None

@@ -111,6 +111,7 @@ def grade_assignment(
     scheduler=None,
     seed=None,
     progress=False,
+    apart=False,
 ):
     """Grade the submissions of an assignment.
 
@@ -133,6 +134,8 @@ def grade_assignment(
         Of the run; by default fresh.
     progress : bool
         Show a bar.
+    apart : bool
+        Whether to grade in other processes also where there is one: what hangs can then be ended.
 
     Returns
     -------
@@ -193,7 +196,7 @@ def grade_assignment(
         tasks = (plan.task(*item) for item in todo)
         if scheduler:
             results = run_on_cluster(tasks, scheduler)
-        elif jobs == 1 or len(todo) <= 1:
+        elif not apart and (jobs == 1 or len(todo) <= 1):
             results = run_here(tasks)
         else:
             results = run_in_processes(tasks, min(jobs, len(todo)))
