@@ -24,6 +24,10 @@ TOO_SLOW = (
     f"This cell did not come to its end within {CALL_SECONDS:g} seconds, and was stopped. In the grading it is "
     "stopped as well, and what it defines may be missing there."
 )
+TWICE = (
+    "The cell below is there more than once (Jupyter's “Split cell” does that): choose its parts, and “Edit → Merge "
+    "Selected Cells”. Its first line is: "
+)
 CHECK_SECONDS = 300  # for a cell of checks: each of its calls is timed by itself
 # The first cell that is run, and that nobody sees: from then on the kernel holds the limits, and `!` runs nothing.
 _HOLD = """\
@@ -66,6 +70,8 @@ def validate_for_learners(handler, path):
     target = Path(handler.root_dir, path)
     if target.is_file() and not has_checks(target):
         return {"success": False, "value": NOTHING}
+    if double := find_double(target):
+        return {"success": False, "value": TWICE + double}
     answer = _validate(handler, path)
     if answer["success"]:
         for cell in answer["value"].get("failed", []):
@@ -81,6 +87,20 @@ def has_checks(path):
         return any(cell["metadata"].get("nbgrader", {}).get("grade") for cell in cells)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return True
+
+
+def find_double(path):
+    """Return the first line of a cell whose id another cell has, where nbgrader would show a traceback; else ``""``."""
+    try:
+        seen = set()
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            name = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            if name is not None and name in seen:
+                return "".join(cell["source"]).split("\n")[0]
+            seen.add(name)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    return ""
 
 
 def use_for_learners():
