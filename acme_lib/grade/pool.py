@@ -7,8 +7,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from multiprocessing.connection import wait
 
 from acme_lib.errors import GradingError
@@ -130,7 +132,7 @@ class _Pool:
         self.context.set_forkserver_preload(
             ["acme_lib.grade.nbgrader_steps", "acme_lib.grade.task", "nbgrader.preprocessors"]
         )
-        with _one_thread_each():
+        with _ready_for_workers():
             self.workers = [_Worker(self.context) for _ in range(jobs)]
 
     def run(self, tasks):
@@ -178,7 +180,7 @@ class _Pool:
     def _replace(self, worker):
         worker.process.kill()
         worker.end()
-        with _one_thread_each():
+        with _ready_for_workers():
             self.workers[self.workers.index(worker)] = _Worker(self.context)
 
     def close(self):
@@ -187,14 +189,17 @@ class _Pool:
 
 
 @contextlib.contextmanager
-def _one_thread_each():
-    """Let processes that are started now compute with one thread each."""
+def _ready_for_workers():
+    """Let processes that are started now compute with one thread each, and not run the caller's script again."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")  # a worker loads the main module, and this one is empty
     try:
         yield
     finally:
+        sys.modules["__main__"] = main
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name)
