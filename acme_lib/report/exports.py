@@ -84,6 +84,8 @@ class Export:
         Students with more points than the platform takes: no grade in the file.
     unknown : tuple of str
         Rows of the list, by name, that belong to no student of the gradebook; they are left as they are.
+    column : str
+        Of the list, by which students were found; empty without a list.
     """
 
     text: str
@@ -93,6 +95,7 @@ class Export:
     not_submitted: tuple = ()
     unknown: tuple = ()
     above: tuple = ()
+    column: str = ""
 
     @property
     def complete(self):
@@ -109,6 +112,8 @@ class Export:
             "unknown": "in the platform's list but not in the gradebook",
         }
         lines = [f"{len(self.exported)} grades"]
+        if self.column:
+            lines.append(f"students were found by the column {_quote(self.column)} of the platform's list")
         for name, purpose in purposes.items():
             who = getattr(self, name)
             if who:
@@ -200,13 +205,13 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     points = next((row for row in roster.rows if "Points Possible" in next(iter(row.values()))), {})
     maximum = _read_number(points.get(title, ""), roster.path, "the points possible")
     factor = _find_factor(marks, maximum, scale, "Canvas")
-    found = _match(marks, students, KEYS["canvas"], match, roster.path)
+    by, found = _match(marks, students, KEYS["canvas"], match, roster.path)
     grades, export = _find_grades(marks, found, students, factor, missing)
     columns = [name for name in roster.columns if name in CANVAS_COLUMNS]
     header_points = {columns[0]: "    Points Possible", title: _number(maximum if maximum else marks.max_score)}
     rows = [header_points]
     rows += [{**row, title: grades.get(index, row.get(title, ""))} for index, row in enumerate(students)]
-    return Export(write_csv([*columns, title], rows), **export)
+    return Export(write_csv([*columns, title], rows), column=by, **export)
 
 
 def export_moodle(marks, *, roster=None, identifier="Username", match=None, missing="", scale=None):
@@ -244,12 +249,12 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
     if roster is None:
         email = identifier == "Email address"
         rows = [{identifier: student.email if email else student.id, "Student": student.id} for student in students]
-        found = {student.id: row for row, student in enumerate(students)}
+        by, found = "", {student.id: row for row, student in enumerate(students)}
     else:
         if identifier not in roster.columns:
             raise GradebookError(f"{roster.path} has no column {identifier!r}; it has {', '.join(roster.columns)}")
         rows = list(roster.rows)
-        found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
+        by, found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
     table, exports = {}, []
     for one in marks:
         factor = 1.0 if scale is None else scale / one.max_score
@@ -273,7 +278,7 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
             "would not know it in quotes; choose another identifier"
         )
     joined = {name: _unite(export[name] for export in exports) for name in exports[0]}
-    return Export(write_csv([identifier, *names], lines), **joined)
+    return Export(write_csv([identifier, *names], lines), column=by, **joined)
 
 
 def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
@@ -312,7 +317,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
         raise GradebookError(f"{roster.path} has more than one maximum grade: {', '.join(sorted(maxima))}")
     maximum = _read_number(next(iter(maxima), ""), roster.path, "the maximum grade")
     factor = _find_factor(marks, maximum, scale, "Moodle")
-    found = _match(marks, rows, KEYS["moodle"], match, roster.path)
+    by, found = _match(marks, rows, KEYS["moodle"], match, roster.path)
     grades, export = _find_grades(marks, found, rows, factor, missing)
     # Moodle leaves out a grade above its maximum: so does the file, and it says so.
     above = {index for index, grade in grades.items() if grade and maximum and float(grade) > maximum}
@@ -327,7 +332,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
     columns = [name for name in roster.columns if _fold(name) in kept]
     grade = names["grade"]
     filled = [{**row, grade: grades.get(index) or row[grade]} for index, row in enumerate(rows)]
-    return Export(write_csv(columns, filled), **export)
+    return Export(write_csv(columns, filled), column=by, **export)
 
 
 def find_participant(row, path):
@@ -349,7 +354,8 @@ def match_students(marks, roster, *, match=None):
         The row, by the student's id; who is not in the roster is not in it.
     """
     rows = list(roster.rows)
-    return {student: rows[index] for student, index in _match(marks, rows, KEYS["moodle"], match, roster.path).items()}
+    _, found = _match(marks, rows, KEYS["moodle"], match, roster.path)
+    return {student: rows[index] for student, index in found.items()}
 
 
 def _is_canvas_note(row):
@@ -390,7 +396,7 @@ def _find_factor(marks, maximum, scale, platform):
 
 
 def _match(marks, rows, columns, match, path):
-    """Return the row of each student; whoever has two rows, or shares one, is named in an error.
+    """Return the column that decides and the row of each student; who has two, or shares one, is named in an error.
 
     One column decides for all: that of `match`, else the one that knows most of the students (the first of several). An
     id that stands in another column is another person's.
@@ -423,7 +429,7 @@ def _match(marks, rows, columns, match, path):
             + "; ".join(problems)
             + ". Remove what stands twice, or name the column that holds the ids (--match)"
         )
-    return found
+    return column or "", found
 
 
 def _find_rows(marks, rows, column):

@@ -56,15 +56,20 @@ _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
 class ReadGrades(GetGrades):
     """Put scores and comments from the gradebook into the notebook, and what a person has still to grade."""
 
-    rubric = Bool(False, help="whether a student reads the model answer of what a person has graded").tag(config=True)
+    rubric = Bool(True, help="whether a student reads the model answer of what a person has graded").tag(config=True)
 
     def preprocess(self, nb, resources):
-        """Return the notebook, with model answers where the course wants them."""
+        """Return the notebook, with the model answers of what a person has graded, unless the course holds them back.
+
+        An answer that was left empty has its 0 points from the machine: its model answer is not shown, so that it
+        cannot be handed in afterwards.
+        """
         nb, resources = super().preprocess(nb, resources)
         if self.rubric:
             rubrics = find_rubrics(CourseDirectory(config=self.config), self.assignment_id, self.notebook_id)
             for cell in nb.cells:
-                if (found := rubrics.get(grade_id(cell))) and not cell.metadata.nbgrader.get("waits"):
+                role = cell.metadata.get("nbgrader", {})
+                if (found := rubrics.get(grade_id(cell))) and role.get("by_person") and not role.get("waits"):
                     cell.metadata.nbgrader["rubric"] = found.source
         return nb, resources
 
@@ -72,7 +77,7 @@ class ReadGrades(GetGrades):
         super()._get_score(cell, resources)
         role = cell.metadata.nbgrader
         grade = self.gradebook.find_grade(role["grade_id"], self.notebook_id, self.assignment_id, self.student_id)
-        role["waits"] = bool(grade.needs_manual_grade)
+        role["waits"], role["by_person"] = bool(grade.needs_manual_grade), grade.manual_score is not None
 
 
 class FeedbackExporter(Exporter):

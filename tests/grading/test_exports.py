@@ -390,6 +390,7 @@ def test_an_id_that_is_anothers_number_gives_that_person_nothing(tmp_path):
     marks = made({"bob": 3, "77": 10, "ada": 1}, 10.0)
     export = export_canvas(marks, roster_file(tmp_path, text))
     assert export.not_listed == ("77",) and set(export.exported) == {"ada", "bob"}
+    assert "students were found by the column 'SIS Login ID' of the platform's list" in export.describe()
     assert re.search('"Byron, Ada",77,S-1,ada,A,1\r\n', export.text)
     marks = made({"bob": 3, "77": 10}, 10.0)
     export = export_canvas(marks, roster_file(tmp_path, text), match="SIS Login ID")
