@@ -87,7 +87,8 @@ class Collected:
         }.items():
             if found := getattr(self, name):
                 lines.append(f"{len(found)} {purpose}:")
-                lines += [f"  {readable(one)}" for one in found]
+                quote = "" if name == "odd" else "'"
+                lines += [f"  {quote}{readable(one)}{quote}" for one in found]
         return lines
 
 
