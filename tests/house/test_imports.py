@@ -22,6 +22,7 @@ TOOLS = {
     "progress",
     "random_stream",
     "extras",
+    "limits",
 }
 SCIENCE = TOOLS | ROOMS
 
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "progress": set(),
     "random_stream": set(),
     "extras": {"errors"},
+    "limits": set(),
     "network": TOOLS,
     "processes": TOOLS | {"network"},
     "models": TOOLS | {"network"},
