@@ -11,13 +11,12 @@ import pytest
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from acme_lib import cost, interrupt
 from acme_lib.errors import LargeProblemWarning
 from acme_lib.master import (
     StateSpace,
     build_generator,
-    cost,
     elimination,
-    interrupt,
     solve_stationary,
     solve_transient,
 )
