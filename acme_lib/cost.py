@@ -94,11 +94,11 @@ def product_cost(task, n_states, n_entries, products, vectors):
 
 def say_bytes(n):
     """Return a number of bytes in words."""
-    for unit in ("bytes", "kB", "MB"):
+    for unit in ("bytes", "kB", "MB", "GB"):
         if n < 1000:
             return f"{n:.3g} {unit}"
         n /= 1000
-    return f"{n:.3g} GB"
+    return f"{n:,.0f} TB"
 
 
 def say_time(seconds):

@@ -116,7 +116,7 @@ def simulate_jump_drift(
         "simulate_jump_drift", network, continuous, bursts=bursts, division=division, stop=stop, tolerance=tolerance
     )
     task = process.task(_run_range, x0, t, size=size, rng=rng, parameters=parameters)
-    task.options |= {"max_events": check_whole("max_events", max_events, 1), "stops": stop is not None}
+    task.options.update(max_events=check_whole("max_events", max_events, 1), stops=stop is not None)
     ensemble = run_task(task, threads=threads, client=client, progress=progress)
     # the caller's network: that of the task has a reaction for divisions
     extra = dict(ensemble.extra) if stop is not None else {}

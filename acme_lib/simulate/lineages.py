@@ -187,13 +187,14 @@ def simulate_tree(
         "simulate_tree", network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters,
         threads, client, max_events,
     )  # fmt: skip
+    if t is None or (isinstance(division, Timer) and division.cv == 0):  # how many there will be is known
+        first = (max_cells // colony.size + 1).bit_length() - 1  # generation with which there are too many
+        if first <= (last if t is None else end // division.period):
+            raise _too_many_cells(max_cells, first)
     cells, generation = colony.founders(), 0
     while len(cells["founder"]):
         if colony.n_cells + len(cells["founder"]) > max_cells:
-            raise ParameterError(
-                f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
-                "generations, or raise max_cells"
-            )
+            raise _too_many_cells(max_cells, generation)
         cells = colony.grow(cells, end)
         if generation == last:
             colony.divide(cells, both=True)
@@ -201,6 +202,13 @@ def simulate_tree(
         cells = colony.divide(cells, both=True)
         generation += 1
     return colony.table()
+
+
+def _too_many_cells(max_cells, generation):
+    return ParameterError(
+        f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
+        "generations, or raise max_cells"
+    )
 
 
 def _refuse_before(who, division, before):

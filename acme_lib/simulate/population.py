@@ -302,7 +302,7 @@ def _replicates(
         living[:, :] = founders[row]
         total, fired = 0.0, 0
         now = 0.0
-        interval = 1e-3 * times[-1]
+        interval = 1e-12 * times[-1]  # doubled while little happens in it
         step = interval
         for k in range(times.shape[0]):
             while now < times[k]:
