@@ -508,6 +508,9 @@ def test_a_trigger_that_is_true_from_the_start_has_not_turned_true():
     event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")}, initially=False)
     network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
     np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[9, 9]])
+    event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")})  # the default is as `when`
+    network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
+    np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[0, 0]])
 
 
 def test_events_at_one_moment_see_the_state_before_and_run_in_order():
