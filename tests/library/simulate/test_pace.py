@@ -113,8 +113,8 @@ def test_populations_trees_and_summaries_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match="individuals take .* TB"):
         run("population", 10.0, size=10**13)
     network = acme.ReactionNetwork.parse("0 -> M : 1")
-    with pytest.raises(ParameterError, match="a summary of .* take .* TB"):
-        acme.simulate_ssa(network, {}, np.linspace(0, 1, 10**8), size=10, rng=np.random.default_rng(1), keep="summary")
+    with pytest.raises(ParameterError, match="a summary of .* take .* GB"):
+        acme.simulate_ssa(network, {}, np.linspace(0, 1, 10**7), size=10, rng=np.random.default_rng(1), keep="summary")
     for end in ({"t": 10.0}, {"generations": 200}):
         start = time.perf_counter()
         with pytest.raises(ParameterError, match="more than max_cells=1000000 cells in generation 19"):
@@ -127,7 +127,7 @@ def test_populations_trees_and_summaries_that_do_not_fit_are_refused():
 def test_lineages_of_too_many_generations_are_refused(division, growth):
     network = acme.ReactionNetwork.parse("0 -> M : 1")
     rate = np.log(2.0) * (1e12 if growth == "exponential" else 1.0)
-    with pytest.raises(ParameterError, match="lineages of about .*e.13 generations take .* of memory"):
+    with pytest.raises(ParameterError, match="lineages of about .*e.1[23] generations take .* of memory"):
         acme.simulate_lineage(
             network, {}, 10.0, division=division, growth=growth, growth_rate=rate, rng=np.random.default_rng(1)
         )
