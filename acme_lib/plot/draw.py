@@ -127,7 +127,6 @@ def draw_fit(axes, counts, fits, *, label=None):
     n = np.arange(draw_samples(axes, counts, label=label).size)
     lines = [axes.plot(n, getattr(fit, "law", fit).pmf(n), label=name)[0] for name, fit in fits.items()]
     axes.set(xlabel="molecules", ylabel="fraction of cells", xlim=(-0.02 * n.size - 0.5, 1.02 * n.size - 0.5))
-    axes.set_ylim(bottom=0)
     return lines
 
 

@@ -91,7 +91,7 @@ def measure_chapter(page, name):
 
 
 def drag(page, handle, steps=STEPS):
-    """Drag a handle from one end of its slider to the other; returns the seconds of each step that changed its value."""
+    """Drag a handle from one end of its slider to the other; returns the seconds of each step that changed a value."""
     handle.scroll_into_view_if_needed()
     track, box = handle.locator("xpath=../..").bounding_box(), handle.bounding_box()
     y = box["y"] + box["height"] / 2

@@ -216,11 +216,22 @@ def test_a_fit_is_drawn_over_the_counts_it_was_fitted_to():
     for line in lines:
         np.testing.assert_array_equal(line.get_xdata(), n)
     assert len({line.get_linestyle() for line in lines}) == 2
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > max(bars.max(), *(line.get_ydata().max() for line in lines))
     left, right = axes.get_xlim()
     assert left < -0.5 and right > counts.max() + 0.5, "the outermost bars are in view"
-    assert axes.get_ylim()[0] == 0
     assert axes.get_legend_handles_labels()[1] == ["fitted", "Poisson", "cells"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("molecules", "fraction of cells")
+
+
+def test_what_stands_beside_the_axes_is_in_the_style_too():
+    """As a legend or a colour bar of the axes would be: no frame, letters of one size."""
+    figure, axes = acme.plot.subplots()
+    axes.plot([0, 1], label="line")
+    bar = figure.colorbar(axes.imshow([[0, 1]]), label="probability")
+    assert not figure.legend(loc="outside upper right").get_frame_on()
+    assert bar.ax.yaxis.label.get_fontsize() == axes.yaxis.label.get_fontsize()
+    assert bar.ax.get_yticklabels()[0].get_fontsize() == axes.get_yticklabels()[0].get_fontsize()
 
 
 def test_a_fit_of_other_counts_is_not_drawn_over_these():
