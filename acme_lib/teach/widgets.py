@@ -60,7 +60,7 @@ def slider(low, high, start, *, label, step=None, log=False):
         step, at = step or 0.02, np.log10(start)
         below, above = (np.floor(abs(np.log10(end) - at) / step + 1e-9) for end in (low, high))
         return ipywidgets.FloatLogSlider(
-            min=at - below * step, max=at + above * step, value=start, step=step, readout_format=".3g", **look
+            min=at - below * step, max=at + above * step, value=start, step=step, readout_format=".3r", **look
         )
     if all(isinstance(number, int | np.integer) for number in (low, high, start)) and isinstance(step or 1, int):
         return ipywidgets.IntSlider(min=low, max=high, value=start, step=step or 1, **look)
