@@ -4,6 +4,8 @@ figure described in words."""
 import ast
 import json
 import re
+import subprocess
+import sys
 import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
@@ -244,6 +246,49 @@ def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_p
 def test_the_first_instruction_of_the_course_is_run_alone():
     (welcome,) = [path for path in NOTEBOOKS if path.name == "00_welcome.ipynb"]
     assert any("check_installation()" in cell.source for cell in told_to_run(read(welcome)))
+
+
+# The lecture version
+
+
+def slides(notebook):
+    """The cells of each slide that a class sees, each with its kind: slide, subslide, fragment or none."""
+    shown = []
+    for cell in notebook.cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "")
+        if kind in ("slide", "subslide"):
+            shown.append([])
+        if kind not in ("skip", "notes"):
+            shown[-1].append((kind, cell))
+    return [slide for slide in shown if slide]
+
+
+@each_notebook
+def test_each_slide_says_what_it_is_about(path):
+    """A slide begins with a text, a question or a figure, not with code."""
+    for slide in slides(read(path)):
+        _, first = slide[0]
+        assert first.cell_type == "markdown" or "hide-input" in first.metadata.get("tags", []), (
+            f"a slide that begins with code: {first.source}"
+        )
+
+
+@each_notebook
+def test_a_class_sees_the_question_before_the_answer(path):
+    for slide in slides(read(path)):
+        for kind, cell in slide[1:]:
+            assert kind == "fragment" or not is_result(cell), f"shown at once with what asks for it: {cell.source}"
+
+
+def test_slides_leave_out_what_is_folded(tmp_path):
+    """By the configuration that the build copies into the environment, in which `jupyter nbconvert` finds it."""
+    (chapter,) = [path for path in NOTEBOOKS if path.name.startswith("02_")]
+    command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--output-dir", str(tmp_path), str(chapter)]
+    subprocess.run(command, check=True, capture_output=True)
+    (page,) = tmp_path.glob("*.slides.html")
+    html = page.read_text("utf-8")
+    assert "fano_with_error" in html
+    assert "explore" not in html and "acme_lib.teach" not in html
 
 
 # Links
