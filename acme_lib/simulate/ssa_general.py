@@ -47,6 +47,7 @@ from acme_lib.simulate.steps import (
     fill_propensities,
     fire_reaction,
     is_rate,
+    must_stop,
     record_before,
 )
 from acme_lib.simulate.task import Part
@@ -310,7 +311,7 @@ def _general_method(
                 n_pending += pending[k]
         while True:
             steps += 1
-            if steps % _CHECK_EVERY == 0 and stop[0] != 0:
+            if steps % _CHECK_EVERY == 0 and must_stop(stop, row, fired[row], now, end):
                 status = STOPPED
                 break
             if stops and holds[n_events]:

@@ -16,6 +16,7 @@ from acme_lib.network.bounds import bound_program
 from acme_lib.network.expression import _MEANING, MAX_STACK, Expression
 from acme_lib.network.rates import run_program
 from acme_lib.simulate import record, ssa_general
+from acme_lib.simulate.pace import new_flag
 from acme_lib.simulate.task import make_task
 from tests.networks import two_stage
 from tests.statistics import FALSE_POSITIVE, p_value_of_counts, p_value_of_law
@@ -331,7 +332,7 @@ def test_a_task_travels_and_can_be_interrupted(scaled):
     network = parse("0 => M : k*t + 0*f(1)\nwhen f(1.5) > M - 3 : M = 0\nwhen M > 60 : M = 0", k=40.0, f=light)
     options = {"max_events": 10**6, **ssa_general.general_options(network, "t >= 1.5", "events")}
     task = make_task(ssa_general.run_general_range, network, {}, 2.0, size=3, rng=seeded(), **options)
-    flag = np.zeros(1, dtype=np.int64)
+    flag = new_flag()
     with np.errstate(over="ignore"):
         here = task.run_range(task, 0, 3, flag)
         there = pickle.loads(pickle.dumps(task)).run_range(task, 0, 3, flag)
@@ -507,6 +508,9 @@ def test_a_trigger_that_is_true_from_the_start_has_not_turned_true():
     event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")}, initially=False)
     network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
     np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[9, 9]])
+    event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")})  # the default is as `when`
+    network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
+    np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[0, 0]])
 
 
 def test_events_at_one_moment_see_the_state_before_and_run_in_order():
