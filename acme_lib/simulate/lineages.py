@@ -302,6 +302,8 @@ class _Colony:
 
     def founders(self):
         """Return generation 0."""
+        changing, parameters = self.grown.changing_parameters, {**self.grown.parameters, **self.rows}
+        changed = [np.broadcast_to(parameters[name], self.size) for name in changing]
         return {
             "parent": np.full(self.size, -1, dtype=np.int64),
             "founder": np.arange(self.size),
@@ -309,6 +311,8 @@ class _Colony:
             "birth_time": np.zeros(self.size),
             "birth_volume": self.birth_volumes,
             "birth_counts": self.starts,
+            "held": np.repeat(self.options["conditions"].table.initially[None, :], self.size, axis=0),
+            "changed": np.array(changed, dtype=float).reshape(len(changing), self.size).T.copy(),
         }
 
     def grow(self, cells, end, times=None):
@@ -330,7 +334,8 @@ class _Colony:
         if self.birth_names:
             parameters |= dict(zip(self.birth_names, (cells["birth_volume"], birth), strict=True))
         key = draw_key(self.rng)
-        options = {**self.options, "time_rows": rows}
+        # an event that has happened in the mother does not happen again in her daughters, who keep what it set
+        options = {**self.options, "time_rows": rows, "held": cells["held"], "changed": cells["changed"]}
         task = Task(
             self.grown,
             run_general_range,
@@ -348,6 +353,8 @@ class _Colony:
             "end_volume": self._grown(cells["birth_volume"], end_time - birth),
             "end_counts": ensemble.counts[:, -1],
             "counts": ensemble.counts,
+            "held": ensemble.extra["held"],
+            "changed": ensemble.extra["parameter_values"][:, -1],
         }
 
     def volume_of(self, cells, row, times):
@@ -356,7 +363,7 @@ class _Colony:
 
     def divide(self, cells, both):
         """Keep a generation, and return the next one: both daughters of each cell that divided, or either."""
-        self.done.append({name: values for name, values in cells.items() if name != "counts"})
+        self.done.append({name: values for name, values in cells.items() if name not in ("counts", "held", "changed")})
         mothers = np.flatnonzero(cells["divided"])
         counts = cells["end_counts"][mothers]
         shares = self.division.share.draw(len(mothers), self.rng)
@@ -379,6 +386,8 @@ class _Colony:
             "birth_time": cells["end_time"][which],
             "birth_volume": cells["end_volume"][which] * share,
             "birth_counts": birth_counts,
+            "held": cells["held"][which],
+            "changed": cells["changed"][which],
         }
 
     def table(self):
@@ -443,6 +452,7 @@ def _with_volume(network, volume, growth_rate, growth):
                 f"{definition.name} is a constant, and the volume {volume} grows; put the expression into the rates"
             )
             raise located(error, definition.number, definition.text)
+    network.refuse_change(volume, "it cannot be the volume, which grows with the cell")
     expressions = [reaction.rate for reaction in network.reactions]
     expressions += [expression for event in network.events for expression in event.expressions]
     if not any(volume in expression.names for expression in expressions):

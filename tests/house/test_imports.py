@@ -24,6 +24,7 @@ TOOLS = {
     "progress",
     "random_stream",
     "extras",
+    "limits",
 }
 SCIENCE = TOOLS | ROOMS
 
@@ -41,6 +42,7 @@ MAY_IMPORT = {
     "progress": set(),
     "random_stream": set(),
     "extras": {"errors"},
+    "limits": set(),
     "network": TOOLS,
     "processes": TOOLS | {"network"},
     "models": TOOLS | {"network"},
