@@ -6,7 +6,7 @@ the notebook (the code of figures, sliders and questions) is left out.
 
 c = get_config()  # noqa: F821  (Jupyter provides it)
 slides = c.SlidesExporter
-slides.reveal_width, slides.reveal_height = "1400", "875"
+slides.reveal_width, slides.reveal_height = "1500", "940"
 slides.reveal_scroll = True
 slides.TagRemovePreprocessor.enabled = True
 slides.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
