@@ -12,7 +12,15 @@ from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range
-from acme_lib.simulate.steps import add_up, choose_reaction, fill_propensities, fire_reaction, is_rate, record_before
+from acme_lib.simulate.steps import (
+    add_up,
+    choose_reaction,
+    fill_propensities,
+    fire_reaction,
+    is_rate,
+    must_stop,
+    record_before,
+)
 from acme_lib.simulate.task import Part, make_task
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
@@ -209,7 +217,7 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                     _ascend(tree, leaves + j, value)
                 a[j] = value
             fired += 1
-            if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+            if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
                 return STOPPED, trajectory, 0, now, x
             if fired > max_events:
                 return EVENT_LIMIT, trajectory, 0, now, x

@@ -19,6 +19,7 @@ from acme_lib.simulate.steps import (
     fill_propensities,
     fire_reaction,
     is_rate,
+    must_stop,
 )
 from acme_lib.simulate.task import Part, make_task, refuse_time
 
@@ -223,7 +224,7 @@ def _tau_leap(
                     break
                 if leaps + exact - looked >= _CHECK_EVERY:
                     looked = leaps + exact
-                    if stop[0] != 0:
+                    if must_stop(stop, row, looked, now, times[-1]):
                         return STOPPED, trajectory, 0, now, x
                     if looked > max_steps:
                         return EVENT_LIMIT, trajectory, 0, now, x
