@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,8 @@ hypothesis.settings.load_profile("acme")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Let all processes find what lies beside this Python (nbgrader runs alembic), not what `ACME_WITHOUT` names."""
+    # A shell's background job is deaf to interrupts, and so would be all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

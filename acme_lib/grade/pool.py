@@ -7,8 +7,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from multiprocessing.connection import wait
 
 from acme_lib.errors import GradingError
@@ -18,6 +20,7 @@ from acme_lib.grade.task import Graded, grade_task
 
 CONNECT_SECONDS = 20  # for a scheduler to answer
 ATTEMPTS = 3  # how often a task is tried whose worker dies
+PATIENCE = 300.0  # seconds for a notebook beyond those that its limits give to the student's code
 
 
 def run_here(tasks):
@@ -110,8 +113,8 @@ class _Worker:
 
     def give(self, task):
         self.task = task
-        # The sandbox keeps its own time; this is for a worker that hangs for a reason nobody thought of.
-        self.until = time.monotonic() + 3 * task.limits.notebook_seconds + 300
+        # The sandbox and the judge keep their own time; this is for a worker that hangs where neither can end it.
+        self.until = time.monotonic() + task.limits.notebook_seconds + PATIENCE
         self.pipe.send(task)
 
     def end(self):
@@ -129,7 +132,7 @@ class _Pool:
         self.context.set_forkserver_preload(
             ["acme_lib.grade.nbgrader_steps", "acme_lib.grade.task", "nbgrader.preprocessors"]
         )
-        with _one_thread_each():
+        with _ready_for_workers():
             self.workers = [_Worker(self.context) for _ in range(jobs)]
 
     def run(self, tasks):
@@ -146,13 +149,14 @@ class _Pool:
         while busy := [worker for worker in self.workers if worker.task is not None]:
             ready = set(wait([worker.pipe for worker in busy], timeout=5))
             for worker in busy:
+                hangs = False
                 if worker.pipe in ready:
                     try:
                         graded = worker.pipe.recv()
                     except (EOFError, OSError):
                         graded = None
                 elif time.monotonic() > worker.until or not worker.process.is_alive():
-                    graded = None
+                    graded, hangs = None, worker.process.is_alive()
                 else:
                     continue
                 if graded is None:
@@ -160,7 +164,9 @@ class _Pool:
                     self._replace(worker)
                     key = (task.student, task.notebook)
                     tried[key] = tried.get(key, 0) + 1
-                    if tried[key] >= ATTEMPTS:
+                    if hangs:  # it would again
+                        yield Graded(*key, "failed", "its grading did not come to an end, and was ended")
+                    elif tried[key] >= ATTEMPTS:
                         yield Graded(*key, "failed", f"its worker ended {ATTEMPTS} times while grading it")
                     else:
                         again.append(task)
@@ -174,7 +180,7 @@ class _Pool:
     def _replace(self, worker):
         worker.process.kill()
         worker.end()
-        with _one_thread_each():
+        with _ready_for_workers():
             self.workers[self.workers.index(worker)] = _Worker(self.context)
 
     def close(self):
@@ -183,14 +189,17 @@ class _Pool:
 
 
 @contextlib.contextmanager
-def _one_thread_each():
-    """Let processes that are started now compute with one thread each."""
+def _ready_for_workers():
+    """Let processes that are started now compute with one thread each, and not run the caller's script again."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")  # a worker loads the main module, and this one is empty
     try:
         yield
     finally:
+        sys.modules["__main__"] = main
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name)

@@ -4,7 +4,6 @@ import contextlib
 import io
 import logging
 import os
-import shutil
 import sys
 import warnings
 
@@ -21,18 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux"),
 ]
 FULL = {"double_test": 4, "mean_test": 4, "words": None}
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory):
-    course = make_course(tmp_path_factory.mktemp("released") / "course")
-    generate(course)
-    return course
-
-
-@pytest.fixture
-def course(released, tmp_path):
-    return shutil.copytree(released, tmp_path / "course")
 
 
 def autograde(course):

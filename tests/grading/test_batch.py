@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from acme_lib.cli import main
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
 from acme_lib.grade.submission import read_timestamp
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, generate, hand_in, make_course, submit
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in, make_course, submit
 
 pytestmark = [
     pytest.mark.nbgrader,
@@ -29,18 +28,6 @@ FULL = {"double_test": 4, "mean_test": 4, "words": None}
 NONE = {"double_test": 0, "mean_test": 0, "words": 0}
 JOSE = unicodedata.normalize("NFD", "José")  # two code points for one letter
 WRONG = "def double(x):\n    return x"
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory):
-    course = make_course(tmp_path_factory.mktemp("released") / "course")
-    generate(course)
-    return course
-
-
-@pytest.fixture
-def course(released, tmp_path):
-    return shutil.copytree(released, tmp_path / "course")
 
 
 def url(course):
@@ -137,20 +124,23 @@ def test_parallel_serial_and_repeated_grades_are_identical(course):
     for i in range(5):
         submit(course, f"s{i}", hand_in(double=noisy))
     seen = []
-    for jobs in (1, 2, 2):
+    for jobs in (1, 2):
         grade(course, jobs=jobs, seed=11, everything=True)
         seen.append(
             {f"s{i}": (scores(course, f"s{i}"), record(course, f"s{i}")["autograded_sha256"]) for i in range(5)}
         )
-    assert seen[0] == seen[1] == seen[2]
+    assert seen[0] == seen[1]
     assert len({str(score) for score, _ in seen[0].values()}) > 1
 
 
-COMMAND = "import sys; from acme_lib.grade.batch import grade_assignment as g; g(sys.argv[1], sys.argv[2], jobs=2)"
+SCRIPT = "import sys; from acme_lib.grade.batch import grade_assignment as g; g(sys.argv[1], sys.argv[2], jobs=2)"
 
 
 def start(course):
-    command = [sys.executable, "-c", f"if __name__ == '__main__':\n    {COMMAND}", str(course), ASSIGNMENT]
+    """Grade as a script does that has no `if __name__ == "__main__"`: its workers must not run it again."""
+    script = course / "grade.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(course), ASSIGNMENT]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -1,5 +1,6 @@
 """`acme collect`: an LMS's zip of submissions becomes `submitted/`, and formgrader knows the names."""
 
+import shutil
 import zipfile
 
 import nbformat
@@ -7,7 +8,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from acme_lib.cli import main
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in, make_course
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in
 
 WORKSHEET = """\
 Identifier,Full name,Username,Email address,Status,Grade,Last modified (submission),Last modified (grade)
@@ -26,8 +27,8 @@ RIGHT = nbformat.writes(hand_in())
 
 
 @pytest.fixture
-def course(tmp_path, monkeypatch):
-    course = make_course(tmp_path / "course")
+def course(unreleased, tmp_path, monkeypatch):
+    course = shutil.copytree(unreleased, tmp_path / "course")
     monkeypatch.chdir(course)
     return course
 

@@ -199,10 +199,8 @@ def test_the_reports_are_the_same_from_postgresql(server, tmp_path, monkeypatch,
 
 
 @pytest.mark.thorough
-def test_on_a_dask_cluster_with_a_worker_killed(tmp_path):
+def test_on_a_dask_cluster_with_a_worker_killed(course):
     distributed = pytest.importorskip("distributed")
-    course = make_course(tmp_path / "course")
-    generate(course)
     for i in range(8):
         submit(course, f"s{i}", hand_in(double=WRONG) if i % 2 else hand_in())
     url = f"sqlite:///{course / 'gradebook.db'}"
@@ -231,10 +229,8 @@ def test_on_a_dask_cluster_with_a_worker_killed(tmp_path):
         assert scores(url, f"s{i}") == (FULL | {"double_test": 0} if i % 2 else FULL)
 
 
-def test_no_cluster_there(tmp_path, monkeypatch):
+def test_no_cluster_there(course, monkeypatch):
     monkeypatch.setattr("acme_lib.grade.pool.CONNECT_SECONDS", 1)
-    course = make_course(tmp_path / "course")
-    generate(course)
     submit(course, "s", hand_in())
     with pytest.raises(GradingError, match="no scheduler answers"):
         grade_assignment(course, ASSIGNMENT, scheduler="tcp://127.0.0.1:1")

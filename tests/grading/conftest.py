@@ -1,0 +1,44 @@
+"""A course that many tests start from, and sandboxes that outlive a test: starting one takes seconds."""
+
+import shutil
+
+import pytest
+from nbgrader.api import Gradebook
+
+from tests.grading.small_course import generate, make_course
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sandboxes_outlive_a_batch():
+    """Leave what a batch in this process started for the next test: it ends with the process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("acme_lib.grade.pool.close_shared_sandboxes", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def unreleased(tmp_path_factory):
+    """The small course with an empty gradebook, not yet released; to be copied."""
+    folder = make_course(tmp_path_factory.mktemp("written") / "course")
+    Gradebook(f"sqlite:///{folder / 'gradebook.db'}").close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released(unreleased, tmp_path_factory):
+    """The small course, released; to be copied."""
+    folder = shutil.copytree(unreleased, tmp_path_factory.mktemp("released") / "course")
+    generate(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _place(tmp_path_factory):
+    return tmp_path_factory.mktemp("small") / "course"
+
+
+@pytest.fixture
+def course(released, _place):
+    """The small course, released: a fresh copy, at a place that is always the same, as is the key of its sandbox."""
+    shutil.rmtree(_place, ignore_errors=True)
+    return shutil.copytree(released, _place)
