@@ -54,6 +54,8 @@ def simulate_lineage(
     probability, independently of the others, unless its `partition` says otherwise. Which daughter is followed is drawn
     at random, each with probability 1/2.
 
+    Events of the network happen once in a line of descent: a daughter takes over what an event in her mother has set.
+
     Use for what a mother machine sees; `simulate_tree` keeps both daughters, as a growing population does.
 
     Parameters

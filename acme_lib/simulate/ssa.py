@@ -50,7 +50,8 @@ def simulate_ssa(
 
     Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is
     kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
-    from false to true, at times that are known exactly; one that is true from the start has not turned true.
+    from false to true, at times that are known exactly; one that is true from the start has not turned true. A
+    parameter that an event sets has the new value in that trajectory alone, until an event sets it again.
 
     Use when every event matters. The cost is proportional to the number of events, and an event costs little more when
     the network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
@@ -95,7 +96,8 @@ def simulate_ssa(
     -------
     Ensemble, EnsembleSummary or EventRecord
         ``counts[trajectory, time, species]``; ``ensemble["M"]`` by name. ``ensemble.extra["event_firings"]``, shape
-        (trajectory, event), counts how often each event of the network happened.
+        (trajectory, event), counts how often each event of the network happened; a parameter that events set is had by
+        its name at all times, such as ``ensemble["k"]``.
 
     Raises
     ------
