@@ -52,6 +52,7 @@ __all__ = [
     "check_law",
     "check_samples",
     "check_seeding",
+    "check_sources",
     "check_values",
     "fresh_rng",
     "hidden_checks",
@@ -60,6 +61,7 @@ __all__ = [
 
 WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
 REGULAR = ("too-regular",)
+MANY = 60  # generators that must give different answers
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
     "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, "
@@ -611,9 +613,76 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
             return Finding("two different generators gave the same answer", slips=("fixed-seed",))
         if _shared(answer, other) > 0.5:
             return Finding("two different generators gave mostly the same numbers", slips=("fixed-seed",))
-        return None
+        return _find_few_seeds(function, seeded)
 
     _check(function, seeded(first), judge, what)
+
+
+def _find_few_seeds(function, seeded):
+    """Return a finding if two of `MANY` generators give the same answer: a hundred seeds are found, but for 2e-8."""
+    answers = []
+    for seed in fresh_rng().integers(2**63, size=MANY):
+        arguments = seeded(int(seed))
+        if "size" in arguments:
+            arguments["size"] = min(arguments["size"], 20)
+        answer, problem = _ask(function, arguments)
+        if problem is not None:
+            return problem
+        try:
+            answers.append(b"".join(as_numbers(part).tobytes() for part in _parts(answer)))
+        except NotPlain as problem:
+            return Finding(str(problem))
+    if len(set(answers)) < len(answers):
+        return Finding("different generators gave the same answer, again and again", slips=("fixed-seed",))
+    return None
+
+
+def check_sources(function, arguments, *, what="waits and choices both come from rng"):
+    """Check that both random numbers of a step depend on the Generator that comes in.
+
+    Parameters
+    ----------
+    function, what
+        As in `check_values`.
+    arguments : dict
+        As in `check_ensemble`, of one cell and a time of some hundred events. Two generators are given in turn: neither
+        the sequence of births and decays nor the waits, times their rates, may be the same.
+    """
+    k, gamma, start, t = (arguments[name] for name in ("k", "gamma", "n0", "t"))
+
+    def read(answer):
+        if not isinstance(answer, list | tuple) or len(answer) != 2:
+            return Finding("return the counts and the log of the events, separated by a comma")
+        counts = _read_counts(answer[0], 1)
+        if isinstance(counts, Finding):
+            return counts
+        try:
+            table = as_numbers(answer[1])
+        except NotPlain as problem:
+            return Finding(f"the log: {problem}")
+        fault = find_fault(counts, table, start, t)
+        if fault is not None:
+            return Finding(fault.text, "", (fault.slip,) if fault.slip else ())
+        log = Log.of(table, start, 1, t)
+        return log.kinds, log.waits * (k + gamma * (log.after - log.kinds))
+
+    def judge(answer):
+        again, problem = _ask(function, arguments)
+        if problem is not None:
+            return problem
+        runs = [read(answer), read(again)]
+        for run in runs:
+            if isinstance(run, Finding):
+                return run
+        (kinds, waits), (other_kinds, other_waits) = runs
+        many = min(len(kinds), len(other_kinds))
+        if many and np.mean(kinds[:many] == other_kinds[:many]) > 0.9:
+            return Finding("two generators gave the same births and decays, one after the other", slips=("fixed-seed",))
+        if many and np.mean(np.isin(np.round(waits, 8), np.round(other_waits, 8))) > 0.05:
+            return Finding("two generators gave the same waits, but for the rates", slips=("fixed-seed",))
+        return None
+
+    _check(function, arguments, judge, what)
 
 
 def _check(function, arguments, judge, what):

@@ -93,7 +93,7 @@ def birth_death_laws(k, gamma, start, t):
 
 def count_states(k, gamma, start, t):
     """Return how many states hold the law of births at `k` and decays at `gamma` per molecule, up to time `t`."""
-    center = max(start, k / gamma, k * t)
+    center = max(start, k / gamma, min(k * t, 100.0))  # births alone, a misconception, for a time that is not long
     return int(center + 12 * np.sqrt(center) + 30)
 
 
