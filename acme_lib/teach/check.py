@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from acme_lib.limits import CALL_SECONDS
 from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
 from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure, find_fault
 from acme_lib.teach.check_laws import (
@@ -69,8 +70,8 @@ NOT_WRITTEN = (
 )
 
 TOO_LONG = (
-    "Your function did not come to an end within half a minute, and was stopped. Does every loop end: does the time, "
-    "or the counter, move on in each round?"
+    f"Your function did not come to an end within {CALL_SECONDS:g} seconds, and was stopped. Does every loop end: does "
+    "the time, or the counter, move on in each round?"
 )
 
 
@@ -462,7 +463,7 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
         try:
             table = as_numbers(answer[1])
         except NotPlain as problem:
-            return Finding(f"the log: {problem}")
+            return Finding(f"the log: {_say(problem)}")
         fault = find_fault(counts, table, start, t)
         if fault is not None:
             begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
@@ -483,7 +484,7 @@ def _read_counts(answer, size):
     try:
         counts = as_numbers(answer)
     except NotPlain as problem:
-        return Finding(str(problem))
+        return Finding(_say(problem))
     if counts.shape != (size,):
         came = _only_shown(f"{_name_of(counts)} came; ")
         return Finding(f"{came}expected is an array of counts of shape ({_only_shown(str(size)) or 'size'},)")
@@ -606,7 +607,7 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
             try:
                 [as_numbers(part) for part in _parts(came)]
             except NotPlain as problem:
-                return Finding(str(problem))
+                return Finding(_say(problem))
         if not _equal(answer, again):
             return Finding("the same generator gave two different answers", slips=("global-generator",))
         if _equal(answer, other):
@@ -717,7 +718,7 @@ def _ask(function, arguments):
     try:
         reply = call(function, *arguments.values())
     except NotPlain as problem:
-        return None, Finding(str(problem))
+        return None, Finding(_say(problem))
     if reply.printed and _region.get() is None:  # what is printed in a hidden check could show its arguments
         print(reply.printed, end="" if reply.printed.endswith("\n") else "\n")
     if reply.error == "NotImplementedError":
@@ -766,6 +767,13 @@ def _known(slips):
     return {key: given for key, given in (slips or {}).items() if key in SLIPS}
 
 
+def _say(problem):
+    """Say why an answer is none; of a hidden check not of which kind it was: its arguments could have chosen it."""
+    if _region.get() is None or hasattr(problem, "reason"):  # no answer came, in time or at all
+        return str(problem)
+    return "what came back is no answer of the kind asked for: numbers, or arrays, lists or tuples of numbers"
+
+
 def _only_shown(text):
     return text if _region.get() is None else ""
 
@@ -787,7 +795,7 @@ def _compare(answer, expected, rtol, atol, parts):
     try:
         numbers = as_numbers(answer)
     except NotPlain as problem:
-        return str(problem)
+        return _say(problem)
     right = np.asarray(expected)
     if numbers.shape != right.shape:
         if _region.get() is not None:
