@@ -194,7 +194,8 @@ def test_answers_learnt_by_heart_pass_the_visible_part_only(exercise, question):
         return right(*arguments) if re.sub("Generator.*", "", str(arguments)) in seen else 0
 
     for check in exercise.questions[question]:
-        assert run(exercise.visible(check), question, table) is None
+        if "check_coverage(" not in exercise.cells[check]:  # whose data are new each time
+            assert run(exercise.visible(check), question, table) is None
         assert run(exercise.hidden(check), question, table) is not None
 
 
