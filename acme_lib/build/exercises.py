@@ -1,10 +1,12 @@
 """Build the assignments: text source → nbgrader source → release.
 
-``solutions/NAME/*.md`` (MyST, the only thing that is edited) becomes ``solutions/NAME/*.ipynb`` (not executed, cell
-ids that follow from the content's place) and, through nbgrader's own ``generate_assignment``,
-``exercises/NAME/*.ipynb``. The same source gives the same bytes.
+``solutions/NAME/*.md`` (MyST, the only thing that is edited; `acme_lib.build.questions` reads it) becomes
+``solutions/NAME/*.ipynb`` (not executed, cell ids that follow from the content's place) and, through nbgrader's own
+``generate_assignment``, ``exercises/NAME/*.ipynb``; the words of its misconceptions go to
+``acme_lib/teach/misconceptions.json``. The same source gives the same bytes.
 """
 
+import json
 import logging
 import shutil
 import tempfile
@@ -13,7 +15,11 @@ from pathlib import Path
 import nbformat
 
 from acme_lib.build.chapters import language_info
+from acme_lib.build.questions import collect_texts, compile_cells, read_assignment
+from acme_lib.files import write_whole
 from acme_lib.grade.course import load_config, programs_of_this_python
+
+_TEXTS = Path("acme_lib/teach/misconceptions.json")
 
 
 def build_assignments(root, *, out=None):
@@ -33,7 +39,7 @@ def build_assignments(root, *, out=None):
     """
     root = Path(root).resolve()
     out = root if out is None else Path(out).resolve()
-    written = []
+    written = _write_texts(root, out)
     for folder in sorted(path.parent for path in root.glob("solutions/*/*.md")):
         target = out / "solutions" / folder.name
         target.mkdir(parents=True, exist_ok=True)
@@ -69,11 +75,29 @@ def compare_assignments(root):
         return same
 
 
-def write_source(path):
-    """Return the nbgrader source notebook of a MyST text, as the text of an ``.ipynb`` file."""
+def load_assignment(path):
+    """Read the text of an assignment; return its notebook, not yet compiled, and what it says."""
     import jupytext
 
-    notebook = jupytext.read(Path(path), fmt="md:myst")
+    path = Path(path)
+    notebook = jupytext.read(path, fmt="md:myst")
+    return notebook, read_assignment(notebook, f"{path.parent.name}/{path.stem}")
+
+
+def _write_texts(root, out):
+    """Collect what learners read of misconceptions; a course without a library of its own has no place for it."""
+    if not (root / _TEXTS).parent.is_dir():
+        return []
+    texts = collect_texts([load_assignment(path)[1] for path in sorted(root.glob("solutions/*/*.md"))])
+    (out / _TEXTS).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out / _TEXTS, (json.dumps(texts, indent=1, ensure_ascii=False) + "\n").encode())
+    return [out / _TEXTS]
+
+
+def write_source(path):
+    """Return the nbgrader source notebook of a MyST text, as the text of an ``.ipynb`` file."""
+    notebook, assignment = load_assignment(path)
+    compile_cells(notebook, assignment)
     kernelspec = notebook.metadata["kernelspec"]
     notebook.metadata = nbformat.NotebookNode(kernelspec=kernelspec, language_info=language_info())
     notebook.nbformat, notebook.nbformat_minor = 4, 5

@@ -21,7 +21,8 @@ import contextlib
 import contextvars
 import sys
 import textwrap
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,10 +45,12 @@ __all__ = [
     "all_right",
     "birth_death_law",
     "birth_death_laws",
+    "check_coverage",
     "check_distribution",
     "check_ensemble",
     "check_generator",
     "check_law",
+    "check_samples",
     "check_seeding",
     "check_values",
     "fresh_rng",
@@ -102,6 +105,9 @@ class _HiddenRegion:
 
 
 _region = contextvars.ContextVar("acme_hidden_region", default=None)
+# Of the check cell that is being run: the function whose visible checks passed so far, and the misconceptions that would
+# have failed one of them.
+_passed = [None, set()]
 
 
 def all_right(points):
@@ -114,6 +120,7 @@ def all_right(points):
     points : int
         Of the cell.
     """
+    _passed[:] = None, set()
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         print(f"✔ right, {points} of {points} points")
 
@@ -151,7 +158,9 @@ def is_hidden():
     return _region.get() is not None
 
 
-def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), reveal=True):
+def check_values(
+    function, arguments, expected, *, slips=None, rtol=1e-6, atol=1e-9, what="", parts=(), at=None, reveal=True
+):
     """Check a deterministic answer.
 
     Parameters
@@ -171,6 +180,8 @@ def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1
         What is asked, for the message.
     parts : sequence of str
         Names of the parts of a tuple.
+    at : int or sequence of int, optional
+        The entries of an array that are judged; by default all are.
     reveal : bool
         Whether the message shows the expected value.
 
@@ -182,11 +193,12 @@ def check_values(function, arguments, expected, *, slips=None, rtol=1e-6, atol=1
     slips = _known(slips)
 
     def judge(answer):
-        found = _match_slips(answer, slips, expected, rtol, atol)
+        answer = leave_out(answer, expected, at)
+        found = _match_slips(function, answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, parts)
         if general is None:
             return None
-        if not found and _is_random(function, arguments, answer):
+        if _is_random(function, arguments, answer, lambda again: _judged(leave_out(again, expected, at), expected)):
             found = ("own-random-numbers",)
         details = f"Your answer: {show(answer)}"
         if reveal:
@@ -207,7 +219,7 @@ def check_distribution(function, arguments, expected, *, slips=None, rtol=1e-6, 
     slips = _known(slips)
 
     def judge(answer):
-        found = _match_slips(answer, slips, expected, rtol, atol)
+        found = _match_slips(function, answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, ())
         if general is None:
             return None
@@ -242,7 +254,7 @@ def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, ato
     }
 
     def judge(answer):
-        found = _match_slips(answer, slips, expected, rtol, atol)
+        found = _match_slips(function, answer, slips, expected, rtol, atol)
         general = _compare(answer, expected, rtol, atol, ())
         if general is None:
             return None
@@ -294,6 +306,121 @@ def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RA
         return counts if isinstance(counts, Finding) else _judge_law(counts, law, lambda: slips, error_rate, error_rate)
 
     _check(function, arguments, judge, what)
+
+
+def check_samples(function, arguments, law, *, size, slips=None, error_rate=ERROR_RATE, what=""):
+    """Check a random answer, `size` independent numbers, against a continuous law.
+
+    Parameters
+    ----------
+    function, arguments, what
+        As in `check_law`.
+    law : array_like of float, or tuple
+        The numbers that cut the law into bins of equal probability, in increasing order; or these and the law, an
+        object with ``cdf``: then half of `error_rate` goes to a Kolmogorov–Smirnov test.
+    size : int
+    slips : dict, optional
+        Misconceptions and the probabilities of these bins that they give.
+    error_rate : float
+
+    Raises
+    ------
+    CheckFailed
+        Not raised at once inside `hidden_checks`.
+    """
+    slips = _known(slips)
+    edges, exact = law if isinstance(law, tuple) else (law, None)
+    edges = np.asarray(edges, dtype=float)
+    share = error_rate if exact is None else error_rate / 2
+
+    def judge(answer):
+        try:
+            numbers = as_numbers(answer)
+        except NotPlain as problem:
+            return Finding(str(problem))
+        if numbers.shape != (size,):
+            came = _only_shown(f"{_name_of(numbers)} came; ")
+            return Finding(f"{came}expected is an array of shape ({_only_shown(str(size)) or 'size'},)")
+        if not np.all(np.isfinite(numbers)):
+            return Finding("there are values that are not finite (nan or inf)")
+        bins = np.searchsorted(edges, numbers, side="right")
+        equal = np.full(len(edges) + 1, 1 / (len(edges) + 1))
+        finding = _judge_law(bins, equal, lambda: slips, share, error_rate, of="numbers")
+        if finding is None and len(np.unique(numbers)) < 0.99 * size:
+            return Finding("many of the numbers are exactly equal, and numbers of a continuous law never are")
+        if finding is None and exact is not None:
+            from scipy.stats import kstest
+
+            if kstest(numbers, exact.cdf).pvalue < share:
+                return Finding(f"the numbers do not follow the law that they should {_rate(error_rate)}")
+        return finding
+
+    _check(function, arguments, judge, what)
+
+
+def check_coverage(
+    function, data, arguments, *, between, samples=300, example=None, slips=None, error_rate=ERROR_RATE, what=""
+):
+    """Check an interval: how often does it hold the truth, in data sets drawn anew?
+
+    Parameters
+    ----------
+    function : callable
+        The learner's: from data an interval, (low, high).
+    data : callable
+        Of a Generator and the `arguments`: the arguments of `function`, as a dict, and the truth.
+    arguments : dict
+        What the data are drawn with.
+    between : tuple of float
+        The least and the largest coverage that are right. A coverage at its border fails with `error_rate`.
+    samples : int
+        How many data sets are drawn.
+    example : dict, optional
+        The arguments of `function` for one data set.
+    slips : dict, optional
+        Misconceptions and the intervals that they give for `example`.
+    error_rate : float
+    what : str
+
+    Raises
+    ------
+    CheckFailed
+        Not raised at once inside `hidden_checks`.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    slips = _known(slips)
+    draws = [data(rng, **arguments) for rng in fresh_rng().spawn(samples)]
+    first = draws[0][0] if example is None else example
+
+    def judge(answer):
+        held, widths, problem = 0, [], _compare(answer, (0.0, 0.0), 0.0, np.inf, ("low", "high"))
+        found = () if problem else _match_slips(function, answer, slips, (np.nan, np.nan), 1e-6, 1e-9)
+        for given, truth in () if problem else draws:
+            interval, finding = _ask(function, given)
+            if finding is not None:
+                return finding
+            problem = _compare(interval, (0.0, 0.0), 0.0, np.inf, ("low", "high"))
+            if problem:
+                break
+            low, high = (float(end) for end in interval)
+            if low > high:
+                return Finding("the lower end of the interval lies above its upper end", "", found)
+            held += low <= truth <= high
+            widths.append(high - low)
+        if problem:
+            return Finding(problem, f"Your answer: {show(answer)}", found)
+        rarely, often = bdtr(held, samples, between[0]), bdtrc(held - 1, samples, between[1]) if held else 1.0
+        if min(rarely, often) >= error_rate / 2:
+            return None
+        general = (
+            f"the interval holds the truth too {'rarely' if rarely < often else 'often: it is wider than it needs to be'}"
+            f" {_rate(error_rate)}"
+        )
+        details = f"It held the truth in {held} of {samples} data sets; its mean width is {np.mean(widths):.4g}"
+        return Finding(general, details, found)
+
+    _check(function, first, judge, what)
 
 
 def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
@@ -367,7 +494,7 @@ def _read_counts(answer, size):
     return counts.astype(np.int64)
 
 
-def _judge_law(counts, law, slips, share, error_rate):
+def _judge_law(counts, law, slips, share, error_rate, of="counts"):
     """Return what is wrong with the law of the counts, if anything; `share` is this test's of the error rate.
 
     `slips` is a function, since the laws of misconceptions take time and are rarely needed.
@@ -376,7 +503,7 @@ def _judge_law(counts, law, slips, share, error_rate):
     if fit.p_value >= share / 2:
         return None
     if fit.regular:
-        return Finding(f"the counts follow their law more closely than random ones do {_rate(error_rate)}", "", REGULAR)
+        return Finding(f"the {of} follow their law more closely than random ones do {_rate(error_rate)}", "", REGULAR)
     fits = {key: compare_with_law(counts, slip_law, error_rate) for key, slip_law in slips().items()}
     fits = {key: fit.log_likelihood for key, fit in fits.items() if fit.p_value > 1e-4}
     found = (max(fits, key=fits.get),) if fits else ()
@@ -384,6 +511,8 @@ def _judge_law(counts, law, slips, share, error_rate):
         found = ("fixed-seed" if abs(counts[0] - law @ np.arange(len(law))) > 1 else "mean-rounded",)
     states = np.arange(len(law))
     mean = law @ states
+    if of != "counts":
+        return Finding(f"the {of} do not follow the law that they should {_rate(error_rate)}", "", found)
     details = (
         f"Of {len(counts)} trajectories: mean {counts.mean():.4g}, variance {counts.var():.4g}\n"
         f"The exact law:      mean {mean:.4g}, variance {law @ (states - mean) ** 2:.4g}"
@@ -499,7 +628,19 @@ def _check(function, arguments, judge, what):
     if region is not None:
         region.findings.append(finding)
         return
+    refuted = _refuted(function)
+    _passed[:] = None, set()
+    finding = replace(finding, slips=tuple(slip for slip in finding.slips if slip not in refuted))
     raise CheckFailed(_explain(finding, arguments, what), finding.slips) from None
+
+
+def _refuted(function):
+    """Return the set of misconceptions that a check of this function, in the hidden region or the cell, has refuted."""
+    if _region.get() is not None:
+        return _region.get().refuted
+    if _passed[0] is not function:
+        _passed[:] = function, set()
+    return _passed[1]
 
 
 def _ask(function, arguments):
@@ -527,13 +668,19 @@ def _ask(function, arguments):
     return reply.value, None
 
 
-def _is_random(function, arguments, answer):
-    """Return whether the function gives another answer to the same arguments."""
-    again, problem = _ask(function, arguments)
-    try:
-        return problem is None and not _equal(answer, again)
-    except NotPlain:
-        return False
+def _is_random(function, arguments, answer, judged):
+    """Return whether what is judged differs between calls with the same arguments; a choice among few often agrees."""
+    end = time.monotonic() + 1.0
+    for _ in range(12):
+        again, problem = _ask(function, arguments)
+        try:
+            if problem is not None or not _equal(judged(answer), judged(again)):
+                return problem is None
+        except NotPlain:
+            return False
+        if time.monotonic() > end:
+            break
+    return False
 
 
 def _article(name):
@@ -541,11 +688,8 @@ def _article(name):
 
 
 def _known(slips):
-    slips = dict(slips or {})
-    for key in slips:
-        if key not in SLIPS:
-            raise ValueError(f"{key!r} is not in the catalogue of misconceptions (acme_lib.teach.check_slips.SLIPS)")
-    return slips
+    # A notebook may be newer than the library: what the catalogue does not explain is not named.
+    return {key: given for key, given in (slips or {}).items() if key in SLIPS}
 
 
 def _only_shown(text):
@@ -603,25 +747,43 @@ def _name_of(value):
 
 def _displayed(expected):
     if isinstance(expected, tuple):
-        return tuple("(not judged here)" if part is ANYTHING else _displayed(part) for part in expected)
+        return tuple(part if part is ANYTHING else _displayed(part) for part in expected)
     expected = np.asarray(expected)
     return expected if expected.ndim else expected[()].item()
 
 
-def _match_slips(answer, slips, expected, rtol, atol):
-    """Return the misconceptions whose answer came; in a hidden region note those that would have given another."""
-    found = []
+def _match_slips(function, answer, slips, expected, rtol, atol):
+    """Return the misconceptions whose answer came, and note those that would have given another."""
+    found, refuted = [], _refuted(function)
     for key, given in slips.items():
         if isinstance(expected, tuple):
             if not (isinstance(given, tuple) and len(given) == len(expected)):
                 raise ValueError("a slip has as many parts as the expected answer")
             given = tuple(ANYTHING if right is ANYTHING else part for part, right in zip(given, expected, strict=True))
         if not _compare_quietly(answer, given, rtol, atol):
-            if _region.get() is not None:
-                _region.get().refuted.add(key)
+            refuted.add(key)
         elif _compare(answer, expected, rtol, atol, ()) is not None:
             found.append(key)
     return tuple(found)
+
+
+def _judged(answer, expected):
+    """Return the parts of an answer that are judged."""
+    if not isinstance(expected, tuple) or not isinstance(answer, list | tuple) or len(answer) != len(expected):
+        return answer
+    return [part for part, right in zip(answer, expected, strict=True) if right is not ANYTHING]
+
+
+def leave_out(answer, expected, at):
+    """Return the answer with the right values in the entries of an array that are not judged."""
+    if at is None:
+        return answer
+    with contextlib.suppress(NotPlain):
+        numbers, right = as_numbers(answer), np.array(expected, dtype=float)
+        if numbers.shape == right.shape:
+            right[at] = numbers[at]
+            return right
+    return answer
 
 
 def _compare_quietly(answer, expected, rtol, atol):
@@ -718,10 +880,13 @@ def _summarise(region):
 def _explain_together(region):
     """Choose the misconceptions that explain most of the findings and that no other check refutes."""
     open_findings = [set(finding.slips) - region.refuted for finding in region.findings]
-    chosen = []
+    chosen, enough = [], 0.2 * len(open_findings)
     while candidates := [key for keys in open_findings for key in sorted(keys)]:
-        chosen.append(max(candidates, key=candidates.count))
-        open_findings = [keys for keys in open_findings if chosen[-1] not in keys]
+        key = max(candidates, key=candidates.count)
+        if candidates.count(key) < max(enough, 2 if chosen else 1):  # as often as by coincidence
+            break
+        chosen.append(key)
+        open_findings = [keys for keys in open_findings if key not in keys]
     return chosen
 
 
