@@ -90,9 +90,11 @@ class Assignment:
         return tuple(part.id for part in self.checks.values() if part.of == name)
 
     def read(self, name, check=None):
-        """Return the question, with its variants; and its check, if one is named."""
-        cells = [*self.slips.get(name, ()), *self.variants.get(name, ())]
-        if check is not None and not self.checks[check].is_code:
+        """Return the question, and its check, if one is named; else with the variants."""
+        cells = list(self.slips.get(name, ()))
+        if check is None:
+            cells += self.variants.get(name, ())
+        elif not self.checks[check].is_code:
             cells.append(self.checks[check].source)
         try:
             return read_question(name, self.setting(name), self.answers[name], cells, check=check or "")
@@ -237,7 +239,10 @@ def _write_cases(assignment, part):
         if check.kind in RANDOM:
             options = {"size": arguments["size"], **options}
             right = right[0] if check.kind == "samples" else right
-        digits = 5 if check.kind in RANDOM else 10
+        digits = 4 if check.kind in RANDOM else 10
+        if check.kind == "law":
+            right = _without_tail(right, 1e-13)
+            slips = {key: _without_tail(value, 1e-7) for key, value in slips.items()}
         values = [part.of, _dict(shown), render(right, digits)]
         lines += _write_call(function, values, {k: render(v, digits) for k, v in slips.items()}, options, what)
         used |= {"ANYTHING"} if "ANYTHING" in values[2] else set()
@@ -248,12 +253,8 @@ def _write_cases(assignment, part):
 
 
 def _write_coverage(question, check, arguments, written, what, part):
-    data, _ = check.data(np.random.default_rng(1), **arguments)
-    example = question.order(data)
-    slips = {}
-    for slip in question.slips:
-        low, high = slip.function(*example.values())
-        slips[slip.key] = render((float(low), float(high)), 10)
+    example, given = question.example(check, arguments, np.random.default_rng(1))
+    slips = {key: render(value, 10) for key, value in given.items()}
     source = _source_of_function(part.source, "data")
     values = [part.of, re.match(r"def (\w+)", source)[1], _dict(written)]
     return ["", source, "", "", *_write_call("check_coverage", values, slips, check.options, what, example=example)]
@@ -264,7 +265,7 @@ def _write_call(function, values, slips, options, what, example=None):
     for value in values:
         lines += _wrapped(f"    {value},")
     if example is not None:
-        lines += _wrapped(f"    example={_dict({name: render(value, 10) for name, value in example.items()})},")
+        lines += _wrapped(f"    example={_dict({name: _as_argument(value) for name, value in example.items()})},")
     if slips:
         lines += [
             "    slips={",
@@ -320,6 +321,12 @@ def render(value, digits):
     raise GradingError(f"a {type(value).__name__} cannot be written into a check cell; expected numbers or arrays")
 
 
+def _without_tail(law, mass):
+    """Return the probabilities of the states before the last ones, which have at most this probability together."""
+    law = np.asarray(law, dtype=float)
+    return law[: np.searchsorted(-np.cumsum(law[::-1])[::-1], -mass)]
+
+
 def _alike(value, right):
     if isinstance(right, tuple):
         return all(_alike(*pair) for pair in zip(value, right, strict=True))
@@ -327,11 +334,12 @@ def _alike(value, right):
         return True
     if np.shape(value) != np.shape(right):
         return False
-    return np.allclose(np.asarray(value, float), np.asarray(right, float), rtol=1e-6, atol=1e-9, equal_nan=True)
+    value, right = np.asarray(value, dtype=float), np.asarray(right, dtype=float)
+    return np.allclose(value, right, rtol=1e-6, atol=1e-9, equal_nan=True)
 
 
 def _argument_sources(text, check):
-    """Return the arguments of each visible case as they are written, or, where they name what is not shown, by value."""
+    """Return the arguments of each visible case as written; by value where they name what is not shown."""
     calls = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call) and _called(n) == "visible"]
     calls.sort(key=lambda node: node.lineno)
     as_written = len(calls) == len(check.visible)
@@ -423,7 +431,8 @@ def _without_texts(source):
 def _source_of_function(source, decorator):
     """Return the text of the function that is marked so, without the mark."""
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef) and decorator in {d.id for d in node.decorator_list if hasattr(d, "id")}:
+        marks = node.decorator_list if isinstance(node, ast.FunctionDef) else ()
+        if decorator in {mark.id for mark in marks if isinstance(mark, ast.Name)}:
             return "\n".join(source.split("\n")[node.lineno - 1 : node.end_lineno])
     raise GradingError(f"no function is marked @{decorator}")
 

@@ -22,6 +22,7 @@ the cells as a text and draws (`check_drawn`); the tests take from it what learn
 
 import copy
 import inspect
+import re
 import warnings
 from dataclasses import dataclass, field
 
@@ -125,11 +126,21 @@ class Question:
                 given[slip.key] = checks.leave_out(value, right, check.options.get("at"))
         return right, given
 
+    def example(self, check, arguments, rng):
+        """Return one data set for an interval, and the interval that each misconception gives for it."""
+        data = self.order(check.data(rng, **arguments)[0])
+        given = {}
+        for slip in self.slips:
+            low, high = _answer(slip.function, data)
+            given[slip.key] = (float(low), float(high))
+        return data, given
+
     def judge(self, check, function, arguments, what=""):
         """Judge the answers of a learner's function in one case."""
         options = {key: value for key, value in check.options.items() if key != "only"}
         if check.kind == "coverage":
-            KINDS["coverage"](function, check.data, arguments, what=what, **options)
+            example, slips = self.example(check, arguments, fresh_rng())
+            checks.check_coverage(function, check.data, arguments, example=example, slips=slips, what=what, **options)
             return
         arguments = self.order(arguments)
         right, slips = self.expect(check, arguments)
@@ -174,11 +185,10 @@ def read_question(name, setting, solution, cells, *, check=""):
         costs = (costs,) if isinstance(costs, str) else tuple(costs)
         if not isinstance(change, dict):
             return Idea(change, None, costs, **facts)
-        text = solution
-        for old, new in change.items():
-            if text.count(old) != 1:
-                raise ValueError(f"{name}: {old!r} stands {text.count(old)} times in the solution; expected: once")
-            text = text.replace(old, new)
+        for old in change:
+            if solution.count(old) != 1:
+                raise ValueError(f"{name}: {old!r} stands {solution.count(old)} times in the solution; expected: once")
+        text = re.sub("|".join(map(re.escape, change)), lambda found: change[found[0]], solution)
         return Idea(_run(f"{setting}\n\n{text}", {})[name], text, costs, **facts)
 
     def register(where, change, costs=(), **facts):

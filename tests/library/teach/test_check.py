@@ -248,9 +248,9 @@ def test_a_slip_that_gives_the_right_answer_here_is_not_named():
     assert "looks like" not in message
 
 
-def test_an_unknown_slip_is_a_mistake_of_the_cell():
-    with pytest.raises(ValueError, match="catalogue"):
-        check_values(lambda: 1.0, {}, 1.0, slips={"no-such": 2.0})
+def test_a_slip_that_the_library_does_not_know_is_not_named():
+    """A notebook may be newer than the library."""
+    assert "looks like" not in message_of(check_values, lambda: 2.0, {}, 1.0, slips={"no-such": 2.0})
 
 
 def test_an_error_is_shown_with_its_line():
@@ -312,7 +312,7 @@ def test_hidden_checks_run_to_the_end_and_count():
                 check_values(lambda n: calls.append(n) or n, {"n": n}, 32, slips={"pairs-squared": n})
 
     message = message_of(run)
-    assert calls == [31, 32, 33]
+    assert list(dict.fromkeys(calls)) == [31, 32, 33]
     assert message.startswith("✗ 2 of 3 hidden checks fail, on values that are not shown.")
     assert SLIPS["pairs-squared"].text in message
     assert "31" not in message
