@@ -7,6 +7,7 @@ reads no configuration from the working directory.
 """
 
 import contextlib
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -26,6 +27,11 @@ if Path(WELCOME).is_file():
     # A notebook that is opened and closed stays as it is, and what is saved holds no widget without its kernel.
     c.ServerApp.contents_manager_class = "acme_lib.teach.saving.CourseContents"
     c.FileContentsManager.pre_save_hook = "acme_lib.teach.saving.drop_widgets"
+    # A style sheet of the course: the file browser is as wide as its names. (Jupyter looks for the file custom.css.)
+    settings = {}
+    if library := importlib.util.find_spec("acme_lib"):
+        c.LabApp.custom_css = True
+        settings["static_custom_path"] = [str(Path(library.origin).parent / "teach" / "lab")]
     # The texts from which the chapters are built would list each chapter twice.
     hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md"]
     if not Path("solutions").is_dir():
@@ -37,7 +43,8 @@ if Path(WELCOME).is_file():
             disabled = [*page.get("disabledExtensions", []), *(f"@jupyter/nbgrader:{tool}" for tool in tools)]
             return {**page, "disabledExtensions": disabled}
 
-        c.ServerApp.tornado_settings = {"page_config_hook": without_tools_for_teachers}
+        settings["page_config_hook"] = without_tools_for_teachers
+    c.ServerApp.tornado_settings = settings
     c.ContentsManager.hide_globs = hidden
     with contextlib.suppress(ImportError):  # without nbgrader there is no button Validate
         from acme_lib.teach.validate import use_for_learners

@@ -53,8 +53,8 @@ c.LatePolicy.timezone = "UTC"
 # A student's feedback page: without hidden tests, one file that loads and runs nothing.
 c.GenerateFeedback.exporter_class = FeedbackExporter
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, ReadGrades]
-# After the deadline of all: let students read the model answers of what a person has graded.
-# c.ReadGrades.rubric = True
+# With a grade given by hand comes the model answer. Where some have more time than others, hold it back until then:
+# c.ReadGrades.rubric = False
 # formgrader's page of a submission, with the model answer below each answer in words
 c.HTMLExporter.preprocessors = [ShowRubric]
 c.HTMLExporter.sanitize_html = True

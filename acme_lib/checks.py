@@ -31,6 +31,18 @@ def expected(name, what, got, hint="", *, error=ParameterError):
     return error(f"{name} must be {what}, got {shorten(got)}{f': {hint}' if hint else ''}")
 
 
+def readable(text):
+    r"""Return a text of others, such as a name, as it may stand in a line of a log or on a terminal.
+
+    What is not printable (line ends, escape sequences, marks that turn the direction of writing, bytes that are no
+    text) is written as Python writes it.
+
+    >>> print(readable("Zoë\x1b[2J"), readable("a\nb"))
+    Zoë\x1b[2J a\nb
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
 def shorten(value, most=80):
     """Return the repr of a value, cut in the middle where it is long; numbers of NumPy as plain numbers."""
     if isinstance(value, np.generic):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from acme_lib.checks import readable
 from acme_lib.errors import MissingExtraError
 from acme_lib.extras import explain, how_to_install, import_extra
 
@@ -33,6 +34,9 @@ def main(arguments=None):
     options, options.rest = parser.parse_known_args(arguments)
     if options.rest and options.command != "lab":
         parser.error(f"{options.command} does not know {' '.join(options.rest)}")
+    for stream in (sys.stdout, sys.stderr):  # a name may have letters that a terminal does not know
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     options.root = None
     if options.command != "check":
         options.root = find_root()
@@ -138,9 +142,10 @@ def grade_all(options):
             scheduler=options.scheduler,
             seed=options.seed,
             progress=sys.stderr.isatty(),
+            apart=True,
         )
     except GradingError as error:
-        raise SystemExit(f"acme grade: {error}") from None
+        raise SystemExit(f"acme grade: {readable(error)}") from None
     print(summary)
     return 1 if summary.failed else 0
 
@@ -156,9 +161,10 @@ def audit_grades(options):
             count, differ = count + 1, differ + bool(one.differences)
             if one.differences:
                 lines = [*one.differences, *one.remarks]
-                print(f"{one.student}/{one.notebook}: differs", *(f"  {line}" for line in lines), sep="\n")
+                lines = [f"{one.student}/{one.notebook}: differs", *(f"  {line}" for line in lines)]
+                print(*map(readable, lines), sep="\n")
     except GradingError as error:
-        raise SystemExit(f"acme audit: {error}") from None
+        raise SystemExit(f"acme audit: {readable(error)}") from None
     print(f"{count - differ} of {count} grades are the same when recomputed")
     return 1 if differ else 0
 

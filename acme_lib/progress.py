@@ -12,7 +12,7 @@ _TELL_AFTER = 1.0  # seconds of compiling, all together
 _TELL = "acme: compiling, about 20 s, only the first time"
 
 
-def _is_quiet():
+def is_quiet():
     """Whether nothing is said that depends on the machine, as while notebooks are built or compared (ACME_QUIET)."""
     return bool(os.environ.get("ACME_QUIET"))
 
@@ -51,7 +51,7 @@ class Compilation(event.Listener):
 
     def _tell(self):
         self._told = True
-        if _is_quiet():
+        if is_quiet():
             return
         # on a notebook's error stream it would look like an error, and cost the points of a cell that nbgrader marks
         stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
@@ -79,7 +79,7 @@ class ProgressBar:
     """
 
     def __init__(self, progress, total, **look):
-        self._wanted = progress is True or (progress is None and bool(sys.stderr) and not _is_quiet())
+        self._wanted = progress is True or (progress is None and bool(sys.stderr) and not is_quiet())
         self._delay = 0.0 if progress else BAR_AFTER
         self._look = {"total": total, "leave": bool(progress), **look}
         self._done, self._bar = 0, None

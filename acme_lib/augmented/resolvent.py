@@ -4,14 +4,22 @@ M is 1 for densities and 0 for auxiliary unknowns, which are eliminated in the s
 matrix is banded, and LAPACK's banded factorisation is used; otherwise a sparse one.
 """
 
+import ctypes
+
 import numpy as np
+from numba.extending import get_cython_function_address
 from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse.linalg import splu
 
+from acme_lib.cost import announce, banded_cost, factor_cost
 from acme_lib.errors import StateSpaceError
+from acme_lib.interrupt import in_background
 
+_MANY = 100_000  # unknowns from which a substitution takes long enough to be interrupted
+_LARGEST_BAND = 50_000_000  # entries: 0.4 GB, of which three copies are held, and each is filled in one go
 _WIDEST_BAND = 160  # subdiagonals up to which a band beats a sparse factorisation
+_FULL, _LARGEST_FULL = 0.1, 3000  # share of entries from which it does too, whatever its width: jumps of any size
 
 
 class Resolvent:
@@ -27,11 +35,14 @@ class Resolvent:
         diagonal = np.arange(self.size)
         self.kl = int(np.max(i - j, initial=0))
         self.ku = int(np.max(j - i, initial=0))
-        self.banded = self.kl <= _WIDEST_BAND and self.ku <= _WIDEST_BAND
+        height = 2 * self.kl + self.ku + 1
+        full = self.size <= _LARGEST_FULL and len(rows) > _FULL * self.size**2
+        narrow = max(self.kl, self.ku) <= _WIDEST_BAND and self.size * height <= _LARGEST_BAND
+        self.banded = narrow or full
         density = rows < self.n
         is_density = (order < self.n).astype(float)
+        announce(banded_cost(self.size, max(self.kl, self.ku)) if self.banded else factor_cost(self.size, 2), self.size)
         if self.banded:
-            height = 2 * self.kl + self.ku + 1
             flat = (self.kl + self.ku + i - j) + j * height
             shape = (self.size, height)
 
@@ -74,14 +85,14 @@ class Resolvent:
         data = self.fixed - h * self.moving + z * self.mass
         matrix = sparse.csc_array((data, self.indices, self.indptr), shape=(self.size, self.size))
         try:
-            factors = splu(matrix, permc_spec="COLAMD", diag_pivot_thresh=0.1)
+            factors = in_background(splu, matrix, permc_spec="COLAMD", diag_pivot_thresh=0.1)
         except RuntimeError as error:
             raise _singular(z, h) from error
 
         def solve(p):
             right = np.zeros(self.size, dtype=data.dtype)
             right[: self.n] = p
-            return factors.solve(right)
+            return in_background(factors.solve, right) if self.size > _MANY else factors.solve(right)
 
         return solve
 
@@ -91,8 +102,9 @@ class Resolvent:
         if complex_:
             band = band.astype(complex)
         band[self.kl + self.ku] += z * self.mass
-        factorise, substitute = (lapack.zgbtrf, lapack.zgbtrs) if complex_ else (lapack.dgbtrf, lapack.dgbtrs)
-        band, pivots, info = factorise(np.asfortranarray(band), self.kl, self.ku, overwrite_ab=1)
+        substitute = lapack.zgbtrs if complex_ else lapack.dgbtrs
+        band = np.asfortranarray(band)
+        pivots, info = in_background(_factorise, band, self.kl, self.ku)
         if info != 0:
             raise _singular(z, h)
 
@@ -103,6 +115,25 @@ class Resolvent:
             return u[self.places]
 
         return solve
+
+
+def _factorise(band, kl, ku):
+    """Factorise a band in place; return the pivots, counted from 0, and what LAPACK says.
+
+    It is LAPACK's routine itself, reached through ctypes: SciPy's own wrapper holds Python's lock, and no interrupt
+    would be heard until it ends.
+    """
+    name = "zgbtrf" if band.dtype == complex else "dgbtrf"
+    routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 8)(
+        get_cython_function_address("scipy.linalg.cython_lapack", name)
+    )
+    height, n = band.shape
+    pivots, info = np.empty(n, dtype=np.int32), ctypes.c_int32()
+    m, lower, upper, rows = (ctypes.c_int32(number) for number in (n, kl, ku, height))
+    routine(*map(ctypes.addressof, (m, m, lower, upper)), band.ctypes.data, ctypes.addressof(rows), pivots.ctypes.data,
+            ctypes.addressof(info))  # fmt: skip
+    pivots -= 1
+    return pivots, info.value
 
 
 def _singular(z, h):

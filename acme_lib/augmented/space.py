@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from acme_lib.augmented.axes import MAX_UNKNOWNS, Continuum, Discrete, States
-from acme_lib.checks import expected
+from acme_lib.checks import check_number, expected
 from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, is_name, suggest, why_no_name
@@ -240,6 +240,8 @@ class AugmentedSpace:
             raise StateSpaceError(f"the profile has shape {np.shape(values)}; the cells have shape {shape}") from None
         if not np.all(np.isfinite(values)):
             raise ParameterError("the profile is not finite in every cell")
+        if values.min() < 0:
+            raise expected("the profile", "a density, zero or more in every cell", f"a value of {values.min():g}")
         for i, name in enumerate(self.continuum):
             if name in points:
                 keep = np.zeros(self.axes[name].cells)
@@ -247,6 +249,7 @@ class AugmentedSpace:
                 values *= keep.reshape([-1 if j == i else 1 for j in range(len(shape))])
         total = values.sum() * self.volume
         if mass is not None:
+            mass = check_number("mass", mass, above=0)
             if not total > 0:
                 raise ParameterError(f"the profile has the mass {total:g}, which cannot be scaled to {mass:g}")
             values *= mass / total

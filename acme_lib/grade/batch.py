@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from acme_lib.checks import readable
 from acme_lib.errors import GradingError
 from acme_lib.files import write_whole
 from acme_lib.grade.book import Book
@@ -96,7 +97,7 @@ class Summary:
         slowest = sorted(self.lines, key=lambda line: -line.seconds)[:3]
         if slowest and slowest[0].seconds > 1:
             text.append("slowest: " + ", ".join(f"{line.student} {line.seconds:.1f} s" for line in slowest))
-        return "\n".join(text)
+        return "\n".join(map(readable, text))
 
 
 def grade_assignment(
@@ -110,6 +111,7 @@ def grade_assignment(
     scheduler=None,
     seed=None,
     progress=False,
+    apart=False,
 ):
     """Grade the submissions of an assignment.
 
@@ -132,6 +134,8 @@ def grade_assignment(
         Of the run; by default fresh.
     progress : bool
         Show a bar.
+    apart : bool
+        Whether to grade in other processes also where there is one: what hangs can then be ended.
 
     Returns
     -------
@@ -192,7 +196,7 @@ def grade_assignment(
         tasks = (plan.task(*item) for item in todo)
         if scheduler:
             results = run_on_cluster(tasks, scheduler)
-        elif jobs == 1 or len(todo) <= 1:
+        elif not apart and (jobs == 1 or len(todo) <= 1):
             results = run_here(tasks)
         else:
             results = run_in_processes(tasks, min(jobs, len(todo)))
@@ -252,7 +256,7 @@ def _find_tests(masters, questions):
 
 
 # nbgrader looks for folders by patterns: what is a pattern, or no name on one line, it does not find again.
-_UNUSABLE = re.compile(r"[\x00-\x1f\x7f*?\[\]]")
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff*?\[\]]")
 
 
 def _find_submissions(coursedir, assignment):
@@ -263,11 +267,11 @@ def _find_submissions(coursedir, assignment):
         if path.name.startswith("."):
             continue
         if _UNUSABLE.search(path.name):
-            notes.append(f"{path.name!a}: nbgrader cannot work with a folder of this name; rename it")
+            notes.append(f"{path.name}: nbgrader cannot work with a folder of this name; rename it")
             continue
         loose = sorted(file.name for file in path.glob("*.ipynb"))
         if loose:
-            notes.append(f"{path.name}: {', '.join(map(ascii, loose))} lies outside the folder of any assignment")
+            notes.append(f"{path.name}: {', '.join(loose)} lies outside the folder of any assignment")
         if (path / assignment).is_dir() or (path / assignment).is_symlink():
             found[path.name] = path / assignment
     return found, notes
@@ -370,7 +374,7 @@ class _Log:
 
     def write(self, text):
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {readable(text)}\n")
 
 
 class _Bar:

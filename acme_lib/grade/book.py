@@ -91,11 +91,17 @@ class Book:
         record = dict(graded.record)
         new = nbformat.reads(graded.text, as_version=4)
         before = nbformat.read(self.autograded(graded.student, graded.notebook), as_version=4)
-        outputs = {grade_id(cell): cell.get("outputs", []) for cell in before.cells if grade_id(cell)}
+        outputs = {
+            grade_id(cell): (cell.get("outputs", []), cell.metadata.get("acme", {}).get("slips"))
+            for cell in before.cells
+            if grade_id(cell)
+        }
         for cell in new.cells:
             name = grade_id(cell)
             if cell.cell_type == "code" and name in outputs and name not in record["scores"]:
-                cell.outputs = outputs[name]
+                cell.outputs, found = outputs[name]
+                if found is not None:
+                    cell.metadata.setdefault("acme", {})["slips"] = found
         record["scores"] = {**old["scores"], **record["scores"]}
         record["regraded"] = [*old.get("regraded", []), {"only": record.pop("only"), "seed": record["seed"]}]
         record["seed"] = old["seed"]

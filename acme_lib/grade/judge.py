@@ -15,7 +15,9 @@ import dis
 import hashlib
 import io
 import math
+import signal
 import sys
+import threading
 import time
 import traceback
 import types
@@ -29,11 +31,12 @@ from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
 from acme_lib.grade.submission import bound_names, grade_id, is_graded, is_solution
 from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
-from acme_lib.teach.check_door import NotPlain, use_door
+from acme_lib.teach.check_door import NotPlain, TookTooLong, time_limit, use_door
 
 MAX_OUTPUT = 10_000
 MAX_PROCESSES = 24  # that one notebook may use up
 OWN_SHARE = 0.2  # of a notebook's time, for the cells that the student added
+TEST_SECONDS = 60.0  # of processor time on this side, for one test cell
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,10 @@ class _Student:
     def memory(self):
         return max(self._visible.memory, self._hidden.memory)
 
+    @property
+    def seconds_left(self):
+        return max(self._last - time.monotonic(), 0.0)
+
     def begin_cell(self, file="", hidden_lines=frozenset()):
         self.trouble = None
         self._hidden_lines = file, hidden_lines
@@ -258,7 +265,7 @@ class _Student:
         self._hidden.close()
 
     def _admit(self, seed):
-        left = self._last - time.monotonic()
+        left = self.seconds_left
         if left <= 0 or self._started >= MAX_PROCESSES:
             raise NoAnswer("the time for the whole notebook is used up", "late")
         self._started += 1
@@ -351,6 +358,7 @@ def _run_test(cell, master, student, space, seed):
     try:
         code, last = _compile(cell.source, name)
         with (
+            _bounded(student.seconds_left),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(io.StringIO()),
             warnings.catch_warnings(),
@@ -363,6 +371,11 @@ def _run_test(cell, master, student, space, seed):
             shown = eval(last, space) if last is not None else None
         score, message, slips = _partial(shown, points)
         look = message and "the check gave a score outside its range"
+    except TookTooLong:
+        score, message, slips = 0.0, f"✗ {_ENDLESS}", ()
+        look = "the check did not come to its end with what this answer gave"
+        student.close()  # whatever was being asked
+        student.trouble = NoAnswer(_ENDLESS, "late")
     except CheckBroken as failure:
         score, message, slips, broken = None, str(failure), (), True
     except CheckFailed as failure:
@@ -376,10 +389,41 @@ def _run_test(cell, master, student, space, seed):
         cell.outputs.append(_printed(printed))
     if message:
         cell.outputs.append(_error("CheckFailed", message[:MAX_OUTPUT]))
+        # what was found, apart from the message: that may hold words of the student
+        cell.metadata.setdefault("acme", {})["slips"] = list(slips)
     elif score != points:
         cell.outputs.append(nbformat.v4.new_output("execute_result", {"text/plain": repr(score)}, execution_count=None))
     limit = student.trouble.reason if student.trouble is not None and score != points else ""
     return Outcome(score, points, message, slips, limit, broken, look)
+
+
+_ENDLESS = "The check did not come to its end with what your function gave: was a number much too large?"
+
+
+@contextlib.contextmanager
+def _bounded(seconds_left):
+    """Raise `TookTooLong` where a test computes for long with what a student's function gave: `x ** x`, say.
+
+    In the main thread a signal does it, which also ends the arithmetic of whole numbers; elsewhere it comes between two
+    steps of Python. What neither can end, a loop inside one function of C, ends with its worker
+    (`acme_lib.grade.pool`).
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGPROF"):
+        with time_limit(seconds_left + TEST_SECONDS):
+            yield
+        return
+
+    def stop(*_):
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    # Again after a while, where a bare `except` has swallowed it. What waits for the student counts nothing.
+    signal.setitimer(signal.ITIMER_PROF, TEST_SECONDS, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _compile(source, name):

@@ -16,6 +16,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import parse_utc
 
+from acme_lib.checks import readable
 from acme_lib.errors import GradingError
 from acme_lib.grade.book import register_assignment
 from acme_lib.grade.boundary.sandbox import shared_sandbox
@@ -38,9 +39,9 @@ def find_strange_file(folder):
             path = os.path.join(directory, name)
             found = os.lstat(path)
             if stat.S_ISLNK(found.st_mode):
-                return f"{name!r} is a symbolic link"
+                return f"{readable(name)} is a symbolic link"
             if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-                return f"{name!r} is no ordinary file"
+                return f"{readable(name)} is no ordinary file"
             files, size = files + 1, size + found.st_size
             if files > MAX_FOLDER_FILES or size > MAX_FOLDER_BYTES:
                 return f"more than {MAX_FOLDER_FILES} files or {MAX_FOLDER_BYTES >> 20} MB"
@@ -61,7 +62,7 @@ def take_no_strange_files(converter):
         folder = coursedir.format_path(coursedir.submitted_directory, student, assignment)
         problem, ignore = find_strange_file(folder), coursedir.ignore
         if problem:
-            converter.log.warning("%s: %s; nothing but its notebooks is looked at", folder, problem)
+            converter.log.warning("%s: %s; nothing but its notebooks is looked at", readable(folder), problem)
             coursedir.ignore = [*ignore, "*", ".*"]
         try:
             original(assignment, student)
@@ -71,7 +72,7 @@ def take_no_strange_files(converter):
     def get_existing_timestamp(folder):
         text, problem = read_timestamp(folder)
         if problem:
-            converter.log.warning("%s: %s; a person has to say whether this is late", folder, problem)
+            converter.log.warning("%s: %s; a person has to say whether this is late", readable(folder), problem)
         return parse_utc(text) if text else None
 
     converter.init_assignment = init_assignment
@@ -117,9 +118,9 @@ class TakeAnswers(NbGraderPreprocessor):
             register_assignment(gradebook, [master], names["assignment"])
         submission = read_submission(resources["acme_path"], master)
         for remark in submission.remarks:
-            self.log.warning("%s: %s", names["student"], remark)
+            self.log.warning("%s: %s", readable(names["student"]), readable(remark))
         if submission.unreadable:
-            self.log.error("%s: %s", names["student"], submission.unreadable)
+            self.log.error("%s: %s", readable(names["student"]), readable(submission.unreadable))
         destination = coursedir.format_path(coursedir.autograded_directory, names["student"], names["assignment"])
         remove_foreign_files(destination, folder, coursedir)
         return rebuild(master, submission), resources

@@ -20,6 +20,7 @@ from acme_lib.grade.task import Graded, grade_task
 
 CONNECT_SECONDS = 20  # for a scheduler to answer
 ATTEMPTS = 3  # how often a task is tried whose worker dies
+PATIENCE = 300.0  # seconds for a notebook beyond those that its limits give to the student's code
 
 
 def run_here(tasks):
@@ -112,8 +113,8 @@ class _Worker:
 
     def give(self, task):
         self.task = task
-        # The sandbox keeps its own time; this is for a worker that hangs for a reason nobody thought of.
-        self.until = time.monotonic() + 3 * task.limits.notebook_seconds + 300
+        # The sandbox and the judge keep their own time; this is for a worker that hangs where neither can end it.
+        self.until = time.monotonic() + task.limits.notebook_seconds + PATIENCE
         self.pipe.send(task)
 
     def end(self):
@@ -148,13 +149,14 @@ class _Pool:
         while busy := [worker for worker in self.workers if worker.task is not None]:
             ready = set(wait([worker.pipe for worker in busy], timeout=5))
             for worker in busy:
+                hangs = False
                 if worker.pipe in ready:
                     try:
                         graded = worker.pipe.recv()
                     except (EOFError, OSError):
                         graded = None
                 elif time.monotonic() > worker.until or not worker.process.is_alive():
-                    graded = None
+                    graded, hangs = None, worker.process.is_alive()
                 else:
                     continue
                 if graded is None:
@@ -162,7 +164,9 @@ class _Pool:
                     self._replace(worker)
                     key = (task.student, task.notebook)
                     tried[key] = tried.get(key, 0) + 1
-                    if tried[key] >= ATTEMPTS:
+                    if hangs:  # it would again
+                        yield Graded(*key, "failed", "its grading did not come to an end, and was ended")
+                    elif tried[key] >= ATTEMPTS:
                         yield Graded(*key, "failed", f"its worker ended {ATTEMPTS} times while grading it")
                     else:
                         again.append(task)

@@ -1,6 +1,6 @@
 """The chemical master equation: state spaces, the generator, and what is solved with it."""
 
-from acme_lib.master.cost import Cost
+from acme_lib.cost import Cost
 from acme_lib.master.distribution import StateDistribution, total_variation
 from acme_lib.master.first_passage import (
     FirstPassageLaw,

@@ -13,9 +13,9 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
+from acme_lib.cost import announce, banded_cost, factor_cost, memory_of_machine
 from acme_lib.elimination import eliminate_places, solve_backward, solve_forward, substitute_stationary
-from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine
-from acme_lib.master.interrupt import in_background
+from acme_lib.interrupt import in_background
 from acme_lib.progress import ProgressBar
 
 _SECONDS_A_CALL = 0.1  # between two looks at the keyboard

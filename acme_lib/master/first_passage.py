@@ -8,8 +8,8 @@ from scipy.sparse import csgraph
 
 from acme_lib.arrays import freeze_fields
 from acme_lib.checks import check_number, check_times
+from acme_lib.cost import announce, product_cost
 from acme_lib.errors import ParameterError, StateSpaceError
-from acme_lib.master.cost import announce, product_cost
 from acme_lib.master.elimination import factor_chain
 from acme_lib.master.generator import check_generator
 from acme_lib.master.state_space import StateSpace

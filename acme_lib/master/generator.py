@@ -8,8 +8,8 @@ from scipy import sparse
 
 from acme_lib.arrays import freeze
 from acme_lib.checks import check_choice, expected
+from acme_lib.cost import announce, generator_cost
 from acme_lib.errors import ParameterError, StateSpaceError
-from acme_lib.master.cost import announce, generator_cost
 from acme_lib.master.state_space import StateSpace
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.network.rates import mass_action, special_propensity

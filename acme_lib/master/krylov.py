@@ -20,7 +20,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
-from acme_lib.master.interrupt import in_background
+from acme_lib.interrupt import in_background
 from acme_lib.master.uniformisation import Propagation
 
 _MOST_VECTORS = 60

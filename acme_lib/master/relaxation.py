@@ -8,7 +8,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, splu
 
 from acme_lib.arrays import freeze
 from acme_lib.errors import StateSpaceError
-from acme_lib.master.interrupt import in_background
+from acme_lib.interrupt import in_background
 
 _DENSE = 200  # states up to which all eigenvalues are computed
 _MODES = 6

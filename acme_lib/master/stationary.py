@@ -11,13 +11,13 @@ from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
 from acme_lib.arrays import sort_once
 from acme_lib.checks import check_choice, check_number
+from acme_lib.cost import announce, banded_cost, factor_cost, memory_of_machine, product_cost
 from acme_lib.errors import ParameterError, PropensityError, StateSpaceError
-from acme_lib.master.cost import announce, banded_cost, factor_cost, memory_of_machine, product_cost
+from acme_lib.interrupt import in_background
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.elimination import band_order, eliminate
 from acme_lib.master.foresight import GROWS, SETTLED, follow_mean
 from acme_lib.master.generator import Generator, build_generator, check_generator
-from acme_lib.master.interrupt import in_background
 from acme_lib.master.relaxation import find_relaxation
 from acme_lib.master.state_space import MAX_STATES, StateSpace
 from acme_lib.network.reaction_network import ReactionNetwork

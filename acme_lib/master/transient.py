@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from acme_lib.checks import check_choice, check_number, check_times
+from acme_lib.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.errors import ParameterError, StateSpaceError
-from acme_lib.master.cost import announce, factor_cost, memory_of_machine, product_cost
 from acme_lib.master.distribution import StateDistribution
 from acme_lib.master.generator import check_generator
 from acme_lib.master.krylov import ShiftInvert

@@ -63,14 +63,20 @@ def _finite(value):
     return number if np.isfinite(number) else None
 
 
-def check_event(event, species, known):
-    """Check the names in an event and return those that it uses."""
+def check_event(event, species, values, definitions):
+    """Check the names in an event and return those that it uses or changes."""
+    defined = {d.name: d.value for d in definitions}
+    known = [*values, *defined]
     for name in event.assignments:
-        if name not in species:
-            what = "is a parameter or an observable" if name in known else f"is no species{suggest(name, species)}"
-            error = ParameterError(f"{name} {what}; an event changes counts of species: {', '.join(species)}")
+        value = defined.get(name)
+        if value is not None and (value.names or value.uses_time):
+            from_what = ", ".join([*value.names, *["t"] * value.uses_time])
+            error = ParameterError(
+                f"{name} is defined as {value.text} and follows {from_what} at all times, so that an event cannot set "
+                "it; change what it follows, or give it a value of its own"
+            )
             raise located(error, event.line, event.text)
-    names = [name for expression in event.expressions for name in expression.names]
+    names = [*event.assignments, *(name for expression in event.expressions for name in expression.names)]
     for name in names:
         if name not in known and name not in species:
             raise located(unknown_name(name, species, known), event.line, event.text)

@@ -7,6 +7,7 @@ from acme_lib.checks import expected
 from acme_lib.errors import ParameterError
 from acme_lib.network.expression import Expression, is_name, suggest
 from acme_lib.network.reaction_network import ReactionNetwork
+from acme_lib.network.text import located
 
 
 def dual_reporter(network, *, shared=(), names=("X", "Y")):
@@ -34,7 +35,7 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     Raises
     ------
     ParameterError
-        If a shared species is unknown, or a new name is taken or no name.
+        If a shared species is unknown, a new name is taken or no name, or an event of each copy would set a parameter.
 
     References
     ----------
@@ -75,6 +76,13 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     for event in network.events:
         stands_in = {*event.assignments, *(name for expression in event.expressions for name in expression.names)}
         if stands_in & set(own):
+            for name in event.assignments:
+                if name not in network.species and {*event.trigger.names, *event.assignments[name].names} & set(own):
+                    error = ParameterError(
+                        f"each copy would set the parameter {name}, which both share; let the event depend on shared "
+                        "species, parameters and the time alone"
+                    )
+                    raise located(error, event.line, event.text)
             events += [_rename_event(event, *copy) for copy in zip(renamings, names, strict=True)]
         else:
             events.append(event)
@@ -82,6 +90,7 @@ def dual_reporter(network, *, shared=(), names=("X", "Y")):
     definitions = tuple(d for d in network.definitions if d.name not in network.observables)
     expressions = [r.rate for r in reactions] + [d.value for d in definitions]
     used = {name for e in [*expressions, *(e for event in events for e in event.expressions)] for name in e.names}
+    used.update(name for event in events for name in event.assignments)
     given = {name: network.parameters[name] for name in network.given_parameters if name in used}
     return ReactionNetwork.build(species, tuple(reactions), definitions, given, tuple(events), network.functions)
 

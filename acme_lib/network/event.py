@@ -1,4 +1,4 @@
-"""Events: sudden changes of counts that are no reactions, such as a dose or a division."""
+"""Events: sudden changes of counts and parameters that are no reactions, such as a dose or a wash-out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from acme_lib.network.expression import Expression
 
 @dataclass(frozen=True)
 class Event:
-    """A change of counts at the moment when a condition turns from false to true.
+    """A change of counts or parameters at the moment when a condition turns from false to true.
 
-    All right-hand sides are computed from the state just before the event. When several events fire at one moment, each
-    is computed from the state before any of them, and they are executed in the order in which the network lists them.
+    A parameter keeps its new value until an event changes it again; what is defined from it follows. All right-hand
+    sides are computed from the state just before the event. When several events fire at one moment, each is computed
+    from the state before any of them, and they are executed in the order in which the network lists them.
 
     Attributes
     ----------
@@ -20,7 +21,7 @@ class Event:
     trigger : Expression
         A condition on species, parameters and the time `t`.
     assignments : mapping of str to Expression
-        The new count of each species that changes.
+        The new count of each species, and the new value of each parameter, that changes.
     initially : bool
         What the trigger is taken to be just before the start. If false (as in a line that begins with ``at``), the
         event fires at the start where the trigger is true there; if true (the default, and in a line that begins with

@@ -108,6 +108,8 @@ class ReactionNetwork:
         ``total = P + 2*D``           an observable: a quantity of species or the time, which rates may use
         ``when P > 100 : P = 0``      an event; several changes are separated by commas; ``at 5 : P = 0`` at time 5,
                                       and ``at 0 : P = 9`` at the start
+        ``at 20 : k = 0``             an event may set a parameter too, to a value or from what is: ``k = 5*k``; it
+                                      keeps that value, and what is defined from it follows
         ``0 => P : rate(M, P, t)``    a Python or numba function, given as ``parse(text, rate=function)``
         ``species: M, P``             the order of the species; by default they come in order of first appearance
         ``# words``                   a comment
@@ -198,7 +200,7 @@ class ReactionNetwork:
                     raise located(unknown_name(name, species, known), number, item.text)
             used.update(expression.names)
         for event in events:
-            used.update(check_event(event, species, known))
+            used.update(check_event(event, species, values, definitions))
         for name in values:
             if name not in used:
                 raise ParameterError(
@@ -249,6 +251,7 @@ class ReactionNetwork:
         **parameters : float
             Values of the names in `value` that are new.
         """
+        self.refuse_change(name, f"{value.text} cannot stand in its place")
         swap = {name: value}
         given = {p: v for p, v in self.parameters.items() if p in self.given_parameters and p != name}
         return self.build(
@@ -310,6 +313,12 @@ class ReactionNetwork:
         """Names of the parameters that were given, without those that the text defines."""
         defined = {d.name for d in self.definitions}
         return tuple(name for name in self.parameters if name not in defined)
+
+    @cached_property
+    def changing_parameters(self):
+        """Names of the parameters that events set, in the order of `parameters`."""
+        changed = {name for event in self.events for name in event.assignments}
+        return tuple(name for name in self.parameters if name in changed)
 
     def warn_of_empty_sums(self, starts):
         """Warn where a sum of counts that nothing changes is 0 in every start, such as a gene without any state.
@@ -551,7 +560,8 @@ class ReactionNetwork:
         t : array_like
             Times; of a shape that fits ``counts.shape[:-1]``, such as (time,) for an ensemble's counts.
         parameters : mapping of str to array_like, optional
-            Other values of given parameters, such as one a trajectory; of a shape that fits likewise.
+            Other values of parameters, given ones or `changing_parameters`, such as one a trajectory; of a shape that
+            fits likewise.
 
         Returns
         -------
@@ -567,8 +577,9 @@ class ReactionNetwork:
             )
         values = dict(self.parameters)
         if parameters:
-            given = {name: parameters.get(name, self.parameters[name]) for name in self.given_parameters}
-            values, _ = evaluate_definitions(given, self.definitions, self.species)
+            given = {name: self.parameters[name] for name in self.given_parameters} | dict(parameters)
+            following = [d for d in self.definitions if d.name not in parameters]
+            values, _ = evaluate_definitions(given, following, self.species)
         values |= {**{s: counts[..., i] for i, s in enumerate(self.species)}, "t": t}
         return np.broadcast_to(self.observables[name].evaluate(values), counts.shape[:-1]).copy()
 
@@ -577,6 +588,12 @@ class ReactionNetwork:
         for reaction in self.reactions:
             if reaction.rate.uses_time:
                 raise located(error(f"this rate depends on the time t, {why}"), reaction.line, reaction.text)
+
+    def refuse_change(self, name, why):
+        """Raise the error that an event sets the parameter `name`, if one does, and so `why`."""
+        for event in self.events:
+            if name in event.assignments:
+                raise located(ParameterError(f"an event sets {name}, so that {why}"), event.line, event.text)
 
     def refuse_events(self, what):
         """Raise the error that `what` does not take events, if the network has one."""

@@ -19,4 +19,5 @@ Compiled code raises nothing; it returns a status and what it concerns, and Pyth
     NO_LAW,  # fast species without a unique stationary law
     CROWDED,  # more individuals than there is room for, or none
     FULL,  # of states
-) = range(15)
+    BAD_CONSTANT,  # a rate constant or a defined parameter that an event's change of a parameter makes no number
+) = range(16)

@@ -269,11 +269,17 @@ class Equations:
                 yield d.name, [d.value.text]
 
     def _repr_markdown_(self):
-        return f"$$\n{self.latex()}\n$$\n\n{self._note()}".rstrip()
+        return "\n\n".join(filter(None, [f"$$\n{self.latex()}\n$$", self._note(), self._events("`{}`")]))
+
+    def _events(self, form):
+        """Say what interrupts the equations, each event in the form given; an empty string without events."""
+        events = "; ".join(form.format(event) for event in self.network.events)
+        return f"These equations hold between the events of the network: {events}." if events else ""
 
     def __str__(self):
         """Return the equations as text."""
         rows = [*self._rows(self._printer(False)), *self._definitions(False)]
-        return "\n".join(f"{left} = " + "\n    ".join(right) for left, right in rows)
+        lines = [f"{left} = " + "\n    ".join(right) for left, right in rows]
+        return "\n".join(filter(None, [*lines, self._events("{}")]))
 
     __repr__ = __str__

@@ -179,7 +179,7 @@ def _read_event(line, number, name, functions):
     start = _EVENT.match(line)
     condition, colon, changes = line[start.end() :].partition(":")
     if not colon or not changes.strip():
-        raise NetworkSyntaxError(f"no change of counts after a colon; {usage}")
+        raise NetworkSyntaxError(f"no change after a colon; {usage}")
     trigger = Expression.parse(condition, functions)
     if not trigger.is_condition:
         if start[1] == "when":
@@ -194,7 +194,7 @@ def _read_event(line, number, name, functions):
         target, equals, value = change.partition("=")
         target = normal_name(target.strip())
         if not equals or not is_name(target):
-            raise NetworkSyntaxError(f"{change.strip()!r} is not a change of a count; {usage}")
+            raise NetworkSyntaxError(f"{change.strip()!r} is not a change of a count or a parameter; {usage}")
         if target in assignments:
             raise NetworkSyntaxError(f"{target} is changed twice; keep one")
         assignments[target] = Expression.parse(value, functions)

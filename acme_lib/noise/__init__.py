@@ -12,7 +12,7 @@ from acme_lib.noise.estimators import (
 from acme_lib.noise.gene_fits import GeneFit, fit_genes
 from acme_lib.noise.goodness import GoodnessOfFit, goodness_of_fit
 from acme_lib.noise.myc import myc_counts
-from acme_lib.noise.negative_binomial_fit import NegativeBinomialFit, fit_negative_binomial
+from acme_lib.noise.negative_binomial_fit import NegativeBinomialFit, best_negative_binomial, fit_negative_binomial
 from acme_lib.noise.profile import Fitted
 from acme_lib.noise.reporters import DualReporter, NoiseParts, decompose_covariance, decompose_dual_reporter
 from acme_lib.noise.strata import StrataVariance, variance_by_strata
@@ -33,6 +33,7 @@ __all__ = [
     "TelegraphFit",
     "TimeWeighted",
     "autocorrelation",
+    "best_negative_binomial",
     "coefficient_of_variation",
     "decompose_covariance",
     "decompose_dual_reporter",

@@ -1,7 +1,7 @@
 """A negative binomial law fitted to counts: how often a gene bursts, and how many molecules a burst makes."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
@@ -9,7 +9,7 @@ from scipy.special import gammaln, xlogy
 
 from acme_lib.errors import CannotTellWarning
 from acme_lib.laws.poisson import deviance
-from acme_lib.noise.profile import NOT_BETTER, Fitted, drop_of, name_open_ends, profile_ends
+from acme_lib.noise.profile import NOT_BETTER, CountsFit, Fitted, drop_of, profile_ends, say_open_ends
 from acme_lib.noise.samples import check_counts, check_level
 
 _LOG_RANGE = 18.0  # of r: e^-18 … e^18; beyond it a negative binomial law of any data at hand is a Poisson law
@@ -17,7 +17,7 @@ _TABLE = 4096  # factors of Γ(r+x)/Γ(r) that are taken one by one
 
 
 @dataclass(frozen=True)
-class NegativeBinomialFit:
+class NegativeBinomialFit(CountsFit):
     """A negative binomial law fitted to counts.
 
     Attributes
@@ -27,27 +27,13 @@ class NegativeBinomialFit:
         r, bursts in one lifetime of the molecule, k_on/γ. Infinite for a Poisson law, NaN where nothing was seen.
     burst_size : Fitted
         b, molecules a burst on average, s/k_off. 0 for a Poisson law, NaN where nothing was seen.
-    n : int
-        Cells.
-    log_likelihood : float
-    level : float
-        Of the intervals.
-    cannot_tell : str
-        What the data cannot tell, and what they do; empty if all parameters are bounded.
+    n, log_likelihood, level, cannot_tell
+        As in `CountsFit`.
     """
 
     mean: Fitted
     burst_frequency: Fitted
     burst_size: Fitted
-    n: int
-    log_likelihood: float = field(repr=False)
-    level: float = field(repr=False)
-    cannot_tell: str = ""
-
-    @property
-    def identifiable(self):
-        """Whether burst size and burst frequency are both bounded by the data."""
-        return not self.cannot_tell
 
     @property
     def law(self):
@@ -115,9 +101,25 @@ def fit_negative_binomial(counts, *, level=0.95):
     return fit
 
 
-def best_negative_binomial(x):
-    """Return the negative binomial law of largest likelihood (Poisson at its limit) of checked counts, not all 0."""
-    likelihood = NegativeBinomialLikelihood(x)
+def best_negative_binomial(counts):
+    """Return the negative binomial law of largest likelihood (Poisson at its limit), and nothing else.
+
+    Parameters
+    ----------
+    counts : array_like of int, shape (cell,)
+
+    Returns
+    -------
+    frozen law of scipy.stats
+
+    Notes
+    -----
+    That of `fit_negative_binomial`, without intervals, which take most of its time. Use when: the law of many data sets
+    is wanted, not what each of them can tell.
+    """
+    likelihood = NegativeBinomialLikelihood(check_counts(counts))
+    if likelihood.mean == 0:
+        return stats.poisson(0.0)
     log_r, mean = likelihood.best_log_r(), likelihood.mean
     if log_r == _LOG_RANGE:
         return stats.poisson(mean)
@@ -130,7 +132,9 @@ def find_negative_binomial(likelihood, level):
     unknown = Fitted(np.nan, 0.0, np.inf)
     if mean == 0:
         words = "all counts are zero: the data bound neither burst size nor burst frequency, nor the mean from above"
-        return NegativeBinomialFit(Fitted(0.0, 0.0, np.inf), unknown, unknown, n, 0.0, level, words)
+        return NegativeBinomialFit(
+            Fitted(0.0, 0.0, np.inf), unknown, unknown, n=n, log_likelihood=0.0, level=level, cannot_tell=words
+        )
     drop = drop_of(n, level)
     log_r = likelihood.best_log_r()
     best = likelihood.at(log_r, mean)
@@ -153,14 +157,13 @@ def find_negative_binomial(likelihood, level):
     if best - likelihood.poisson < NOT_BETTER:
         r, b = Fitted(np.inf, low, np.inf), Fitted(0.0, 0.0, b_high)
     mu = Fitted(mean, *profile_ends(of_mean, np.log(mean), best, drop, np.log(mean) - 30, np.log(mean) + 30))
-    open_ended = name_open_ends({"mean": mu, "burst_frequency": r, "burst_size": b})
-    words = f"these {n} counts leave {', '.join(open_ended)} without a bound" if open_ended else ""
+    words = say_open_ends({"mean": mu, "burst_frequency": r, "burst_size": b}, n)
     if poisson_fits:
         words = (
             f"a Poisson law fits these {n} counts nearly as well: they tell the mean, and that a burst makes at most "
             f"{b.high:.3g} molecules, but not burst size and burst frequency apart"
         )
-    return NegativeBinomialFit(mu, r, b, n, float(best), level, words)
+    return NegativeBinomialFit(mu, r, b, n=n, log_likelihood=float(best), level=level, cannot_tell=words)
 
 
 class NegativeBinomialLikelihood:

@@ -7,7 +7,7 @@ square of Student's for n - 1, which at n = 20 is 4.38 and there brings coverage
 measured: `tests.benchmarks.coverage`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import optimize
@@ -29,9 +29,36 @@ class Fitted:
         return f"{self.value:.3g} ({self.low:.3g} … {self.high:.3g})"
 
 
-def name_open_ends(fitted):
-    """Return the names of the parameters whose interval has no lower or no upper bound; of a dict of `Fitted`."""
-    return [name for name, one in fitted.items() if not (one.low > 0 and one.high < np.inf)]
+@dataclass(frozen=True, kw_only=True)
+class CountsFit:
+    """A law fitted to counts: what the fits of all laws have beside their parameters.
+
+    Attributes
+    ----------
+    n : int
+        Cells.
+    log_likelihood : float
+    level : float
+        Of the intervals.
+    cannot_tell : str
+        What the data cannot tell, and what they do; empty if all parameters are bounded.
+    """
+
+    n: int
+    log_likelihood: float = field(repr=False)
+    level: float = field(repr=False)
+    cannot_tell: str = ""
+
+    @property
+    def identifiable(self):
+        """Whether all parameters are bounded by the data."""
+        return not self.cannot_tell
+
+
+def say_open_ends(fitted, n):
+    """Say which parameters, of a dict of `Fitted`, have no lower or no upper bound; nothing where all have both."""
+    names = [name for name, one in fitted.items() if not (one.low > 0 and one.high < np.inf)]
+    return f"these {n} counts leave {', '.join(names)} without a bound" if names else ""
 
 
 def drop_of(n, level):

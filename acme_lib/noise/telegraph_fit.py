@@ -1,7 +1,7 @@
 """A telegraph law fitted to counts: the switching and synthesis rates of a promoter."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
@@ -12,7 +12,7 @@ from acme_lib.errors import CannotTellWarning
 from acme_lib.laws.count_law import state_cost
 from acme_lib.laws.telegraph import Telegraph, reach_of, telegraph_logpmf
 from acme_lib.noise.negative_binomial_fit import NegativeBinomialLikelihood, find_negative_binomial
-from acme_lib.noise.profile import NOT_BETTER, Fitted, drop_of, name_open_ends, profile_end
+from acme_lib.noise.profile import NOT_BETTER, CountsFit, Fitted, drop_of, profile_end, say_open_ends
 from acme_lib.noise.samples import check_counts, check_level
 
 _LOWEST_RATE, _HIGHEST_ON, _HIGHEST_OFF = np.log(1e-4), np.log(1e4), np.log(1e5)
@@ -21,7 +21,7 @@ _MOST_STATES = 100_000  # a law that reaches farther, and far beyond the counts,
 
 
 @dataclass(frozen=True)
-class TelegraphFit:
+class TelegraphFit(CountsFit):
     """A telegraph law fitted to counts; rates in units of the molecule's loss γ.
 
     Attributes
@@ -29,13 +29,8 @@ class TelegraphFit:
     mean, k_on, k_off, s, burst_size : Fitted
         ``burst_size`` is s/k_off. `k_off` and `s` are infinite where the negative binomial limit is the best law; all
         but the mean are NaN where a Poisson law is.
-    n : int
-        Cells.
-    log_likelihood : float
-    level : float
-        Of the intervals.
-    cannot_tell : str
-        What the data cannot tell, and what they do; empty if all parameters are bounded.
+    n, log_likelihood, level, cannot_tell
+        As in `CountsFit`.
     """
 
     mean: Fitted
@@ -43,15 +38,6 @@ class TelegraphFit:
     k_off: Fitted
     s: Fitted
     burst_size: Fitted
-    n: int
-    log_likelihood: float = field(repr=False)
-    level: float = field(repr=False)
-    cannot_tell: str = ""
-
-    @property
-    def identifiable(self):
-        """Whether the three rates are all bounded by the data."""
-        return not self.cannot_tell
 
     @property
     def law(self):
@@ -120,7 +106,9 @@ def _fit_telegraph(x, level):
     unknown = Fitted(np.nan, 0.0, np.inf)
     if mean == 0:
         words = "all counts are zero: the data bound no rate, nor the mean from above"
-        return TelegraphFit(simple.mean, unknown, unknown, unknown, unknown, n, 0.0, level, words)
+        return TelegraphFit(
+            simple.mean, unknown, unknown, unknown, unknown, n=n, log_likelihood=0.0, level=level, cannot_tell=words
+        )
     drop = drop_of(n, level)
     likelihood = _TelegraphLikelihood(x)
     point, best = likelihood.maximise(simple)
@@ -165,8 +153,7 @@ def _fit_telegraph(x, level):
             "s/γ and the fraction of time on, k_on/(k_on + k_off), but not k_on and k_off apart"
         )
     else:
-        open_ended = name_open_ends(fitted)
-        words = f"these {n} counts leave {', '.join(open_ended)} without a bound" if open_ended else ""
+        words = say_open_ends(fitted, n)
     return TelegraphFit(**fitted, n=n, log_likelihood=float(best), level=level, cannot_tell=words)
 
 

@@ -50,6 +50,14 @@ class StyledAxes(Axes):
     text = _in_style(Axes.text)
 
 
+class StyledFigure(Figure):
+    """A figure that stays in the style of the course: these methods read the style when they are called."""
+
+    colorbar = _in_style(Figure.colorbar)
+    legend = _in_style(Figure.legend)
+    suptitle = _in_style(Figure.suptitle)
+
+
 def subplots(rows=1, columns=1, *, size=None, **options):
     """Make a figure and its axes in the style of the course.
 
@@ -70,7 +78,7 @@ def subplots(rows=1, columns=1, *, size=None, **options):
     """
     options["subplot_kw"] = {"axes_class": StyledAxes, **options.get("subplot_kw", {})}
     with style():
-        figure = Figure(figsize=size)
+        figure = StyledFigure(figsize=size)
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, **options)
     return figure, axes

@@ -99,6 +99,37 @@ def draw_samples(axes, samples, *, label=None, horizontal=False):
     return frequency
 
 
+def draw_fit(axes, counts, fits, *, label=None):
+    """Draw the laws that were fitted to counts, as lines over the counts' histogram.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    counts : array_like of int
+        Those that were fitted.
+    fits : mapping of str to fit or law
+        By their names in a legend: what `acme_lib.noise.fit_telegraph` and `acme_lib.noise.fit_negative_binomial` give,
+        or anything with ``pmf``.
+    label : str, optional
+        Of the histogram.
+
+    Returns
+    -------
+    list of matplotlib.lines.Line2D
+        One for each fit.
+    """
+    counts = np.asarray(counts).ravel()
+    for name, fit in fits.items():
+        if not (hasattr(fit, "law") or hasattr(fit, "pmf")):
+            raise expected(f"fits[{name!r}]", "a fit or a law", fit)
+        if getattr(fit, "n", counts.size) != counts.size:
+            raise ParameterError(f"{name!r} was fitted to {fit.n} counts, and {counts.size} came: draw those fitted")
+    n = np.arange(draw_samples(axes, counts, label=label).size)
+    lines = [axes.plot(n, getattr(fit, "law", fit).pmf(n), label=name)[0] for name, fit in fits.items()]
+    axes.set(xlabel="molecules", ylabel="fraction of cells", xlim=(-0.02 * n.size - 0.5, 1.02 * n.size - 0.5))
+    return lines
+
+
 def draw_distribution(axes, p, *, start=0, kind="steps", label=None, **options):
     """Draw a law on the counts ``start, start + 1, …``.
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from acme_lib.checks import readable
 from acme_lib.errors import GradebookError
 from acme_lib.files import write_whole
 from acme_lib.grade.late import find_zone, to_utc
@@ -86,7 +87,8 @@ class Collected:
         }.items():
             if found := getattr(self, name):
                 lines.append(f"{len(found)} {purpose}:")
-                lines += [f"  {ascii(one)}" for one in found]
+                quote = "" if name == "odd" else "'"
+                lines += [f"  {quote}{readable(one)}{quote}" for one in found]
         return lines
 
 
@@ -148,7 +150,7 @@ def find_people(roster, match=None):
         )
     ids = [student for student, _ in people.values()]
     if twice := sorted({student for student in ids if ids.count(student) > 1}):
-        raise GradebookError(f"{roster.path}: {', '.join(map(ascii, twice))} stands twice in the column {column!r}")
+        raise GradebookError(f"{roster.path}: {', '.join(map(readable, twice))} stands twice in the column {column!r}")
     return column, people
 
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from acme_lib.checks import readable
+
 
 def add_commands(commands):
     """Add the commands to those of `acme`."""
@@ -74,7 +76,7 @@ def _with_gradebook(options, act):
         with open_gradebook(options.db or course.db_url, course.course_id) as gradebook:
             return act(options, config, gradebook)
     except (AcmeError, OSError) as error:
-        print(f"acme {options.command}: {error}", file=sys.stderr)
+        print(f"acme {options.command}: {readable(error)}", file=sys.stderr)
         return 1
 
 
@@ -112,9 +114,9 @@ def collect_files(options):
                 for student, about in people.values():
                     gradebook.update_or_create_student(student, **{key: text for key, text in about.items() if text})
     except (AcmeError, OSError) as error:
-        print(f"acme collect: {error}", file=sys.stderr)
+        print(f"acme collect: {readable(error)}", file=sys.stderr)
         return 1
-    print("\n".join([*collected.describe(), *(f"  {ascii(one)}" for one in unread)]))
+    print("\n".join([*collected.describe(), *(f"  {readable(one)}" for one in unread)]))
     return 1 if collected.unknown else 0
 
 
@@ -124,7 +126,7 @@ def update_penalties(options, config, gradebook):
 
     late = assign_penalties(gradebook, options.assignment, LatePolicy(config=config))
     for one in late:
-        print(f"{one.student!a}: {one.seconds / 3600:.2f} hours late, {one.penalty:g} points lost")
+        print(f"'{readable(one.student)}': {one.seconds / 3600:.2f} hours late, {one.penalty:g} points lost")
     print(f"{options.assignment}: {len(late)} late submissions")
     return 0
 
@@ -176,7 +178,8 @@ def bundle_feedback(options, config, gradebook):
         "not in Moodle's worksheet": left_out,
     }.items():
         if who:
-            print(f"{len(who)} {purpose}: {', '.join(map(ascii, who))}")
+            names = ", ".join(f"'{readable(one)}'" for one in who)
+            print(f"{len(who)} {purpose}: {names}")
     return 1 if feedback.missing or left_out else 0
 
 

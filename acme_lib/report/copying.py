@@ -12,13 +12,11 @@ References
    doi:10.1145/872757.872770. Here every passage is kept: submissions are short.
 """
 
-import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 import numpy as np
 from nbgrader.coursedir import CourseDirectory
 from pygments.lexers import PythonLexer
@@ -26,7 +24,9 @@ from pygments.token import Comment, Keyword, Name, Number, String, Whitespace
 from pygments.token import Text as Blank
 from scipy import sparse
 
-from acme_lib.errors import GradebookError
+from acme_lib.errors import GradebookError, GradingError
+from acme_lib.grade.course import find_master, source_folder
+from acme_lib.grade.submission import grade_id, is_solution, read_submission
 from acme_lib.plot import FILL, Picture, png, subplots
 from acme_lib.report.exports import write_csv
 from acme_lib.report.pages import escape, write_facts, write_names, write_page, write_table
@@ -35,17 +35,23 @@ LENGTH = 12  # tokens of a passage: about one and a half lines
 LEAST = 20  # passages that two submissions must share to be listed
 COMMON = 0.1  # a passage in more than this part of the class (and in more than COMMON_COUNT) is an idiom
 COMMON_COUNT = 10
-_LARGEST = 20_000  # characters of one answer
+_LARGEST = 200_000  # characters of one answer, all that is graded
+_MANY_TOKENS = 20_000
 _LEXER = PythonLexer(ensurenl=False, stripnl=False)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a student wrote into one cell; text is not code."""
+    """What a student wrote into one cell; text is not code.
+
+    `besides` is what stands beside the one cell that was released for it, in a cell that was added or doubled: of that
+    only what others have too counts, so that it cannot water an answer down.
+    """
 
     question: str
     source: str = field(repr=False)
     code: bool = True
+    besides: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,8 @@ def read_tokens(source, *, code=True):
             value = "V"
         tokens.append((value, start, end))
         previous = value
+        if len(tokens) == _MANY_TOKENS:
+            break
     return tokens
 
 
@@ -177,12 +185,19 @@ def find_pairs(answers, release, *, assignment="", threshold=0.5, many=50):
         raise GradebookError(f"threshold must be above 0 and at most 1 (a part of the code), got {threshold}")
     students = sorted(answers)
     given = {passage for answer in release for passage, _, _ in _find_passages(answer)}
-    columns, rows, places = {}, [], []
+    columns, rows, beside = {}, [], []
     for student in students:
-        found = {passage for answer in answers[student] for passage, _, _ in _find_passages(answer)} - given
-        rows.append(sorted(columns.setdefault(passage, len(columns)) for passage in found))
+        found, aside = set(), set()
+        for answer in answers[student]:
+            (aside if answer.besides else found).update(passage for passage, _, _ in _find_passages(answer))
+        rows.append(sorted(columns.setdefault(passage, len(columns)) for passage in (found | aside) - given))
+        beside.append({columns[passage] for passage in aside - found - given})
     spread = Counter(column for row in rows for column in row)
-    rows = [[column for column in row if spread[column] <= _limit(len(students))] for row in rows]
+    most = _limit(len(students))
+    rows = [
+        [column for column in row if spread[column] <= most and (spread[column] > 1 or column not in aside)]
+        for row, aside in zip(rows, beside, strict=True)
+    ]
     places = np.cumsum([0, *map(len, rows)])
     entries = np.fromiter((column for row in rows for column in row), dtype=np.int64, count=places[-1])
     table = sparse.csr_array((np.ones(len(entries), dtype=np.int64), entries, places), (len(rows), len(columns) or 1))
@@ -253,7 +268,7 @@ def _join(items):
 
 
 def collect_answers(students, assignment, config):
-    """Read the submissions of an assignment, and its release.
+    """Read the submissions of an assignment as the grader reads them, and what the students were given.
 
     Parameters
     ----------
@@ -265,24 +280,26 @@ def collect_answers(students, assignment, config):
     Returns
     -------
     answers : dict of str to list of Answer
-        The cells that the release asks to be written, if they were changed at all.
+        The cells that the release asks to be written, if they were changed at all, and code in cells of the student's
+        own; from an archive too, and whatever an editor made of the notebook.
     release : list of Answer
     unread : tuple of str
         Students whose notebook is missing or cannot be read.
     """
     course = CourseDirectory(config=config)
-    folder = Path(course.format_path(course.release_directory, ".", assignment))
-    asked, release = {}, []
-    for path in sorted(folder.glob("*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            role = cell.metadata.get("nbgrader", {})
-            answer = Answer(role.get("grade_id", ""), cell.source, cell.cell_type == "code")
-            if role.get("solution"):
-                asked[path.name, answer.question] = answer
-            if role.get("solution") or answer.code:
-                release.append(answer)
-    if not asked:
-        raise GradebookError(f"{folder} holds no released notebook with cells to be written")
+    notebooks = sorted(source_folder(course, assignment).glob("*.ipynb"))
+    try:
+        masters = [find_master(course, assignment, path.stem, config)[0] for path in notebooks]
+    except GradingError as error:
+        raise GradebookError(str(error)) from None
+    release = [
+        Answer(name or "", cell.source, cell.cell_type == "code")
+        for master in masters
+        for name, cell in ((grade_id(cell), cell) for cell in master.notebook.cells)
+        if cell.cell_type == "code" or is_solution(cell)
+    ]
+    if not any(is_solution(cell) for master in masters for cell in master.notebook.cells):
+        raise GradebookError(f"{source_folder(course, assignment)} holds no notebook with cells to be written")
     answers, unread = {}, []
     for student in students:
         if Path(student).name != student:
@@ -290,26 +307,20 @@ def collect_answers(students, assignment, config):
         place = Path(course.format_path(course.submitted_directory, student, assignment))
         if not place.is_dir():
             continue
-        try:
-            answers[student] = list(_read_answers(place, asked))
-        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        read = [(master, read_submission(place / f"{master.name}.ipynb", master)) for master in masters]
+        if any(submission.unreadable for _, submission in read):
             unread.append(student)
+        else:
+            answers[student] = [answer for one in read for answer in _find_answers(*one)]
     return answers, release, tuple(unread)
 
 
-def _read_answers(place, asked):
-    for name in sorted({name for name, _ in asked}):
-        path = place / name
-        if path.is_symlink() or path.stat().st_size > 1000 * _LARGEST:
-            raise OSError(f"{path} is a link, or too large")
-        seen = set()
-        for cell in json.loads(path.read_bytes())["cells"]:
-            question = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
-            given = asked.get((name, question)) if isinstance(question, str) else None
-            source = "".join(cell["source"])
-            if given is not None and question not in seen and source.strip() != given.source.strip():
-                seen.add(question)
-                yield Answer(question, source, given.code)
+def _find_answers(master, submission):
+    for name, source in submission.answers.items():
+        if source.strip() != master.cells[name].source.strip():
+            yield Answer(name, source, master.cells[name].cell_type == "code", name in submission.pieces)
+    for place, source in submission.own:
+        yield Answer(f"added after {place}" if place else "added", source, besides=True)
 
 
 def write_pairs_csv(report):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from acme_lib.checks import readable
 from acme_lib.errors import GradebookError
 
 CANVAS_COLUMNS = (
@@ -83,6 +84,8 @@ class Export:
         Students with more points than the platform takes: no grade in the file.
     unknown : tuple of str
         Rows of the list, by name, that belong to no student of the gradebook; they are left as they are.
+    column : str
+        Of the list, by which students were found; empty without a list.
     """
 
     text: str
@@ -92,6 +95,7 @@ class Export:
     not_submitted: tuple = ()
     unknown: tuple = ()
     above: tuple = ()
+    column: str = ""
 
     @property
     def complete(self):
@@ -108,10 +112,12 @@ class Export:
             "unknown": "in the platform's list but not in the gradebook",
         }
         lines = [f"{len(self.exported)} grades"]
+        if self.column:
+            lines.append(f"students were found by the column {_quote(self.column)} of the platform's list")
         for name, purpose in purposes.items():
             who = getattr(self, name)
             if who:
-                lines.append(f"{len(who)} {purpose}: {', '.join(ascii(one) for one in who)}")
+                lines.append(f"{len(who)} {purpose}: {', '.join(map(_quote, who))}")
         return lines
 
 
@@ -199,13 +205,13 @@ def export_canvas(marks, roster, *, column=None, match=None, missing="", scale=F
     points = next((row for row in roster.rows if "Points Possible" in next(iter(row.values()))), {})
     maximum = _read_number(points.get(title, ""), roster.path, "the points possible")
     factor = _find_factor(marks, maximum, scale, "Canvas")
-    found = _match(marks, students, KEYS["canvas"], match, roster.path)
+    by, found = _match(marks, students, KEYS["canvas"], match, roster.path)
     grades, export = _find_grades(marks, found, students, factor, missing)
     columns = [name for name in roster.columns if name in CANVAS_COLUMNS]
     header_points = {columns[0]: "    Points Possible", title: _number(maximum if maximum else marks.max_score)}
     rows = [header_points]
     rows += [{**row, title: grades.get(index, row.get(title, ""))} for index, row in enumerate(students)]
-    return Export(write_csv([*columns, title], rows), **export)
+    return Export(write_csv([*columns, title], rows), column=by, **export)
 
 
 def export_moodle(marks, *, roster=None, identifier="Username", match=None, missing="", scale=None):
@@ -243,12 +249,12 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
     if roster is None:
         email = identifier == "Email address"
         rows = [{identifier: student.email if email else student.id, "Student": student.id} for student in students]
-        found = {student.id: row for row, student in enumerate(students)}
+        by, found = "", {student.id: row for row, student in enumerate(students)}
     else:
         if identifier not in roster.columns:
             raise GradebookError(f"{roster.path} has no column {identifier!r}; it has {', '.join(roster.columns)}")
         rows = list(roster.rows)
-        found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
+        by, found = _match(marks[0], rows, KEYS["moodle"], match, roster.path)
     table, exports = {}, []
     for one in marks:
         factor = 1.0 if scale is None else scale / one.max_score
@@ -265,14 +271,14 @@ def export_moodle(marks, *, roster=None, identifier="Username", match=None, miss
         lines.append({identifier: key, **{name: table[index].get(name, "-") for name in names}})
     keys = [_fold(line[identifier]) for line in lines]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise GradebookError(f"more than one student has the {identifier.lower()} {', '.join(map(ascii, twice))}")
+        raise GradebookError(f"more than one student has the {identifier.lower()} {', '.join(map(_quote, twice))}")
     if runs := [line[identifier] for line in lines if _would_run(line[identifier])]:
         raise GradebookError(
-            f"a spreadsheet would run the {identifier.lower()} {', '.join(map(ascii, runs))} as a formula, and Moodle "
+            f"a spreadsheet would run the {identifier.lower()} {', '.join(map(_quote, runs))} as a formula, and Moodle "
             "would not know it in quotes; choose another identifier"
         )
     joined = {name: _unite(export[name] for export in exports) for name in exports[0]}
-    return Export(write_csv([identifier, *names], lines), **joined)
+    return Export(write_csv([identifier, *names], lines), column=by, **joined)
 
 
 def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
@@ -311,7 +317,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
         raise GradebookError(f"{roster.path} has more than one maximum grade: {', '.join(sorted(maxima))}")
     maximum = _read_number(next(iter(maxima), ""), roster.path, "the maximum grade")
     factor = _find_factor(marks, maximum, scale, "Moodle")
-    found = _match(marks, rows, KEYS["moodle"], match, roster.path)
+    by, found = _match(marks, rows, KEYS["moodle"], match, roster.path)
     grades, export = _find_grades(marks, found, rows, factor, missing)
     # Moodle leaves out a grade above its maximum: so does the file, and it says so.
     above = {index for index, grade in grades.items() if grade and maximum and float(grade) > maximum}
@@ -326,7 +332,7 @@ def export_worksheet(marks, roster, *, match=None, missing="", scale=False):
     columns = [name for name in roster.columns if _fold(name) in kept]
     grade = names["grade"]
     filled = [{**row, grade: grades.get(index) or row[grade]} for index, row in enumerate(rows)]
-    return Export(write_csv(columns, filled), **export)
+    return Export(write_csv(columns, filled), column=by, **export)
 
 
 def find_participant(row, path):
@@ -348,7 +354,8 @@ def match_students(marks, roster, *, match=None):
         The row, by the student's id; who is not in the roster is not in it.
     """
     rows = list(roster.rows)
-    return {student: rows[index] for student, index in _match(marks, rows, KEYS["moodle"], match, roster.path).items()}
+    _, found = _match(marks, rows, KEYS["moodle"], match, roster.path)
+    return {student: rows[index] for student, index in found.items()}
 
 
 def _is_canvas_note(row):
@@ -389,7 +396,7 @@ def _find_factor(marks, maximum, scale, platform):
 
 
 def _match(marks, rows, columns, match, path):
-    """Return the row of each student; whoever has two rows, or shares one, is named in an error.
+    """Return the column that decides and the row of each student; who has two, or shares one, is named in an error.
 
     One column decides for all: that of `match`, else the one that knows most of the students (the first of several). An
     id that stands in another column is another person's.
@@ -404,14 +411,15 @@ def _match(marks, rows, columns, match, path):
     found, problems = {}, []
     for student, places in hits.get(column, {}).items():
         if len(places) > 1:
-            problems.append(f"{student!a} fits {len(places)} rows: {', '.join(_name(rows[hit]) for hit in places)}")
+            rivals = ", ".join(_name(rows[hit]) for hit in places)
+            problems.append(f"{_quote(student)} fits {len(places)} rows: {rivals}")
         elif places:
             found[student] = places[0]
     sharing = {}
     for student, index in found.items():
         sharing.setdefault(index, []).append(student)
     problems += [
-        f"the row of {_name(rows[index])} fits {', '.join(map(ascii, who))}"
+        f"the row of {_name(rows[index])} fits {', '.join(map(_quote, who))}"
         for index, who in sharing.items()
         if len(who) > 1
     ]
@@ -421,7 +429,7 @@ def _match(marks, rows, columns, match, path):
             + "; ".join(problems)
             + ". Remove what stands twice, or name the column that holds the ids (--match)"
         )
-    return found
+    return column or "", found
 
 
 def _find_rows(marks, rows, column):
@@ -463,8 +471,12 @@ def _unite(groups):
 
 
 def _name(row):
-    """Return what a person calls a row, in plain characters and quotes."""
-    return ascii(_plain_name(row))
+    """Return what a person calls a row, in quotes."""
+    return _quote(_plain_name(row))
+
+
+def _quote(name):
+    return f"'{readable(name)}'"
 
 
 def _plain_name(row):
@@ -497,7 +509,7 @@ def _number(value):
 
 
 def write_csv(columns, rows):
-    """Write CSV in which no text begins with what a spreadsheet takes for a formula."""
+    """Write CSV in which no spreadsheet finds a formula, whatever it takes for the separator: ``,``, ``;`` or tabs."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([_harmless(name) for name in columns])
@@ -505,11 +517,29 @@ def write_csv(columns, rows):
     return stream.getvalue()
 
 
+# Where a cell may begin for a spreadsheet: at the start, or after what it takes for a separator or the end of a row
+# (not after a comma, which stands in quotes for those that separate by it, and for all others is no separator).
+# Quotes do not help: they count for nothing inside what it reads as one cell, `5,"ivy;=1+1"` for one.
+_CELLS = re.compile(r"([;\t\r\n]\s*)")
+
+
 def _harmless(text):
-    return f"'{text}" if _would_run(text) else text
+    """Put an apostrophe before all that a spreadsheet would take for a formula."""
+    if _NUMBER.fullmatch(text):
+        return text
+    parts = _CELLS.split(text)
+    if text[:1] in ("\t", "\r", "\n"):
+        parts[0] = "'"
+    cells = [f"'{part}" if _begins_formula(part) else part for part in parts[::2]]
+    return "".join(piece for pair in zip(cells, [*parts[1::2], ""], strict=True) for piece in pair)
+
+
+def _begins_formula(cell):
+    """Whether a cell begins as a formula (for some spreadsheets also with a wide ＝); a number does not."""
+    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])
+    return bool(first) and first in "=+-@" and not _NUMBER.fullmatch(cell)
 
 
 def _would_run(text):
-    """Whether a spreadsheet takes a text for a formula (some also where it begins with a wide ＝)."""
-    first = unicodedata.normalize("NFKC", text[:1])
-    return bool(first) and first in "=+-@\t\r\n" and not _NUMBER.fullmatch(text)
+    """Whether a spreadsheet takes a text, or a part of it, for a formula."""
+    return _harmless(text) != text

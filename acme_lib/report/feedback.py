@@ -16,11 +16,11 @@ from traitlets import Bool, default
 
 from acme_lib.grade.submission import grade_id, is_graded, is_solution, neutralise
 from acme_lib.report import formulas
+from acme_lib.report.misconceptions import is_unwritten, read_slips
 from acme_lib.report.pages import escape, write_facts, write_page
 from acme_lib.report.questions import find_headings
 from acme_lib.report.rubric import find_rubrics
-from acme_lib.teach.check import NOT_WRITTEN
-from acme_lib.teach.check_slips import SLIPS, find_slips
+from acme_lib.teach.check_slips import SLIPS
 
 # What became of a question: the sign, and the words, which also say it without colour.
 _STATES = {
@@ -56,15 +56,20 @@ _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
 class ReadGrades(GetGrades):
     """Put scores and comments from the gradebook into the notebook, and what a person has still to grade."""
 
-    rubric = Bool(False, help="whether a student reads the model answer of what a person has graded").tag(config=True)
+    rubric = Bool(True, help="whether a student reads the model answer of what a person has graded").tag(config=True)
 
     def preprocess(self, nb, resources):
-        """Return the notebook, with model answers where the course wants them."""
+        """Return the notebook, with the model answers of what a person has graded, unless the course holds them back.
+
+        An answer that was left empty has its 0 points from the machine: its model answer is not shown, so that it
+        cannot be handed in afterwards.
+        """
         nb, resources = super().preprocess(nb, resources)
         if self.rubric:
             rubrics = find_rubrics(CourseDirectory(config=self.config), self.assignment_id, self.notebook_id)
             for cell in nb.cells:
-                if (found := rubrics.get(grade_id(cell))) and not cell.metadata.nbgrader.get("waits"):
+                role = cell.metadata.get("nbgrader", {})
+                if (found := rubrics.get(grade_id(cell))) and role.get("by_person") and not role.get("waits"):
                     cell.metadata.nbgrader["rubric"] = found.source
         return nb, resources
 
@@ -72,7 +77,7 @@ class ReadGrades(GetGrades):
         super()._get_score(cell, resources)
         role = cell.metadata.nbgrader
         grade = self.gradebook.find_grade(role["grade_id"], self.notebook_id, self.assignment_id, self.student_id)
-        role["waits"] = bool(grade.needs_manual_grade)
+        role["waits"], role["by_person"] = bool(grade.needs_manual_grade), grade.manual_score is not None
 
 
 class FeedbackExporter(Exporter):
@@ -139,15 +144,15 @@ def find_message(cell):
     return "\n\n".join(strip_ansi("\n".join(error.traceback) or str(error.evalue)) for error in errors)
 
 
-def summarise(message):
-    r"""Say in one line what a failed check found: the misconception, or else what failed.
+def summarise(message, slips=()):
+    r"""Say in one line what a failed check found: its misconceptions, or else what failed.
 
     >>> summarise("✗ double of 3\nThe value is not right.")
     'double of 3: The value is not right.'
     """
-    if " ".join(NOT_WRITTEN.split()) in " ".join(message.split()):
+    if is_unwritten(message):
         return "not written yet"
-    if slips := find_slips(message):
+    if slips:
         return "; ".join(SLIPS[slip].name for slip in slips)
     first, _, rest = message.removeprefix("✗").strip().partition("\n")
     second = "" if first.endswith((".", "?", "!")) else " ".join(rest.split("\n\n")[0].split())
@@ -174,7 +179,8 @@ def _write_marks(asked):
     for cell, heading in asked:
         state, role = find_state(cell), cell.metadata.nbgrader
         sign, words = _STATES[state]
-        found = (summarise(find_message(cell)) or words) if state in ("wrong", "partly") else words
+        message = find_message(cell)
+        found = (summarise(message, read_slips(cell, message)) or words) if state in ("wrong", "partly") else words
         remark = f"{escape(found)}{' · your teacher wrote a comment' if role.get('comment') else ''}"
         name = escape(role["grade_id"]).replace("_", "_<wbr>")
         rows.append(

@@ -8,7 +8,7 @@ from pathlib import Path
 from nbgrader.coursedir import CourseDirectory
 
 from acme_lib.teach.check import NOT_WRITTEN
-from acme_lib.teach.check_slips import find_slips
+from acme_lib.teach.check_slips import SLIPS, find_slips
 
 LARGEST = 50_000_000  # bytes of a notebook that is read; output floods are cut long before
 
@@ -39,7 +39,7 @@ def find_misconceptions(marks, config, groups=None):
     """Read the autograded notebooks of an assignment.
 
     Only an error of the checks themselves counts, and of one student each misconception once for a question; what a
-    submission prints is not looked at.
+    submission prints is not looked at, nor the words in which an error of a student's own speaks.
 
     Parameters
     ----------
@@ -69,18 +69,33 @@ def find_misconceptions(marks, config, groups=None):
             for cell, text in cells.items():
                 if (notebook, cell) in groups:
                     messages.setdefault(groups[notebook, cell], []).append(text)
-        for question, texts in messages.items():
-            found = {slip for text in texts for slip in find_slips(text)}
+        for question, cells in messages.items():
+            found = {slip for _, named in cells for slip in named}
             slips.setdefault(question, Counter()).update(found)
-            if any(" ".join(NOT_WRITTEN.split()) in " ".join(text.split()) for text in texts):
+            if any(is_unwritten(text) for text, _ in cells):
                 unwritten[question] += 1
             elif not found:
                 unexplained[question] += 1
     return Misconceptions(slips, unwritten, unexplained, tuple(unread))
 
 
+def is_unwritten(message):
+    r"""Whether a failed check found that the function is not written; not whether its text says so somewhere.
+
+    >>> is_unwritten(f"✗ double of 3\n{NOT_WRITTEN}"), is_unwritten(f"✗ double of 3\nValueError: {NOT_WRITTEN}")
+    (True, False)
+    """
+    return NOT_WRITTEN.split() in (message.split(), message.partition("\n")[2].split())
+
+
+def read_slips(cell, message):
+    """Return the misconceptions of a check's cell: as the grader noted them, else those that its message names."""
+    noted = cell["metadata"].get("acme", {}).get("slips")
+    return find_slips(message) if noted is None else tuple(slip for slip in noted if slip in SLIPS)
+
+
 def _read_messages(path):
-    """Return the text of the failed check in each cell, by grade id; None when the notebook cannot be read."""
+    """Return the message of the failed check in each cell and its misconceptions, by grade id; None when unreadable."""
     try:
         if path.stat().st_size > LARGEST:
             return None
@@ -90,9 +105,9 @@ def _read_messages(path):
             grade_id = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
             for output in cell.get("outputs", ()):
                 if output.get("output_type") == "error" and output.get("ename") == "CheckFailed":
-                    # nbgrader has the whole message in the value of the error, a grader may have it in its traceback
-                    lines = [str(output.get("evalue", "")), *map(str, output.get("traceback", ()))]
-                    messages.setdefault(str(grade_id), "\n".join(lines))
+                    # stock nbgrader has the whole message in the value of the error, our grader in its traceback
+                    text = max(str(output.get("evalue", "")), "\n".join(map(str, output.get("traceback", ()))), key=len)
+                    messages.setdefault(str(grade_id), (text, read_slips(cell, text)))
         return messages
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None

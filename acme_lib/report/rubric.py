@@ -1,7 +1,7 @@
 """What an answer that a person grades is held against: the model answer in the source, with its points.
 
 formgrader shows it below each such answer (``c.HTMLExporter.preprocessors = [ShowRubric]``). On a student's feedback
-page it stands only where the course says so (``c.ReadGrades.rubric``), and once the answer has been graded.
+page it stands, folded, once a person has graded the answer, unless the course holds it back (``c.ReadGrades.rubric``).
 """
 
 import nbformat

@@ -58,11 +58,12 @@ def read_sbml(path):
     - Initial assignments are evaluated once, at t = 0.
     - A reversible law is split into two reactions where it is a difference of mass-action terms. It is one reaction
       where it subtracts nothing, and refused otherwise.
-    - Events assign species, without delay. Where there are several, priorities, triggers that do not persist and values
+    - Events assign species, parameters and sizes of compartments, without delay; a compartment that changes its size
+      keeps its molecules. Where there are several, priorities, triggers that do not persist and values
       taken at execution are refused: alone, an event means the same without them.
     - Refused are also rate rules, algebraic rules, constraints, fast reactions, stoichiometries that are computed or
-      not whole, changing compartments, conversion factors, required packages of Level 3, and the functions delay,
-      rateOf, factorial, quotient, rem and the inverse trigonometric ones.
+      not whole, compartments that follow a rule, conversion factors, required packages of Level 3, and the functions
+      delay, rateOf, factorial, quotient, rem and the inverse trigonometric ones.
     - A reaction that changes no count is left out, and so is a parameter that nothing uses.
 
     References
@@ -96,7 +97,8 @@ def _read_model(model):
     expressions = [r.rate for r in reactions] + [d.value for d in definitions]
     expressions += [expression for event in events for expression in event.expressions]
     defined = {d.name for d in definitions}
-    used = dict.fromkeys(n for e in expressions for n in e.names if n not in species and n not in defined)
+    names = [n for e in expressions for n in e.names] + [n for event in events for n in event.assignments]
+    used = dict.fromkeys(n for n in names if n not in species and n not in defined)
     parameters = {n: values[n] for n in used}
     still = {n for n in _constant_species(model, symbols) if n not in used and values.is_count(n)}
     recorded = tuple(symbols.names[s.getId()] for s in _items(model.getListOfSpecies()))
@@ -193,10 +195,13 @@ def _formula(node, symbols, where, local=()):
     return read_formula(node, {**symbols.trees, **dict(local)}, symbols.functions, where)
 
 
-def _as_amount(tree, identifier, symbols):
-    """Return the amount that makes the symbol of a species, or another symbol, take the value `tree`."""
+def _as_amount(tree, identifier, symbols, sizes=MappingProxyType({})):
+    """Return the amount that makes the symbol of a species, or another symbol, take the value `tree`.
+
+    `sizes` are formulas of the compartments, by name, that change at the same moment.
+    """
     volume = symbols.volumes.get(identifier)
-    return tree if volume is None else binary(tree, ast.Mult, name(volume))
+    return tree if volume is None else binary(tree, ast.Mult, sizes.get(volume, name(volume)))
 
 
 def _read_rule(model, rule, symbols):
@@ -270,17 +275,22 @@ def _read_events(model, symbols):
         trigger = to_expression(_formula(event.getTrigger().getMath(), symbols, where))
         if not trigger.is_condition:
             trigger = to_expression(ast.Compare(trigger.tree, [ast.NotEq()], [constant(0)]))
-        changes = {}
+        trees = {}
         for assignment in _items(event.getListOfEventAssignments()):
             variable = assignment.getVariable()
-            if variable not in symbols.counted:
+            sizes = (model.getParameter(variable), model.getCompartment(variable))
+            if variable not in symbols.counted and not any(sizes):
                 raise refusal(
-                    where, f"it assigns {variable!r}, and only counts of species may change", "make it a species"
+                    where,
+                    f"it assigns {variable!r}, and only species, parameters and compartments may change",
+                    "leave it out",
                 )
             if not assignment.isSetMath():
                 raise refusal(where, f"its assignment of {variable!r} has no formula", "give it one")
-            tree = _as_amount(_formula(assignment.getMath(), symbols, where), variable, symbols)
-            changes[symbols.names[variable]] = to_expression(tree)
+            trees[variable] = _formula(assignment.getMath(), symbols, where)
+        sizes = {symbols.names[key]: tree for key, tree in trees.items() if model.getCompartment(key)}
+        amounts = {key: _as_amount(tree, key, symbols, sizes) for key, tree in trees.items()}
+        changes = {symbols.names[key]: to_expression(tree) for key, tree in amounts.items()}
         initially = event.getTrigger().getInitialValue() if event.getLevel() > 2 else True
         draft = Event(title, trigger, changes, initially, event.getLine())
         yield Event(title, trigger, changes, initially, event.getLine(), f"{where}: {draft}")

@@ -71,7 +71,9 @@ def write_sbml(network, x0, path):
 
 
 def _document(network, state):
-    defined = [d.name for d in network.definitions]
+    # a number that stands in the text, and that an event sets, is a parameter with a value and no rule
+    definitions = [d for d in network.definitions if d.name not in network.changing_parameters]
+    defined = [d.name for d in definitions]
     parameters = [key for key in network.parameters if key not in defined]
     ids = _identifiers([*network.species, *parameters, *defined])
     compartment, *reaction_ids = _new_identifiers(
@@ -96,12 +98,13 @@ def _document(network, state):
     if parameters or defined:
         parameter_list = _add(model, "listOfParameters")
         for key in parameters:
-            _add(parameter_list, "parameter", **_names(key, ids), value=repr(network.parameters[key]), constant="true")
+            still = str(key not in network.changing_parameters).lower()
+            _add(parameter_list, "parameter", **_names(key, ids), value=repr(network.parameters[key]), constant=still)
         for key in defined:
             _add(parameter_list, "parameter", **_names(key, ids), constant="false")
     if defined:
         rules = _add(model, "listOfRules")
-        for definition in network.definitions:
+        for definition in definitions:
             rule = _add(rules, "assignmentRule", variable=ids[definition.name])
             _add_formula(rule, definition.value.tree, ids)
     reactions = _add(model, "listOfReactions")

@@ -1,8 +1,11 @@
-"""Conditions that are watched during a simulation: the triggers of events, and the condition that ends a trajectory.
+"""Conditions that are watched during a simulation, and what events do: the triggers, and what ends a trajectory.
 
 Between two reactions the state stands still, so that a condition changes only where the time crosses one of its
 comparisons. Those comparisons are linear in the time: from ``c0 + c1·t < 0`` the crossing -c0/c1 is known exactly, and
 none is ever missed, however short it lasts or however long nothing else happens.
+
+An event may set parameters. Each trajectory has its own, and `follow_parameters` brings after them what is defined from
+them and the constants of mass action: rates stay data, and nothing is compiled.
 """
 
 import ast
@@ -19,6 +22,7 @@ from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression, suggest
 from acme_lib.network.rates import run_program
 from acme_lib.network.reaction_network import MAX_COUNT
+from acme_lib.network.status import BAD_CONSTANT, DONE
 from acme_lib.network.text import located
 
 
@@ -37,8 +41,15 @@ class ConditionTable(NamedTuple):
         What each condition is taken to be before the start.
     watcher_start, watchers : ndarray of int64
         The conditions that may change when reaction j fires.
-    assignment_start, assignment_species, assignment_program : ndarray of int64
-        The assignments of event k, likewise; there are as many events as `assignment_start` has entries, less one.
+    assignment_start, assignment_target, assignment_program : ndarray of int64
+        The assignments of event k, likewise; there are as many events as `assignment_start` has entries, less one. A
+        target below the number of species S is a species, and S + i is parameter i.
+    changing : ndarray of int64
+        The parameters that events set.
+    defined, defined_program : ndarray of int64
+        The parameters that are defined from those, in an order in which each stands behind what it needs.
+    constant, constant_program : ndarray of int64
+        The reactions whose rate constants depend on either.
     """
 
     codes: np.ndarray
@@ -51,8 +62,13 @@ class ConditionTable(NamedTuple):
     watcher_start: np.ndarray
     watchers: np.ndarray
     assignment_start: np.ndarray
-    assignment_species: np.ndarray
+    assignment_target: np.ndarray
     assignment_program: np.ndarray
+    changing: np.ndarray
+    defined: np.ndarray
+    defined_program: np.ndarray
+    constant: np.ndarray
+    constant_program: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -120,12 +136,23 @@ def lay_out_conditions(network, stop=None):
         reads.append([name in condition.names for name in network.species])
     reads = np.array(reads, dtype=bool).reshape(len(conditions), len(network.species))
     reaction, watcher = np.nonzero((network.stoichiometry != 0).astype(int) @ reads.T.astype(int))
-    assignment_start, species, values = [0], [], []
+    targets = [*network.species, *network.parameters]
+    assignment_start, assigned, values = [0], [], []
     for event in network.events:
         for name, value in event.assignments.items():
-            species.append(network.species.index(name))
+            assigned.append(targets.index(name))
             values.append(programs.add(value.tree, value))
-        assignment_start.append(len(species))
+        assignment_start.append(len(assigned))
+    changed, definitions = set(network.changing_parameters), {d.name: d.value for d in network.definitions}
+    defined, constant = [], []
+    for i, name in enumerate(network.parameters):  # defined ones stand behind what they need
+        if name in definitions and changed & set(definitions[name].names):
+            changed.add(name)
+            defined.append((i, programs.add(definitions[name].tree, definitions[name])))
+    start = network.rate_table.program_start
+    for j, rate in enumerate(line.rate for line in network.reactions):
+        if start[j] == start[j + 1] and changed & set(rate.names):
+            constant.append((j, programs.add(rate.tree, rate)))
 
     def whole(sequence):
         return np.array(sequence, dtype=np.int64)
@@ -139,8 +166,11 @@ def lay_out_conditions(network, stop=None):
         whole(np.searchsorted(reaction, np.arange(len(network.reactions) + 1))),
         whole(watcher),
         whole(assignment_start),
-        whole(species),
+        whole(assigned),
         whole(values),
+        whole([list(network.parameters).index(name) for name in network.changing_parameters]),
+        *whole(defined).reshape(-1, 2).T.copy(),
+        *whole(constant).reshape(-1, 2).T.copy(),
     )
     freeze(*table)  # ranges share them between threads
     return Conditions(network, stop, table)
@@ -230,12 +260,40 @@ def look_at_condition(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def evaluate_assignments(
-    k, x, parameters, now, codes, operands, start, assignment_start, assignment_program, stack, values
+    k, x, parameters, now, codes, operands, start, first_assignment, target, program, stack, values
 ):
-    """Fill ``values[i]`` with each assignment i of event `k`; return the first that is no count, or -1."""
-    for i in range(assignment_start[k], assignment_start[k + 1]):
-        p = assignment_program[i]
+    """Fill ``values[i]`` with each assignment i of event `k`; return the first that no count or parameter is, or -1.
+
+    The arrays are those of `ConditionTable`.
+    """
+    for i in range(first_assignment[k], first_assignment[k + 1]):
+        p = program[i]
         values[i] = run_program(codes, operands, start[p], start[p + 1], x, parameters, now, stack)
-        if not (0.0 <= values[i] <= MAX_COUNT and values[i] == np.floor(values[i])):
+        is_count = 0.0 <= values[i] <= MAX_COUNT and values[i] == np.floor(values[i])
+        is_parameter = target[i] >= x.shape[0] - 1 and abs(values[i]) < np.inf
+        if not (is_count or is_parameter):
             return i
     return -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def follow_parameters(x, parameters, scale, shift, conditions, stack):
+    """Compute anew what depends on parameters that an event has set, in the rates of one trajectory.
+
+    `shift` is that of the `RateTable`. Returns DONE; or BAD_CONSTANT, the reaction whose constant is no rate, or -1 - i
+    for the defined parameter i that is not finite, and the value.
+    """
+    codes, operands, start = conditions.codes, conditions.operands, conditions.program_start
+    for i in range(conditions.defined.shape[0]):
+        which, p = conditions.defined[i], conditions.defined_program[i]
+        value = run_program(codes, operands, start[p], start[p + 1], x, parameters, 0.0, stack)
+        if not abs(value) < np.inf:
+            return BAD_CONSTANT, -1 - which, value
+        parameters[which] = value
+    for i in range(conditions.constant.shape[0]):
+        which, p = conditions.constant[i], conditions.constant_program[i]
+        value = run_program(codes, operands, start[p], start[p + 1], x, parameters, 0.0, stack)
+        if not 0.0 <= value < np.inf:
+            return BAD_CONSTANT, which, value
+        scale[which] = value * (0.5 if shift[which] != 0.0 else 1.0)  # a pair counts once: see RateTable
+    return DONE, 0, 0.0

@@ -36,7 +36,8 @@ class Ensemble(Result):
     Examples
     --------
     ``ensemble["P"]`` is the array of protein counts, shape (trajectory, time). An observable of the network, such as
-    the variable of an assignment rule in SBML, is had by its name in the same way.
+    the variable of an assignment rule in SBML, is had by its name in the same way, and so is a parameter that events
+    set.
     """
 
     times: np.ndarray
@@ -73,9 +74,12 @@ class Ensemble(Result):
     def __getitem__(self, name):
         if name in self.network.observables:
             rows = {parameter: values[:, None] for parameter, values in self.parameters.items()}
+            rows |= {parameter: self[parameter] for parameter in self.network.changing_parameters}
             return self.network.observable(name, self.counts, self.times, parameters=rows)
+        if name in self.network.changing_parameters:
+            return self.extra["parameter_values"][:, :, self.network.changing_parameters.index(name)]
         if name not in self.species:
-            known = [*self.species, *self.network.observables]
+            known = [*self.species, *self.network.observables, *self.network.changing_parameters]
             raise ParameterError(
                 f"{name!r} is not a species of this ensemble{suggest(str(name), known)}: {', '.join(known)}"
             )

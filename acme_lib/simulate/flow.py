@@ -18,10 +18,11 @@ from acme_lib.network.rates import mass_action, propensity, run_program, special
 from acme_lib.random_stream import next_exponential, next_uniform
 
 # How an advance ended.
-REACHED, EVENT, CONDITION, BAD = range(4)
+REACHED, EVENT, CONDITION, BAD, HALTED = range(5)
 
 _A, _B, _C, _E, _P = (np.ascontiguousarray(getattr(RK45, name), dtype=float) for name in "ABCEP")
 _FLOOR = 1e-3  # amounts below it are followed with an absolute error, of this times the tolerance
+_CHECK_EVERY = 1024  # steps between two looks at the stop flag
 WORK_ROWS = 9  # of the work space of `advance`: seven stages, a trial state, a probe
 
 
@@ -57,11 +58,12 @@ def holds(flow, x, parameters, now, stack):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(x, now, until, step, rates, flow, work, stack, stream):
+def advance(x, now, until, step, rates, flow, work, stack, stream, stop):
     """Follow the flow from `now` to the next event, or to `until`, or to where the condition begins to hold.
 
     Returns how it ended, the time, the next step, the event (for a bad rate: the reaction, and its value as the time)
-    and the stream; `x` is the state there. Tomorrow's hazard does not depend on yesterday's: each call may draw anew.
+    and the stream; `x` is the state there. It halts soon after ``stop[0]`` becomes 1. Tomorrow's hazard does not depend
+    on yesterday's: each call may draw anew.
     """
     jumps, tolerance = flow.jumps, flow.tolerance
     n = x.shape[0] - 1
@@ -76,7 +78,11 @@ def advance(x, now, until, step, rates, flow, work, stack, stream):
             return REACHED, until, step, 0, stream
         chosen, stream = _choose(x, now, rates, jumps, work[0, n], stack, stream)
         return EVENT, now + waiting, step, chosen, stream
+    tried = 0
     while True:
+        tried += 1
+        if tried % _CHECK_EVERY == 0 and stop[0] != 0:
+            return HALTED, now, step, 0, stream
         last = step >= until - now
         h = until - now if last else step
         for s in range(1, 7):

@@ -15,9 +15,10 @@ from acme_lib.network.rates import with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_uniform, start_stream
 from acme_lib.simulate.daughters import divide
-from acme_lib.simulate.flow import BAD, CONDITION, EVENT, REACHED, WORK_ROWS, advance, holds
+from acme_lib.simulate.flow import BAD, CONDITION, EVENT, HALTED, REACHED, WORK_ROWS, advance, holds
 from acme_lib.simulate.jump_process import DIVISION, JumpProcess, jump
 from acme_lib.simulate.run import run_task
+from acme_lib.simulate.steps import must_stop
 from acme_lib.simulate.task import Part
 
 _CHECK_EVERY = 1024  # events between two looks at the stop flag
@@ -115,7 +116,7 @@ def simulate_jump_drift(
         "simulate_jump_drift", network, continuous, bursts=bursts, division=division, stop=stop, tolerance=tolerance
     )
     task = process.task(_run_range, x0, t, size=size, rng=rng, parameters=parameters)
-    task.options["max_events"] = check_whole("max_events", max_events, 1)
+    task.options.update(max_events=check_whole("max_events", max_events, 1), stops=stop is not None)
     ensemble = run_task(task, threads=threads, client=client, progress=progress)
     # the caller's network: that of the task has a reaction for divisions
     extra = dict(ensemble.extra) if stop is not None else {}
@@ -157,9 +158,12 @@ def _paths(low, starts, times, table, scale_rows, value_rows, key, jumps, max_ev
         while recorded < n_times:
             what, j = REACHED, 0
             if not stopped and now < times[recorded]:
-                what, now, step, j, stream = advance(x, now, times[recorded], step, rates, flow, work, stack, stream)
+                until = times[recorded]
+                what, now, step, j, stream = advance(x, now, until, step, rates, flow, work, stack, stream, stop)
             if what == BAD:
                 return BAD_PROPENSITY, path, j, now, x
+            if what == HALTED:
+                return STOPPED, path, 0, now, x
             if what == REACHED:
                 counts[row, recorded] = x[:n_species]
                 recorded += 1
@@ -176,7 +180,7 @@ def _paths(low, starts, times, table, scale_rows, value_rows, key, jumps, max_ev
                     if x[i] < 0.0:
                         return NEGATIVE_COUNT, path, j, now, x
                 fired += 1
-                if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+                if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[-1]):
                     return STOPPED, path, 0, now, x
                 if fired > max_events:
                     return EVENT_LIMIT, path, 0, now, x

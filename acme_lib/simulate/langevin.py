@@ -13,7 +13,7 @@ from acme_lib.network.status import BAD_PROPENSITY, BELOW_ZERO, DONE, STOPPED
 from acme_lib.random_stream import next_normal, start_stream
 from acme_lib.simulate.rate_equations import rate_jacobian, solve_rate_equations
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.steps import change_state
+from acme_lib.simulate.steps import change_state, must_stop
 from acme_lib.simulate.task import Part, make_task
 
 _BOUNDARIES = ("reflect", "clip", "raise")
@@ -194,7 +194,7 @@ def _langevin(low, starts, times, table, scale_rows, value_rows, key, steps, bou
                 if _stay_above(x, n_species, boundary):
                     return BELOW_ZERO, trajectory, 0, now, x
                 taken += 1
-                if taken % _CHECK_EVERY == 0 and stop[0] != 0:
+                if taken % _CHECK_EVERY == 0 and must_stop(stop, row, taken, now, times[-1]):
                     return STOPPED, trajectory, 0, now, x
             for i in range(n_species):
                 counts[row, k, i] = x[i]

@@ -4,10 +4,13 @@ Between divisions a cell is a trajectory like any other, whose volume is a known
 is simulated at once. At division the molecules are partitioned between two daughters.
 """
 
+import warnings
+
 import numpy as np
 
 from acme_lib.checks import check_choice, check_number, check_rng, check_times, check_whole, expected
-from acme_lib.errors import ParameterError
+from acme_lib.cost import check_memory, say_time
+from acme_lib.errors import LargeProblemWarning, ParameterError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import Expression
 from acme_lib.network.text import located
@@ -19,6 +22,9 @@ from acme_lib.simulate.run import run_task
 from acme_lib.simulate.ssa_general import general_options, run_general_range
 from acme_lib.simulate.task import Task, check_parameters, check_starts
 
+_CELL = 100  # bytes of a cell that is kept, without its counts
+_GENERATION_SECONDS, _CELL_SECONDS = 5e-4, 5e-6  # of a lineage, beside its events
+_LONG = 600.0  # seconds of which nothing is said
 _REDRAWS = 1000  # of a division volume that is below the volume at birth
 _RULES = (Timer, Sizer, Adder)
 
@@ -47,6 +53,8 @@ def simulate_lineage(
     At division the first daughter gets the share of the volume that `division` says, and each molecule with this
     probability, independently of the others, unless its `partition` says otherwise. Which daughter is followed is drawn
     at random, each with probability 1/2.
+
+    Events of the network happen once in a line of descent: a daughter takes over what an event in her mother has set.
 
     Use for what a mother machine sees; `simulate_tree` keeps both daughters, as a growing population does.
 
@@ -103,6 +111,7 @@ def simulate_lineage(
         "simulate_lineage", network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters,
         threads, client, max_events,
     )  # fmt: skip
+    colony.say_cost(times[-1])
     counts = np.empty((colony.size, len(times), len(network.species)), dtype=np.int64)
     volumes = np.empty((colony.size, len(times)))
     cells = colony.founders()
@@ -180,13 +189,14 @@ def simulate_tree(
         "simulate_tree", network, x0, division, growth_rate, growth, volume, birth_volume, size, rng, parameters,
         threads, client, max_events,
     )  # fmt: skip
+    if t is None or (isinstance(division, Timer) and division.cv == 0):  # how many there will be is known
+        first = (max_cells // colony.size + 1).bit_length() - 1  # generation with which there are too many
+        if first <= (last if t is None else end // division.period):
+            raise _too_many_cells(max_cells, first)
     cells, generation = colony.founders(), 0
     while len(cells["founder"]):
         if colony.n_cells + len(cells["founder"]) > max_cells:
-            raise ParameterError(
-                f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
-                "generations, or raise max_cells"
-            )
+            raise _too_many_cells(max_cells, generation)
         cells = colony.grow(cells, end)
         if generation == last:
             colony.divide(cells, both=True)
@@ -194,6 +204,13 @@ def simulate_tree(
         cells = colony.divide(cells, both=True)
         generation += 1
     return colony.table()
+
+
+def _too_many_cells(max_cells, generation):
+    return ParameterError(
+        f"more than max_cells={max_cells} cells in generation {generation}; simulate a shorter time or fewer "
+        "generations, or raise max_cells"
+    )
 
 
 def _refuse_before(who, division, before):
@@ -231,6 +248,7 @@ class _Colony:
                 )
             growth_rate = np.log(2.0) / division.period
         self.size = check_whole("size", size, 1)
+        check_memory((_CELL + 32 * len(network.species)) * self.size, f"{self.size:,} cells", "ask for fewer")
         self.growth_rate = check_number("growth_rate", growth_rate, above=0)
         self.network, self.division, self.growth = network, division, growth
         self.partition = tuple(check_partition(division.partition, dict.fromkeys(network.species, "count")).values())
@@ -265,8 +283,29 @@ class _Colony:
             )
         return np.broadcast_to(volumes, (self.size,)).copy()
 
+    def say_cost(self, end):
+        """Refuse or announce what lineages to a time cost, by their mean number of generations."""
+        rule = self.division
+        if isinstance(rule, Timer):
+            life = rule.period
+        elif self.growth == "exponential":
+            life = np.log(2.0) / self.growth_rate
+        else:
+            life = rule.volume * (0.5 if isinstance(rule, Sizer) else 1.0) / self.growth_rate
+        generations = end / life
+        cells = f"lineages of about {generations:.2g} generations"
+        per_cell = _CELL + 32 * len(self.network.species)
+        check_memory(per_cell * generations * self.size, cells, "ask for fewer, or a shorter time")
+        seconds = generations * (_GENERATION_SECONDS + _CELL_SECONDS * self.size)
+        if seconds > _LONG:
+            warnings.warn(
+                f"{cells} take about {say_time(seconds)}; interrupt (Ctrl-C) to stop", LargeProblemWarning, stacklevel=3
+            )
+
     def founders(self):
         """Return generation 0."""
+        changing, parameters = self.grown.changing_parameters, {**self.grown.parameters, **self.rows}
+        changed = [np.broadcast_to(parameters[name], self.size) for name in changing]
         return {
             "parent": np.full(self.size, -1, dtype=np.int64),
             "founder": np.arange(self.size),
@@ -274,6 +313,8 @@ class _Colony:
             "birth_time": np.zeros(self.size),
             "birth_volume": self.birth_volumes,
             "birth_counts": self.starts,
+            "held": np.repeat(self.options["conditions"].table.initially[None, :], self.size, axis=0),
+            "changed": np.array(changed, dtype=float).reshape(len(changing), self.size).T.copy(),
         }
 
     def grow(self, cells, end, times=None):
@@ -295,7 +336,8 @@ class _Colony:
         if self.birth_names:
             parameters |= dict(zip(self.birth_names, (cells["birth_volume"], birth), strict=True))
         key = draw_key(self.rng)
-        options = {**self.options, "time_rows": rows}
+        # an event that has happened in the mother does not happen again in her daughters, who keep what it set
+        options = {**self.options, "time_rows": rows, "held": cells["held"], "changed": cells["changed"]}
         task = Task(
             self.grown,
             run_general_range,
@@ -313,6 +355,8 @@ class _Colony:
             "end_volume": self._grown(cells["birth_volume"], end_time - birth),
             "end_counts": ensemble.counts[:, -1],
             "counts": ensemble.counts,
+            "held": ensemble.extra["held"],
+            "changed": ensemble.extra["parameter_values"][:, -1],
         }
 
     def volume_of(self, cells, row, times):
@@ -321,7 +365,7 @@ class _Colony:
 
     def divide(self, cells, both):
         """Keep a generation, and return the next one: both daughters of each cell that divided, or either."""
-        self.done.append({name: values for name, values in cells.items() if name != "counts"})
+        self.done.append({name: values for name, values in cells.items() if name not in ("counts", "held", "changed")})
         mothers = np.flatnonzero(cells["divided"])
         counts = cells["end_counts"][mothers]
         shares = self.division.share.draw(len(mothers), self.rng)
@@ -344,6 +388,8 @@ class _Colony:
             "birth_time": cells["end_time"][which],
             "birth_volume": cells["end_volume"][which] * share,
             "birth_counts": birth_counts,
+            "held": cells["held"][which],
+            "changed": cells["changed"][which],
         }
 
     def table(self):
@@ -408,6 +454,7 @@ def _with_volume(network, volume, growth_rate, growth):
                 f"{definition.name} is a constant, and the volume {volume} grows; put the expression into the rates"
             )
             raise located(error, definition.number, definition.text)
+    network.refuse_change(volume, "it cannot be the volume, which grows with the cell")
     expressions = [reaction.rate for reaction in network.reactions]
     expressions += [expression for event in network.events for expression in event.expressions]
     if not any(volume in expression.names for expression in expressions):

@@ -9,7 +9,7 @@ from acme_lib.network.rates import mass_action, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_exponential, start_stream
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.steps import fill_propensities, fire_reaction, is_rate, record_before
+from acme_lib.simulate.steps import fill_propensities, fire_reaction, is_rate, must_stop, record_before
 from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
@@ -156,7 +156,7 @@ def _next_reaction(low, starts, times, table, scale_rows, value_rows, key, max_e
                 time = now + waiting / a[chosen]
             _sink(place[chosen], time, chosen, heap_time, heap_reaction, place)
             fired += 1
-            if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+            if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
                 return STOPPED, trajectory, 0, now, x
             if fired > max_events:
                 return EVENT_LIMIT, trajectory, 0, now, x

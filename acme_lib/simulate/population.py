@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from acme_lib.arrays import freeze
-from acme_lib.checks import check_whole, renamed
+from acme_lib.checks import check_times, check_whole, renamed
+from acme_lib.cost import check_memory
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network import ReactionNetwork
 from acme_lib.network.expression import MAX_STACK, suggest
@@ -19,11 +20,13 @@ from acme_lib.network.rates import with_row
 from acme_lib.network.status import BAD_PROPENSITY, CROWDED, DONE, EVENT_LIMIT, NEGATIVE_COUNT, STOPPED
 from acme_lib.random_stream import next_uniform, start_stream
 from acme_lib.simulate.daughters import divide
-from acme_lib.simulate.flow import BAD, EVENT, WORK_ROWS, advance
+from acme_lib.simulate.flow import BAD, EVENT, HALTED, WORK_ROWS, advance
 from acme_lib.simulate.jump_process import DEATH, DIVISION, GROWTH, JumpProcess, jump
 from acme_lib.simulate.run import run_task
+from acme_lib.simulate.steps import must_stop
 from acme_lib.simulate.task import Part
 
+_CHECK_EVERY = 1024  # events between two looks at the stop flag
 _ROOM = 8  # times the size: what may live between two drawings
 _GROWTH = 0.4  # of the logarithm of the number, between two drawings
 
@@ -239,6 +242,8 @@ def simulate_population(
         raise ParameterError(
             f"size={size} individuals must fill replicates={replicates} alike, with two or more in each"
         )
+    values = check_times(t).size * len(network.species) if isinstance(network, ReactionNetwork) else 0
+    check_memory(8 * size * (values + 2), f"{size:,} individuals", "ask for fewer individuals or times")
     process = JumpProcess.build(
         "simulate_population", network, continuous, bursts=bursts, division=division, growth=growth, death=death,
         tolerance=tolerance,
@@ -297,7 +302,7 @@ def _replicates(
         living[:, :] = founders[row]
         total, fired = 0.0, 0
         now = 0.0
-        interval = 1e-3 * times[-1]
+        interval = 1e-12 * times[-1]  # doubled while little happens in it
         step = interval
         for k in range(times.shape[0]):
             while now < times[k]:
@@ -313,12 +318,18 @@ def _replicates(
                         at = born[n_waiting]
                         alive = True
                         while alive and at < end:
-                            what, at, step, j, stream = advance(x, at, end, step, rates, flow, work, stack, stream)
+                            what, at, step, j, stream = advance(
+                                x, at, end, step, rates, flow, work, stack, stream, stop
+                            )
                             if what == BAD:
                                 return BAD_PROPENSITY, low + row, j, at, x
+                            if what == HALTED:
+                                return STOPPED, low + row, 0, at, x
                             if what != EVENT:
                                 break
                             fired += 1
+                            if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[-1]):
+                                return STOPPED, low + row, 0, at, x
                             if fired > max_events:
                                 return EVENT_LIMIT, low + row, 0, at, x
                             if role[j] == DEATH:
@@ -345,7 +356,7 @@ def _replicates(
                             n_later += 1
                 if n_later == 0:
                     return CROWDED, low + row, 0, end, x
-                if stop[0] != 0:
+                if must_stop(stop, row, fired, end, times[-1]):
                     return STOPPED, low + row, 0, end, x
                 factor = np.log(n_later / n)
                 total += factor

@@ -122,6 +122,8 @@ def solve_rate_equations(network, x0, t, *, discrete=False, tolerance=1e-8, meth
     ------
     ParameterError
         If an argument has the wrong shape or type.
+    PropensityError
+        If a reaction takes what is not there, so that an amount falls below zero.
     AcmeError
         If the solution cannot be continued to the last time, for instance because it grows without bound.
 
@@ -182,7 +184,17 @@ def solve_rate_equations(network, x0, t, *, discrete=False, tolerance=1e-8, meth
             f"the rate equations could not be solved beyond about t={last:g} ({message}); does the network grow "
             "without bound, or does a rate divide by zero?"
         )
+    _refuse_below_zero(network, times, amounts, discrete, 1e3 * tolerance * max(1.0, amounts.max()))
     return RateEquationSolution(times, amounts, network, evaluations, start)
+
+
+def _refuse_below_zero(network, times, amounts, discrete, slack):
+    """Refuse amounts below zero where a reaction takes what is not there, as the simulators of counts do."""
+    for k, i in np.argwhere(amounts < -slack)[:1]:
+        x = np.maximum(amounts[k], 0.0)
+        taking = (network.stoichiometry[:, i] < 0) & (real_propensities(network, x, times[k], discrete) > 0.0)
+        for j in np.flatnonzero(taking)[:1]:
+            raise network.shortage_error(j, x)
 
 
 class _Stalled(Exception):

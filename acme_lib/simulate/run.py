@@ -7,12 +7,14 @@ so the result is the same, bit for bit, wherever its ranges were computed.
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 
 from acme_lib.checks import check_choice, check_whole
 from acme_lib.progress import ProgressBar
 from acme_lib.simulate.ensemble import Ensemble
+from acme_lib.simulate.pace import Pace, check_room, new_flag
 from acme_lib.simulate.record import RecordBuilder
 from acme_lib.simulate.summary import SummaryBuilder, summarise_part
 
@@ -50,14 +52,16 @@ def run_task(task, *, keep="counts", threads=None, client=None, progress=None):
     check_choice("keep", keep, _COLLECTORS)
     threads = available_threads() if threads is None else check_whole("threads", threads, 1)
     per_range = min(_MOST_PER_RANGE, -(-task.size // _RANGES))
-    ranges = [(low, min(low + per_range, task.size)) for low in range(0, task.size, per_range)]
+    check_room(task, keep, min(task.size, per_range * (threads + 1)))
     finish = summarise_part if keep == "summary" else _keep_part
     collector = _COLLECTORS[keep](task)
+    ranges = ((low, min(low + per_range, task.size)) for low in range(0, task.size, per_range))  # too many for a list
     parts = _on_cluster(task, ranges, finish, client) if client else _in_threads(task, ranges, finish, threads)
-    with ProgressBar(progress, task.size, unit="trajectory") as bar:
-        for (low, high), part in zip(ranges, parts, strict=True):
+    # closed at once where an interrupt comes outside of it, so that no thread runs on
+    with closing(parts), ProgressBar(progress, task.size, unit="trajectory") as bar:
+        for trajectories, part in parts:
             collector.add(part)
-            bar.update(high - low)
+            bar.update(trajectories)
     return collector.result()
 
 
@@ -66,30 +70,38 @@ def _keep_part(_, part):
 
 
 def _in_threads(task, ranges, finish, threads):
-    """Yield the finished parts in order; an interrupt stops all ranges and is raised when they have ended."""
-    stop = np.zeros(1, dtype=np.int64)
+    """Yield sizes and finished parts in order; an interrupt stops all ranges and is raised when they have ended."""
 
-    def run(low, high):
+    def run(low, high, flag):
         with np.errstate(all="ignore"):  # compiled code never warns; in plain Python hash arithmetic wraps around
-            return finish(task, task.run_range(task, low, high, stop))
+            return finish(task, task.run_range(task, low, high, flag))
 
+    pace, ended, waiting = Pace(task), 0, deque()
     with ThreadPoolExecutor(threads) as pool:
-        waiting = deque()
         try:
             for low, high in ranges:
-                waiting.append(pool.submit(run, low, high))
+                flag = new_flag()
+                waiting.append((pool.submit(run, low, high, flag), low, high - low, flag))
                 if len(waiting) > 4 * threads:  # parts that wait for their turn take memory
-                    yield _result(waiting.popleft())
+                    yield waiting[0][2], _result(waiting, pace, ended)
+                    ended += waiting.popleft()[2]
             while waiting:
-                yield _result(waiting.popleft())
+                yield waiting[0][2], _result(waiting, pace, ended)
+                ended += waiting.popleft()[2]
         finally:
-            stop[0] = 1
-            for future in waiting:
+            for future, _, _, flag in waiting:
+                flag[0] = 1
                 future.cancel()
 
 
-def _result(future):
+def _result(waiting, pace, ended):
+    """Return the first part that is waited for, and look at the pace of all meanwhile."""
+    future = waiting[0][0]
     while True:
+        for one, _, size, flag in waiting:
+            if one.done():
+                flag[1] = size
+        pace.look(ended, [row[1:] for row in waiting])
         try:
             return future.result(timeout=0.1)  # returns to Python often, so that Ctrl-C is heard on every system
         except TimeoutError:
@@ -98,25 +110,26 @@ def _result(future):
 
 
 def _on_cluster(task, ranges, finish, client):
-    """Yield the finished parts in order; a range whose worker is lost is computed again by another."""
+    """Yield sizes and finished parts in order; a range whose worker is lost is computed again by another."""
     (shared,) = client.scatter([task], broadcast=True, hash=False)
     ahead = 4 * max(1, sum(client.nthreads().values()))
     waiting = deque()
     try:
         for low, high in ranges:
-            waiting.append(client.submit(_run_remote, shared, low, high, finish, pure=False))
+            waiting.append((client.submit(_run_remote, shared, low, high, finish, pure=False), high - low))
             if len(waiting) > ahead:
-                yield waiting.popleft().result()
+                future, size = waiting.popleft()
+                yield size, future.result()
         while waiting:
-            yield waiting.popleft().result()
+            future, size = waiting.popleft()
+            yield size, future.result()
     finally:
-        client.cancel(list(waiting))
+        client.cancel([future for future, _ in waiting])
 
 
 def _run_remote(task, low, high, finish):
-    stop = np.zeros(1, dtype=np.int64)
     with np.errstate(all="ignore"):
-        return finish(task, task.run_range(task, low, high, stop))
+        return finish(task, task.run_range(task, low, high, new_flag()))
 
 
 class _CountsBuilder:

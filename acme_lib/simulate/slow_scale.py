@@ -13,7 +13,7 @@ from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_
 from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
 from acme_lib.simulate.run import run_task
-from acme_lib.simulate.steps import choose_share, is_rate
+from acme_lib.simulate.steps import choose_share, is_rate, must_stop
 from acme_lib.simulate.task import Part, make_task, refuse_time
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
@@ -383,7 +383,7 @@ def _slow_scale(
                 kept[c] += gain[chosen, c]
             new_law = moves_rates[chosen]
             fired += 1
-            if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+            if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
                 return STOPPED, trajectory, 0, now, x
             if fired > max_events:
                 return EVENT_LIMIT, trajectory, 0, now, x

@@ -12,7 +12,15 @@ from acme_lib.random_stream import next_exponential, next_uniform, start_stream
 from acme_lib.simulate.run import available_threads, run_task
 from acme_lib.simulate.ssa_compiled import KernelChoice
 from acme_lib.simulate.ssa_general import general_options, needs_general_method, run_general_range
-from acme_lib.simulate.steps import add_up, choose_reaction, fill_propensities, fire_reaction, is_rate, record_before
+from acme_lib.simulate.steps import (
+    add_up,
+    choose_reaction,
+    fill_propensities,
+    fire_reaction,
+    is_rate,
+    must_stop,
+    record_before,
+)
 from acme_lib.simulate.task import Part, make_task
 
 _CHECK_EVERY = 4096  # events between two looks at the stop flag
@@ -42,7 +50,8 @@ def simulate_ssa(
 
     Rates may depend on the time ``t``, in jumps too: candidates come at a rate that bounds the true one, and each is
     kept with the probability true/bound; nothing is discretised. Events of the network happen when their trigger turns
-    from false to true, at times that are known exactly; one that is true from the start has not turned true.
+    from false to true, at times that are known exactly; one that is true from the start has not turned true. A
+    parameter that an event sets has the new value in that trajectory alone, until an event sets it again.
 
     Use when every event matters. The cost is proportional to the number of events, and an event costs little more when
     the network has thousands of reactions: from 128 reactions on, the next one is found in a tree of partial sums.
@@ -87,7 +96,8 @@ def simulate_ssa(
     -------
     Ensemble, EnsembleSummary or EventRecord
         ``counts[trajectory, time, species]``; ``ensemble["M"]`` by name. ``ensemble.extra["event_firings"]``, shape
-        (trajectory, event), counts how often each event of the network happened.
+        (trajectory, event), counts how often each event of the network happened; a parameter that events set is had by
+        its name at all times, such as ``ensemble["k"]``.
 
     Raises
     ------
@@ -209,7 +219,7 @@ def _direct_method(low, starts, times, table, scale_rows, value_rows, key, max_e
                     _ascend(tree, leaves + j, value)
                 a[j] = value
             fired += 1
-            if fired % _CHECK_EVERY == 0 and stop[0] != 0:
+            if fired % _CHECK_EVERY == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
                 return STOPPED, trajectory, 0, now, x
             if fired > max_events:
                 return EVENT_LIMIT, trajectory, 0, now, x

@@ -35,6 +35,7 @@ from acme_lib.errors import ParameterError
 from acme_lib.files import whole_file
 from acme_lib.network import expression as ex
 from acme_lib.network import rates
+from acme_lib.simulate import steps
 
 _MOST_REACTIONS = 30  # beyond, all propensities are hardly cheaper than a look-up of those that changed
 _MOST_INSTRUCTIONS = 400  # of all expressions together: a bound of the time to compile
@@ -51,6 +52,7 @@ from numba import njit
 
 from acme_lib.network.rates import apply_function, apply_operator
 from acme_lib.random_stream import next_exponential, next_uniform, start_stream
+from acme_lib.simulate.steps import must_stop
 
 {tables}
 
@@ -88,7 +90,9 @@ def simulate(low, starts, times, scale_rows, value_rows, operands, key, max_even
 {change}
 {missing}
             fired += 1
-            if fired > max_events or (fired % 4096 == 0 and stop[0] != 0):
+            if fired % 4096 == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
+                return row
+            if fired > max_events:
                 return row
         events[row] = fired
     return counts.shape[0]
@@ -229,7 +233,9 @@ def _program(table, j):
 @functools.cache
 def _stamp():
     """Return what compiled code depends on besides its source: where that changes, so do the source and its file."""
-    inlined = hashlib.sha256(b"".join(Path(module.__file__).read_bytes() for module in (ex, rates, random_stream)))
+    inlined = hashlib.sha256(
+        b"".join(Path(module.__file__).read_bytes() for module in (ex, rates, random_stream, steps))
+    )
     machine = f"{platform.system()} {platform.machine()} {llvmlite.binding.get_host_cpu_name()}"
     versions = f"acme {__version__}, numba {numba.__version__}, {sys.implementation.cache_tag}"
     return f"{versions}, {machine}, {inlined.hexdigest()[:16]}"

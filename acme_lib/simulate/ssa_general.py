@@ -20,6 +20,7 @@ from acme_lib.network.expression import MAX_STACK, TIME
 from acme_lib.network.rates import count_sets, mass_action, special_propensity, with_row
 from acme_lib.network.status import (
     BAD_ASSIGNMENT,
+    BAD_CONSTANT,
     BAD_PROPENSITY,
     DONE,
     EVENT_LIMIT,
@@ -32,7 +33,13 @@ from acme_lib.network.status import (
 )
 from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_uniform, start_stream
-from acme_lib.simulate.conditions import evaluate_assignments, lay_out_conditions, look_at_condition, parse_stop
+from acme_lib.simulate.conditions import (
+    evaluate_assignments,
+    follow_parameters,
+    lay_out_conditions,
+    look_at_condition,
+    parse_stop,
+)
 from acme_lib.simulate.record import PartRecord
 from acme_lib.simulate.steps import (
     add_up,
@@ -40,6 +47,7 @@ from acme_lib.simulate.steps import (
     fill_propensities,
     fire_reaction,
     is_rate,
+    must_stop,
     record_before,
 )
 from acme_lib.simulate.task import Part
@@ -72,7 +80,9 @@ def run_general_range(task, low, high, stop):
     """Simulate a range of trajectories; see `Task.run_range`.
 
     ``task.options["time_rows"]``, shape (size, time), gives each trajectory times of its own, of which the first is its
-    start; they may repeat at the end.
+    start; they may repeat at the end. A trajectory that goes on another, such as a daughter's, then takes over from it
+    whether each condition held, ``task.options["held"]``, shape (size, condition), and what `changing_parameters` were,
+    ``task.options["changed"]``, shape (size, parameter).
     """
     rows, options = high - low, task.options
     conditions = options["conditions"]
@@ -82,12 +92,18 @@ def run_general_range(task, low, high, stop):
     else:
         time_rows = time_rows[low:high].copy()
         begins = time_rows[:, 0].copy()
+    laid = conditions.table
+    held = np.repeat(laid.initially[None, :], rows, axis=0)
+    table, scale, values = task.rates_of(low, high)
+    changed = np.repeat(values[:, laid.changing], rows // len(values), axis=0)
+    if "held" in options:
+        held, changed = options["held"][low:high].copy(), options["changed"][low:high].copy()
     counts = np.empty((rows, time_rows.shape[1], len(task.network.species)), dtype=np.int64)
+    values_seen = np.empty((rows, time_rows.shape[1], len(laid.changing)))
     fired = np.zeros(rows, dtype=np.int64)
     stop_times = np.full(rows, np.nan)
-    n_events = len(conditions.table.assignment_start) - 1
+    n_events = len(laid.assignment_start) - 1
     firings = np.zeros((rows, n_events), dtype=np.int64)
-    table, scale, values = task.rates_of(low, high)
     starts = task.starts_of(low, high)
     kept = PartRecord.empty(starts, _FIRST_ROOM if options["record"] else 0)
     status, first_row = RECORD_FULL, 0
@@ -103,9 +119,12 @@ def run_general_range(task, low, high, stop):
             task.key,
             options["max_events"],
             options["timed"],
-            conditions.table,
+            laid,
             options["record"],
+            held,
+            changed,
             counts,
+            values_seen,
             fired,
             stop_times,
             firings,
@@ -124,6 +143,10 @@ def run_general_range(task, low, high, stop):
     extra = {"stop_times": stop_times} if options["stops"] else {}
     if n_events:
         extra["event_firings"] = firings
+    if "held" in options:
+        extra |= {"held": held, "parameter_values": values_seen}
+    elif len(laid.changing) and not options["record"]:
+        extra["parameter_values"] = values_seen
     return Part(low, high, counts, fired, extra, kept.trimmed() if options["record"] else None)
 
 
@@ -138,7 +161,7 @@ def _check(task, outcome, now):
     at = ", ".join(f"{name}={n:.0f}" for name, n in zip(network.species, state, strict=False))
     at = f"t={now:g} in the state {at}"
     if status == BAD_PROPENSITY:
-        raise network.propensity_error(which, value, state, now if network.uses_time else None)
+        raise network.propensity_error(which, value, state, now if network.uses_time or network.events else None)
     if status == UNBOUNDED:
         line = network.reactions[which]
         error = PropensityError(
@@ -152,12 +175,24 @@ def _check(task, outcome, now):
     if status == BAD_ASSIGNMENT:
         conditions = task.options["conditions"].table
         event = network.events[int(np.searchsorted(conditions.assignment_start, which, side="right")) - 1]
-        name = network.species[conditions.assignment_species[which]]
-        error = ParameterError(
-            f"the event gives {name} the value {value:g} at {at}; a count is whole, zero or more, and at most 9e15: "
-            f"write for example floor({event.assignments[name].text}) or max(0, …)"
-        )
+        name = [*network.species, *network.parameters][conditions.assignment_target[which]]
+        rule = "a parameter is a finite number"
+        if name in network.species:
+            rule = "a count is whole, zero or more, and at most 9e15: write for example "
+            rule += f"floor({event.assignments[name].text}) or max(0, …)"
+        error = ParameterError(f"the event gives {name} the value {value:g} at {at}; {rule}")
         raise located(error, event.line, event.text)
+    if status == BAD_CONSTANT:
+        if which >= 0:
+            line = network.reactions[which]
+            error = PropensityError(
+                f"an event makes this rate {value:g} at {at}; a rate is a finite number of at least 0: change the event"
+            )
+            raise located(error, line.line, line.text)
+        name = list(network.parameters)[-1 - which]
+        line = next(d for d in network.definitions if d.name == name)
+        error = ParameterError(f"an event makes {name} {value:g} at {at}, which is no finite number: change the event")
+        raise located(error, line.number, line.text)
     raise ParameterError(  # EVENT_LOOP
         f"events set each other off without end at {at}; make one of the triggers stay true, or false, "
         f"after the assignments: {'; '.join(event.text or event.name for event in network.events)}"
@@ -178,7 +213,10 @@ def _general_method(
     timed,
     conditions,
     record,
+    held,
+    changed,
     counts,
+    values_seen,
     fired,
     stop_times,
     firings,
@@ -192,8 +230,10 @@ def _general_method(
 ):
     """Simulate the trajectories low + first_row, …; returns an outcome (see `_check`) and the time that it concerns.
 
-    Fills `counts`, `fired`, `stop_times` and `firings`, and where `record` the arrays of a `PartRecord`. With the
-    status `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
+    The parameters that events set begin as in `changed`, and change in their places in `scale_rows` and `value_rows`.
+    Fills `counts`, `values_seen` (of the parameters that change), `fired`, `stop_times` and `firings`, puts into `held`
+    what it ends with for what it began with, and where `record` fills the arrays of a `PartRecord`. With the status
+    `RECORD_FULL` the trajectory of the outcome did not fit into the record, and those before it are done.
     """
     special, affected_start, affected = table.special, table.affected_start, table.affected
     change_start, change_species, change_count = table.change_start, table.change_species, table.change_count
@@ -204,13 +244,13 @@ def _general_method(
         conditions.crossing_start,
         conditions.crossing_programs,
     )
-    initially, watcher_start, watchers = conditions.initially, conditions.watcher_start, conditions.watchers
-    assignment_start, assignment_species = conditions.assignment_start, conditions.assignment_species
+    watcher_start, watchers, changing = conditions.watcher_start, conditions.watchers, conditions.changing
+    assignment_start, assignment_target = conditions.assignment_start, conditions.assignment_target
     assignment_program = conditions.assignment_program
     n_reactions = table.scale.shape[0]
     n_species = starts.shape[1]
     n_times = time_rows.shape[1]
-    n_conditions = initially.shape[0]
+    n_conditions = truth.shape[0]
     n_events = assignment_start.shape[0] - 1
     stops = n_conditions > n_events
     is_timed = np.zeros(n_reactions, dtype=np.bool_)
@@ -224,7 +264,7 @@ def _general_method(
     holds = np.zeros(n_conditions, dtype=np.bool_)
     change = np.full(n_conditions, np.inf)
     pending = np.zeros(n_events, dtype=np.bool_)
-    values = np.empty(assignment_species.shape[0])
+    values = np.empty(assignment_target.shape[0])
     n_kept = kept_start[first_row]
     n_jumps = jump_start[first_row]
     steps = 0
@@ -233,20 +273,25 @@ def _general_method(
     which = 0
     value = 0.0
     now = 0.0
-    parameters = value_rows[0]
-    rates = with_row(table, scale_rows[0], parameters)
+    scale, parameters = scale_rows[0], value_rows[0]
+    rates = with_row(table, scale, parameters)
     for row in range(first_row, counts.shape[0]):
         trajectory = low + row
         stream = start_stream(key, trajectory)
         for i in range(n_species):
             x[i] = starts[row, i]
         if scale_rows.shape[0] > 1:
-            parameters = value_rows[row]
-            rates = with_row(table, scale_rows[row], parameters)
+            scale, parameters = scale_rows[row], value_rows[row]
+            rates = with_row(table, scale, parameters)
+        if changing.shape[0] > 0:  # what the trajectory before has changed
+            for i in range(changing.shape[0]):
+                parameters[changing[i]] = changed[row, i]
+            follow_parameters(x, parameters, scale, table.shift, conditions, stack)
         times = time_rows[row if time_rows.shape[0] > 1 else 0]
         now = begins[row if begins.shape[0] > 1 else 0]
         end = times[n_times - 1]
         recorded = 0
+        values_recorded = 0
         fired[row] = 0  # a trajectory may be run again, with more room for its record
         firings[row] = 0
         stop_times[row] = np.nan
@@ -262,11 +307,11 @@ def _general_method(
             )
             horizon = min(horizon, change[k])
             if k < n_events:
-                pending[k] = holds[k] and not initially[k]
+                pending[k] = holds[k] and not held[row, k]
                 n_pending += pending[k]
         while True:
             steps += 1
-            if steps % _CHECK_EVERY == 0 and stop[0] != 0:
+            if steps % _CHECK_EVERY == 0 and must_stop(stop, row, fired[row], now, end):
                 status = STOPPED
                 break
             if stops and holds[n_events]:
@@ -289,6 +334,7 @@ def _general_method(
                             operands,
                             start,
                             assignment_start,
+                            assignment_target,
                             assignment_program,
                             stack,
                             values,
@@ -299,6 +345,8 @@ def _general_method(
                             break
                 if status != DONE:
                     break
+                values_recorded = _record_values(now, values_recorded, times, parameters, changing, values_seen, row)
+                sets_parameters = False
                 for k in range(n_events):
                     if pending[k]:
                         firings[row, k] += 1
@@ -311,21 +359,31 @@ def _general_method(
                             n_kept += 1
                             kept_jumps[n_jumps] = 0
                         for i in range(assignment_start[k], assignment_start[k + 1]):
-                            s = assignment_species[i]
+                            s = assignment_target[i]
+                            if s >= n_species:
+                                parameters[s - n_species] = values[i]
+                                sets_parameters = True
+                                continue
                             if record:
                                 kept_jumps[n_jumps, s] = np.int64(values[i] - x[s])
                             x[s] = values[i]
                         n_jumps += record
                         pending[k] = False
                 n_pending = 0
+                if status != DONE:
+                    break
+                if sets_parameters:
+                    status, which, value = follow_parameters(x, parameters, scale, table.shift, conditions, stack)
+                    if status != DONE:
+                        break
                 horizon = np.inf
                 for k in range(n_conditions):
-                    held = holds[k]
+                    before = holds[k]
                     holds[k], change[k] = look_at_condition(
                         k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
                     )
                     horizon = min(horizon, change[k])
-                    if k < n_events and holds[k] and not held:
+                    if k < n_events and holds[k] and not before:
                         pending[k] = True
                         n_pending += 1
                 stale = True
@@ -367,13 +425,13 @@ def _general_method(
                 if now == horizon:
                     horizon = np.inf
                     for k in range(n_conditions):
-                        held = holds[k]
+                        before = holds[k]
                         if change[k] <= now:
                             holds[k], change[k] = look_at_condition(
                                 k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
                             )
                         horizon = min(horizon, change[k])
-                        if k < n_events and holds[k] and not held:
+                        if k < n_events and holds[k] and not before:
                             pending[k] = True
                             n_pending += 1
                 continue
@@ -423,11 +481,11 @@ def _general_method(
             if watcher_start[chosen] < watcher_start[chosen + 1]:
                 for i in range(watcher_start[chosen], watcher_start[chosen + 1]):
                     k = watchers[i]
-                    held = holds[k]
+                    before = holds[k]
                     holds[k], change[k] = look_at_condition(
                         k, x, parameters, now, codes, operands, start, truth, crossing_start, crossings, stack
                     )
-                    if k < n_events and holds[k] and not held:
+                    if k < n_events and holds[k] and not before:
                         pending[k] = True
                         n_pending += 1
                 horizon = np.inf
@@ -438,7 +496,19 @@ def _general_method(
         kept_start[row + 1] = n_kept
         jump_start[row + 1] = n_jumps
         record_before(np.inf, recorded, times, x, counts, row)
+        _record_values(np.inf, values_recorded, times, parameters, changing, values_seen, row)
+        held[row] = holds
     return status, trajectory, which, value, x, now
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _record_values(until, recorded, times, parameters, changing, values_seen, row):
+    """Write the parameters that change into ``values_seen[row]`` at all times before `until`, as `record_before`."""
+    while changing.shape[0] > 0 and recorded < times.shape[0] and times[recorded] < until:
+        for i in range(changing.shape[0]):
+            values_seen[row, recorded, i] = parameters[changing[i]]
+        recorded += 1
+    return recorded
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,6 +15,15 @@ def is_rate(value):
     return value >= 0.0 and value < np.inf
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def must_stop(flag, row, fired, now, end):
+    """Note how far a range has come, for `pace.py` to read; returns whether it is to stop."""
+    flag[1] = row
+    flag[2] = fired
+    flag[3] = np.int64(1e9 * (now / end)) if now < end else 1_000_000_000
+    return flag[0] != 0
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_propensities(a, x, now, table, stack):
     """Fill `a` with the propensities; returns a reaction whose propensity is bad, or -1."""

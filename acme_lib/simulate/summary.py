@@ -174,6 +174,7 @@ def _with_observables(task, part):
     if not network.observables:
         return part.counts
     rows = {name: values[part.low : part.high, None] for name, values in task.parameters.items()}
+    rows |= {name: part.extra["parameter_values"][:, :, i] for i, name in enumerate(network.changing_parameters)}
     more = [network.observable(name, part.counts, task.times, parameters=rows) for name in network.observables]
     return np.concatenate([part.counts, np.stack(more, axis=-1)], axis=-1)
 

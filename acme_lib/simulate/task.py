@@ -24,7 +24,8 @@ class Task:
     network : ReactionNetwork
     run_range : callable
         ``run_range(task, low, high, stop)`` simulates trajectories low … high-1 and returns a `Part`; a function of a
-        module, so that it can be sent by name. It releases the GIL and returns soon after ``stop[0]`` becomes 1.
+        module, so that it can be sent by name. It releases the GIL, notes in ``stop`` how far it is (`new_flag` of
+        `pace.py`), and returns soon after ``stop[0]`` becomes 1.
     starts : ndarray, shape (1 or size, species)
     times : ndarray, shape (time,)
         At which the state is recorded; everything starts at time 0.

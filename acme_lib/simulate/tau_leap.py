@@ -19,6 +19,7 @@ from acme_lib.simulate.steps import (
     fill_propensities,
     fire_reaction,
     is_rate,
+    must_stop,
 )
 from acme_lib.simulate.task import Part, make_task, refuse_time
 
@@ -162,7 +163,8 @@ def _sensitivities(network):
                 order[i], alike[i] = max((order[i], alike[i]), (n, m))
         else:
             pairs += [(j, network.species.index(name)) for name in reaction.rate.names if name in network.species]
-    for _, i in pairs:
+    # a species that is taken at a rate that does not read it limits the step too: it may run out
+    for i in [*(i for _, i in pairs), *np.nonzero(network.stoichiometry < 0)[1]]:
         order[i], alike[i] = max((order[i], alike[i]), (1, 1))
     read_reaction, read_species = np.array(pairs, dtype=np.int64).reshape(-1, 2).T.copy()
     gives = np.maximum(network.stoichiometry[read_reaction, read_species], 0)
@@ -223,7 +225,7 @@ def _tau_leap(
                     break
                 if leaps + exact - looked >= _CHECK_EVERY:
                     looked = leaps + exact
-                    if stop[0] != 0:
+                    if must_stop(stop, row, looked, now, times[-1]):
                         return STOPPED, trajectory, 0, now, x
                     if looked > max_steps:
                         return EVENT_LIMIT, trajectory, 0, now, x
@@ -266,7 +268,7 @@ def _tau_leap(
                         leaps += 1
                         break
                     x[:] = before
-                    tau *= 0.5
+                    tau = 0.5 * min(tau, until - now)
                 if leapt:
                     if x.max() > MAX_COUNT:
                         return TOO_MANY, trajectory, 0, now, x

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from acme_lib.limits import CALL_SECONDS
 from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
 from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure, find_fault
 from acme_lib.teach.check_laws import (
@@ -52,6 +53,7 @@ __all__ = [
     "check_law",
     "check_samples",
     "check_seeding",
+    "check_sources",
     "check_values",
     "fresh_rng",
     "hidden_checks",
@@ -60,6 +62,7 @@ __all__ = [
 
 WIDTH = 82  # nbgrader's validator indents by 4 and cuts lines at 87
 REGULAR = ("too-regular",)
+MANY = 60  # generators that must give different answers
 ANYTHING = type("Anything", (), {"__repr__": lambda self: "(not judged here)"})()
 NOT_WRITTEN = (
     "Your function is not written yet: replace the line `raise NotImplementedError()` by your code, "
@@ -67,8 +70,8 @@ NOT_WRITTEN = (
 )
 
 TOO_LONG = (
-    "Your function did not come to an end within half a minute, and was stopped. Does every loop end: does the time, "
-    "or the counter, move on in each round?"
+    f"Your function did not come to an end within {CALL_SECONDS:g} seconds, and was stopped. Does every loop end: does "
+    "the time, or the counter, move on in each round?"
 )
 
 
@@ -460,7 +463,7 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
         try:
             table = as_numbers(answer[1])
         except NotPlain as problem:
-            return Finding(f"the log: {problem}")
+            return Finding(f"the log: {_say(problem)}")
         fault = find_fault(counts, table, start, t)
         if fault is not None:
             begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
@@ -481,7 +484,7 @@ def _read_counts(answer, size):
     try:
         counts = as_numbers(answer)
     except NotPlain as problem:
-        return Finding(str(problem))
+        return Finding(_say(problem))
     if counts.shape != (size,):
         came = _only_shown(f"{_name_of(counts)} came; ")
         return Finding(f"{came}expected is an array of counts of shape ({_only_shown(str(size)) or 'size'},)")
@@ -604,16 +607,83 @@ def check_seeding(function, arguments, *, what="the random numbers come from rng
             try:
                 [as_numbers(part) for part in _parts(came)]
             except NotPlain as problem:
-                return Finding(str(problem))
+                return Finding(_say(problem))
         if not _equal(answer, again):
             return Finding("the same generator gave two different answers", slips=("global-generator",))
         if _equal(answer, other):
             return Finding("two different generators gave the same answer", slips=("fixed-seed",))
         if _shared(answer, other) > 0.5:
             return Finding("two different generators gave mostly the same numbers", slips=("fixed-seed",))
-        return None
+        return _find_few_seeds(function, seeded)
 
     _check(function, seeded(first), judge, what)
+
+
+def _find_few_seeds(function, seeded):
+    """Return a finding if two of `MANY` generators give the same answer: a hundred seeds are found, but for 2e-8."""
+    answers = []
+    for seed in fresh_rng().integers(2**63, size=MANY):
+        arguments = seeded(int(seed))
+        if "size" in arguments:
+            arguments["size"] = min(arguments["size"], 20)
+        answer, problem = _ask(function, arguments)
+        if problem is not None:
+            return problem
+        try:
+            answers.append(b"".join(as_numbers(part).tobytes() for part in _parts(answer)))
+        except NotPlain as problem:
+            return Finding(str(problem))
+    if len(set(answers)) < len(answers):
+        return Finding("different generators gave the same answer, again and again", slips=("fixed-seed",))
+    return None
+
+
+def check_sources(function, arguments, *, what="waits and choices both come from rng"):
+    """Check that both random numbers of a step depend on the Generator that comes in.
+
+    Parameters
+    ----------
+    function, what
+        As in `check_values`.
+    arguments : dict
+        As in `check_ensemble`, of one cell and a time of some hundred events. Two generators are given in turn: neither
+        the sequence of births and decays nor the waits, times their rates, may be the same.
+    """
+    k, gamma, start, t = (arguments[name] for name in ("k", "gamma", "n0", "t"))
+
+    def read(answer):
+        if not isinstance(answer, list | tuple) or len(answer) != 2:
+            return Finding("return the counts and the log of the events, separated by a comma")
+        counts = _read_counts(answer[0], 1)
+        if isinstance(counts, Finding):
+            return counts
+        try:
+            table = as_numbers(answer[1])
+        except NotPlain as problem:
+            return Finding(f"the log: {problem}")
+        fault = find_fault(counts, table, start, t)
+        if fault is not None:
+            return Finding(fault.text, "", (fault.slip,) if fault.slip else ())
+        log = Log.of(table, start, 1, t)
+        return log.kinds, log.waits * (k + gamma * (log.after - log.kinds))
+
+    def judge(answer):
+        again, problem = _ask(function, arguments)
+        if problem is not None:
+            return problem
+        runs = [read(answer), read(again)]
+        for run in runs:
+            if isinstance(run, Finding):
+                return run
+        (kinds, waits), (other_kinds, other_waits) = runs
+        many = min(len(kinds), len(other_kinds))
+        if many and np.mean(kinds[:many] == other_kinds[:many]) > 0.9:
+            return Finding("two generators gave the same births and decays, one after the other", slips=("fixed-seed",))
+        if many and np.mean(np.isin(np.round(waits, 8), np.round(other_waits, 8))) > 0.05:
+            return Finding("two generators gave the same waits, but for the rates", slips=("fixed-seed",))
+        return None
+
+    _check(function, arguments, judge, what)
 
 
 def _check(function, arguments, judge, what):
@@ -648,7 +718,7 @@ def _ask(function, arguments):
     try:
         reply = call(function, *arguments.values())
     except NotPlain as problem:
-        return None, Finding(str(problem))
+        return None, Finding(_say(problem))
     if reply.printed and _region.get() is None:  # what is printed in a hidden check could show its arguments
         print(reply.printed, end="" if reply.printed.endswith("\n") else "\n")
     if reply.error == "NotImplementedError":
@@ -697,6 +767,13 @@ def _known(slips):
     return {key: given for key, given in (slips or {}).items() if key in SLIPS}
 
 
+def _say(problem):
+    """Say why an answer is none; of a hidden check not of which kind it was: its arguments could have chosen it."""
+    if _region.get() is None or hasattr(problem, "reason"):  # no answer came, in time or at all
+        return str(problem)
+    return "what came back is no answer of the kind asked for: numbers, or arrays, lists or tuples of numbers"
+
+
 def _only_shown(text):
     return text if _region.get() is None else ""
 
@@ -718,7 +795,7 @@ def _compare(answer, expected, rtol, atol, parts):
     try:
         numbers = as_numbers(answer)
     except NotPlain as problem:
-        return str(problem)
+        return _say(problem)
     right = np.asarray(expected)
     if numbers.shape != right.shape:
         if _region.get() is not None:

@@ -75,7 +75,8 @@ def birth_death_laws(k, gamma, start, t):
     law : ndarray, shape (n,)
     slips : dict of str to ndarray, shape (n,)
     """
-    n = np.arange(count_states(k, gamma, start, t))
+    # Births alone, a misconception, lead to more; a long time tells them from the law without that.
+    n = np.arange(count_states(max(k, gamma * min(k * t, 100.0)), gamma, start, t))
     (births, deaths), mistaken = birth_death_rates(k, gamma, n)
     law = birth_death_law(births, deaths, start, t)
     slips = {
@@ -93,7 +94,7 @@ def birth_death_laws(k, gamma, start, t):
 
 def count_states(k, gamma, start, t):
     """Return how many states hold the law of births at `k` and decays at `gamma` per molecule, up to time `t`."""
-    center = max(start, k / gamma, k * t)
+    center = max(start, min(k / gamma, start + k * t))
     return int(center + 12 * np.sqrt(center) + 30)
 
 

@@ -8,6 +8,7 @@ the assignments (``solutions/``); `acme build` collects their texts in ``misconc
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,10 +203,12 @@ def announce(key):
 
 
 def find_slips(message):
-    """Return the misconceptions that the message of a failed check names, however its lines are broken.
+    r"""Return the misconceptions that the message of a failed check names, however its lines are broken.
 
-    >>> find_slips(" ".join(["✗ A check fails.", *announce("leaks"), "Your answer: 2"]))
+    What follows ``Called with:`` is not read: there may stand the text of an error, which a student chooses.
+
+    >>> find_slips(" ".join(["✗ A check fails.", *announce("leaks")]) + "\nCalled with:\n  x = 1")
     ('leaks',)
     """
-    words = " ".join(message.split())
+    words = " ".join(re.split(r"^Called with:$", message, maxsplit=1, flags=re.MULTILINE)[0].split())
     return tuple(key for key in SLIPS if " ".join(announce(key)) in words)

@@ -38,8 +38,8 @@ def slider(low, high, start, *, label, step=None, log=False):
     step : float, optional
         Default: 1 for whole numbers, else a hundredth of the range.
     log : bool
-        Whether equal moves multiply: `low` and `high` are then the smallest and largest value, `step` the step of the
-        decimal logarithm.
+        Whether equal moves multiply: `step` is then the step of the decimal logarithm, and the ends are those a whole
+        number of steps from `start` that lie between `low` and `high`.
 
     Returns
     -------
@@ -56,8 +56,11 @@ def slider(low, high, start, *, label, step=None, log=False):
     if log:
         if low <= 0:
             raise ParameterError(f"the logarithmic slider {label!r} starts at {low}; it needs a positive number")
+        # The page rounds to whole steps from the lower end: the start value is one of them, and stays what it is.
+        step, at = step or 0.02, np.log10(start)
+        below, above = (np.floor(abs(np.log10(end) - at) / step + 1e-9) for end in (low, high))
         return ipywidgets.FloatLogSlider(
-            min=np.log10(low), max=np.log10(high), value=start, step=step or 0.02, readout_format=".3g", **look
+            min=at - below * step, max=at + above * step, value=start, step=step, readout_format=".3r", **look
         )
     if all(isinstance(number, int | np.integer) for number in (low, high, start)) and isinstance(step or 1, int):
         return ipywidgets.IntSlider(min=low, max=high, value=start, step=step or 1, **look)

@@ -14,7 +14,8 @@ BENCHMARKS = {
     "cme": "the master equation beside SciPy's solvers, its cost against states, a toggle switch, adaptive projection",
     "grading": "stock nbgrader and ours on the same submissions (ACME_SUBMISSIONS of them, 200 by default)",
     "grading-scaling": "ours against the number of submissions, 50 to 2,000: seconds and memory",
-    "notebooks": "cold and warm seconds and megabytes of each chapter, redraw time of its sliders",
+    "notebooks": "cold and warm seconds and megabytes of each chapter, redraw time of its sliders in the kernel",
+    "widgets": "each slider of each chapter in JupyterLab and Chromium, from the hand to the new picture",
 }
 
 

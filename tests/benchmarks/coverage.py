@@ -107,6 +107,7 @@ from scipy import stats
 
 from acme_lib.errors import CannotTellWarning
 from acme_lib.laws import telegraph
+from acme_lib.noise import best_negative_binomial, fit_negative_binomial
 from acme_lib.noise.estimators import (
     coefficient_of_variation,
     fano_factor,
@@ -114,7 +115,6 @@ from acme_lib.noise.estimators import (
     squared_coefficient_of_variation,
 )
 from acme_lib.noise.goodness import goodness_of_fit
-from acme_lib.noise.negative_binomial_fit import best_negative_binomial, fit_negative_binomial
 from acme_lib.noise.reporters import decompose_dual_reporter
 from acme_lib.noise.telegraph_fit import fit_telegraph
 

@@ -40,12 +40,17 @@ def run_lab(folder, home):
             server.wait(timeout=30)
 
 
+def copy_course(folder):
+    """Put what a learner has into a folder."""
+    for name in ("course", "exercises"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Address, folder and home of a JupyterLab in a copy of the course."""
     folder, home = tmp_path_factory.mktemp("acme"), tmp_path_factory.mktemp("home")
-    for name in ("course", "exercises"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    copy_course(folder)
     with run_lab(folder, home) as address:
         yield address, folder, home
 

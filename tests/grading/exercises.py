@@ -107,6 +107,12 @@ def all_exercises():
     return [read_exercise(path) for path in texts()]
 
 
+def read_variants():
+    """Return the right answers, the wrong ones, and the checks of each question, of the assignment that is attacked."""
+    exercise = all_exercises()[0]
+    return exercise.right, exercise.wrong, exercise.questions
+
+
 # The text of an answer --------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Two processes of one sandbox cannot talk, and correct scientific code does not notice what keeps them from it."""
 
+import ctypes
 import platform
 import re
 import sys
@@ -273,6 +274,26 @@ def test_numbers_are_those_of_the_kernels_headers(machine):
     newest = max(int(number) for name, number in known.items() if name != "syscalls")
     missing = {name: number for name, number in numbers.items() if name not in known}
     assert all(number is None or number > newest for number in missing.values()), missing
+
+
+TOKENS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # as seccomp.h calls them
+
+
+@pytest.mark.parametrize("machine", TOKENS)
+def test_numbers_are_those_of_libseccomp(machine):
+    """The table of a library that others keep, for the other machine as well as for this one."""
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        pytest.skip("no libseccomp here (the system package `libseccomp2`)")
+    resolve = library.seccomp_syscall_resolve_name_arch
+    column, architecture = lockdown._MACHINES[machine]
+    assert architecture == TOKENS[machine]
+    numbers = {name: pair[column] for name, pair in (lockdown._DENIED | lockdown._LIMITED).items()}
+    known = {name: resolve(ctypes.c_uint32(architecture), name.encode()) for name in numbers}
+    here = {name: number if number >= 0 else None for name, number in known.items() if number != -1}  # -1: too new
+    assert len(here) > 100
+    assert here == {name: numbers[name] for name in here}
 
 
 @pytest.mark.parametrize("call", ["sync", "syncfs"])

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import runpy
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,28 +240,39 @@ def test_the_page_and_the_file():
     assert row["lines"] == "q 1-18 ~ q 2-17"
 
 
-def notebook(**cells):
-    """Write a notebook whose cells are to be solved; the name of a cell of text begins with "text"."""
+STUB = "# YOUR CODE HERE\nraise NotImplementedError()"  # as nbgrader releases an answer
+WORDS = "YOUR ANSWER HERE"
+
+
+def make(cells):
+    """Make a notebook of cells by name; the name of a cell of text begins with "text"."""
     made = nbformat.v4.new_notebook()
     for name, source in cells.items():
         cell = nbformat.v4.new_markdown_cell(source) if name[:4] == "text" else nbformat.v4.new_code_cell(source)
-        cell.metadata["nbgrader"] = {"grade_id": name, "solution": not name.endswith("check"), "grade": False}
+        solution = not name.endswith("check")
+        role = {"grade": name[:4] == "text", "points": 1, "locked": not solution, "task": False, "schema_version": 3}
+        cell.metadata["nbgrader"] = {"grade_id": name, "solution": solution, **role}
         made.cells.append(cell)
-    return nbformat.writes(made)
+    return made
+
+
+def notebook(**cells):
+    return nbformat.writes(make(cells))
 
 
 @pytest.fixture
 def course(tmp_path):
     essay = " ".join(f"The mean of a product number {i} is not the product." for i in range(30))
-    given = {"code": GIVEN[0].source, "text": "Write here.", "one_check": RENAMED}
+    given = {"code": STUB, "text": WORDS, "one_check": RENAMED}
+    right = "### BEGIN SOLUTION\nreturn 42\n### END SOLUTION"
     files = {
-        "exercises/homework": notebook(**given),
+        "source/homework": notebook(**given | {"code": right, "text": "Because."}),
         "submitted/ada/homework": notebook(**given | {"code": ONE, "text": essay}),
         "submitted/bob/homework": notebook(**given | {"text": essay.upper()}),
         "submitted/cyd/homework": notebook(**given | {"code": RENAMED}),
         "submitted/dan/homework": notebook(**given),
         "submitted/eve/homework": "{no json",
-        "submitted/gus/homework": json.dumps({"cells": [{"metadata": 3}]}),
+        "submitted/gus/homework": json.dumps({"cells": 3}),
         "submitted/stranger/homework": notebook(**given | {"code": ONE}),
     }
     for folder, text in files.items():
@@ -268,12 +280,12 @@ def course(tmp_path):
         (tmp_path / folder / "sheet.ipynb").write_text(text, encoding="utf-8")
     (tmp_path / "submitted/fay/homework").mkdir(parents=True)
     (tmp_path / "submitted/fay/homework/sheet.ipynb").symlink_to(tmp_path / "submitted/ada/homework/sheet.ipynb")
-    write_config(tmp_path, "c.CourseDirectory.release_directory = 'exercises'")
+    write_config(tmp_path)
     return tmp_path
 
 
 def test_submissions_are_read(course):
-    config = Config(CourseDirectory={"root": str(course), "release_directory": "exercises"})
+    config = Config(CourseDirectory={"root": str(course)})
     students = ["ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "../stranger"]
     answers, release, unread = collect_answers(students, "homework", config)
     assert {name: [answer.question for answer in given] for name, given in answers.items()} == {
@@ -284,7 +296,7 @@ def test_submissions_are_read(course):
     }
     assert unread == ("eve", "fay", "gus")
     assert [answer.question for answer in release] == ["code", "text", "one_check"]
-    with pytest.raises(GradebookError, match="no released notebook"):
+    with pytest.raises(GradebookError, match="holds no notebook with cells"):
         collect_answers(students, "homewrok", config)
 
 
@@ -302,3 +314,60 @@ def test_the_command(course, monkeypatch, capsys):
     assert "eve" in page
     assert main(["copying", "homework", "--threshold", "2"]) == 1
     assert "threshold" in capsys.readouterr().err
+
+
+def hide(how, given):
+    """Hand in a copy of `ONE` in a way in which a person sees it and a simple reader does not."""
+    copied = make(given | {"code": RENAMED})
+    answer = copied.cells[0]
+    if how == "a decoy before it":
+        decoy = make({"code": OTHER}).cells[0]
+        copied.cells.insert(0, decoy)
+    elif how == "a cell of its own":
+        answer.source = STUB
+        copied.cells.insert(0, nbformat.v4.new_code_cell(RENAMED))
+    elif how == "much beside it":
+        own = "\n".join(
+            f"def helper_{i}(x):\n    return [x ** {i} for _ in range(x) if {'not ' * i}x]" for i in range(60)
+        )
+        copied.cells.append(nbformat.v4.new_code_cell(own))
+    elif how == "a long comment before it":
+        answer.source = "# mine\n" * 5_000 + answer.source
+    elif how == "no metadata":
+        content = json.loads(nbformat.writes(copied))
+        content["cells"][0]["metadata"] = []
+        return json.dumps(content)
+    return nbformat.writes(copied)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "plain",
+        "a decoy before it",
+        "a cell of its own",
+        "much beside it",
+        "a long comment before it",
+        "no metadata",
+        "zip",
+    ],
+)
+def test_a_copy_is_found_wherever_it_stands(course, how):
+    """What is graded is what is compared."""
+    given = {"code": STUB, "text": WORDS, "one_check": "assert simulate"}
+    (course / "source/homework/sheet.ipynb").write_text(
+        notebook(**given | {"code": "### BEGIN SOLUTION\n### END SOLUTION"})
+    )
+    place = course / "submitted/cyd/homework/sheet.ipynb"
+    place.write_text(hide(how, given), encoding="utf-8")
+    if how == "zip":
+        with zipfile.ZipFile(place.with_name("mine.zip"), "w") as archive:
+            archive.write(place, "sheet.ipynb")
+        place.unlink()
+    answers, release, unread = collect_answers(
+        ["ada", "cyd"], "homework", Config(CourseDirectory={"root": str(course)})
+    )
+    assert unread == ()
+    answers["ada"] = [answer for answer in answers["ada"] if answer.code]
+    (pair,) = find_pairs(answers, release).pairs
+    assert pair.similarity > 0.9

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import runpy
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from acme_lib.cli import main
 from acme_lib.errors import GradebookError, MissingExtraError
-from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster
+from acme_lib.report.exports import export_canvas, export_moodle, export_worksheet, read_roster, write_csv
 from acme_lib.report.marks import Marks, Question, Student, open_gradebook, read_marks
 
 GRADEBOOKS = runpy.run_path(str(Path(__file__).with_name("gradebooks.py")))
@@ -389,6 +390,7 @@ def test_an_id_that_is_anothers_number_gives_that_person_nothing(tmp_path):
     marks = made({"bob": 3, "77": 10, "ada": 1}, 10.0)
     export = export_canvas(marks, roster_file(tmp_path, text))
     assert export.not_listed == ("77",) and set(export.exported) == {"ada", "bob"}
+    assert "students were found by the column 'SIS Login ID' of the platform's list" in export.describe()
     assert re.search('"Byron, Ada",77,S-1,ada,A,1\r\n', export.text)
     marks = made({"bob": 3, "77": 10}, 10.0)
     export = export_canvas(marks, roster_file(tmp_path, text), match="SIS Login ID")
@@ -417,3 +419,24 @@ def test_one_with_too_many_points_for_moodle_is_left_out_and_named(tmp_path):
     assert export.exported == ("bob",) and export.above == ("ada",) and not export.complete
     assert "Participant 2,Bob,bob,x,3" in export.text and "12" not in export.text
     assert "1 with more points than the platform's maximum: no grade in the file: 'ada'" in export.describe()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "ivy;=1+1", "ivy; @SUM(1)", "5;-2+3", "ivy\t=1+1", "ivy\n=1+1"),
+        *('a";=1+1', " =1+1", "ivy;＝1+1", "\t=1", "a\r\n+1*2"),
+    ],
+)
+def test_no_spreadsheet_finds_a_formula_whatever_separates(text, separator):
+    """The cells as a spreadsheet with each separator reads them, behind a first cell and before a last one."""
+    written = write_csv(["id", "text", "last"], [{"id": "5", "text": text, "last": "x"}])
+    cells = [cell for row in csv.reader(io.StringIO(written), delimiter=separator) for cell in row]
+    cells += [cell for row in written.splitlines() for cell in row.split(separator)]  # one that knows no quotes
+    assert not [c for c in cells if unicodedata.normalize("NFKC", c).lstrip(' "')[:1] in tuple("=+-@")]
+
+
+def test_texts_without_a_formula_stay_as_they_are():
+    for text in ("ivy", "Student, Test", "a;b", "a;-5", "-3.5", "x = 1", "O'Neill; A.", "a,-b"):
+        assert write_csv(["t"], [{"t": text}]).split("\r\n")[1].strip('"') == text

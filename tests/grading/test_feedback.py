@@ -12,7 +12,7 @@ from acme_lib.report.feedback import find_state, summarise, write_feedback
 from acme_lib.report.formulas import TextWithFormulas, draw_formula
 from acme_lib.report.rubric import ShowRubric
 from acme_lib.teach.check_slips import SLIPS, announce
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, hand_in, make_course, source_notebook
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, hand_in, make_course, source_notebook, submit
 
 GRADES = {"notebook": "p", "score": 5.5, "max_score": 10, "late_penalty": 0}
 ACTIVE = "<script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1))"
@@ -227,3 +227,33 @@ def test_headings_that_stand_in_code_and_pictures_that_are_missing():
     text = read(write_feedback(notebook, GRADES)).text
     assert "1 mean ✓ double_test 4 / 4 right" in text
     assert "![a](attachment:gone.png)" in text
+
+
+@pytest.mark.nbgrader
+def test_the_model_answer_comes_with_a_grade_by_hand(course):
+    """Not before it; not for an answer that was left empty; not where the course holds it back."""
+    from nbgrader.api import Gradebook
+
+    from acme_lib.grade.batch import grade_assignment
+    from acme_lib.grade.course import load_course
+    from acme_lib.report.feedback import ReadGrades
+
+    stub = nbformat.read(course / "exercises" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+    (empty,) = [c.source for c in stub.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "words"]
+    for student, words in {"graded": "Because.", "waits": "Because.", "empty": empty}.items():
+        submit(course, student, hand_in(words=words))
+    grade_assignment(course, ASSIGNMENT, jobs=1)
+    config, coursedir = load_course(course)
+    with Gradebook(coursedir.db_url) as book:
+        grade = book.find_grade("words", NOTEBOOK, ASSIGNMENT, "graded")
+        grade.manual_score, grade.needs_manual_grade = 1.0, False
+        book.db.commit()
+    shown = {}
+    for student in ("graded", "waits", "empty"):
+        for rubric in (True, False):
+            config.ReadGrades.rubric = rubric
+            notebook = nbformat.read(course / "autograded" / student / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+            names = {"student": student, "assignment": ASSIGNMENT, "notebook": NOTEBOOK, "db_url": coursedir.db_url}
+            notebook, resources = ReadGrades(config=config).preprocess(notebook, {"nbgrader": names})
+            shown[student, rubric] = "The answer in words." in write_feedback(notebook, resources["nbgrader"])
+    assert [one for one, is_shown in shown.items() if is_shown] == [("graded", True)]

@@ -194,6 +194,17 @@ def test_an_extension_counts_once(course):
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+def test_an_extension_can_be_made_shorter_and_taken_back(course):
+    config = config_of(course, rate=10, extensions="extensions.csv")
+    for days, lost in {"3": 0, "1": 8, "0.5": 8, "0": 12}.items():  # of 40 points, for each day that has begun
+        csv_file(course, "student,assignment,days", f"days,homework,{days}")
+        with opened(config.CourseDirectory.db_url) as gradebook:
+            assign_penalties(gradebook, "homework", LatePolicy(config=config))
+            assert gradebook.find_submission("homework", "days").extension == timedelta(days=float(days))
+        assert sum(value or 0 for value in penalties(course)["days"].values()) == lost
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_penalties_are_found_again_after_points_by_hand(course):
     with opened(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         policy = LatePolicy(config=config_of(course, rate=50))

@@ -43,6 +43,7 @@ MISCONCEPTIONS = {
 
 pytestmark = [
     pytest.mark.nbgrader,
+    pytest.mark.thorough,  # what test_autograde and test_batch do with a small course
     pytest.mark.skipif(sys.platform == "win32", reason="grading needs a system that can fork"),
 ]
 

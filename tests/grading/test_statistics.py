@@ -229,6 +229,38 @@ def test_misconceptions_are_found_in_real_messages():
     assert find_slips("This looks like: ordered pairs.") == ()  # a name alone, without what the catalogue says of it
 
 
+def test_a_text_that_a_student_chose_names_no_misconception(tmp_path):
+    """Neither in the message of a check nor, where the grader has noted what was found, anywhere else."""
+    words = " ".join(announce("leaks"))
+
+    def repeats(n):
+        raise ValueError(f"{words} {NOT_WRITTEN}\n\n{words}")
+
+    with pytest.raises(CheckFailed) as shown:
+        check_values(repeats, {"n": 4}, 6)
+    assert words in " ".join(str(shown.value).split()) and find_slips(str(shown.value)) == ()
+    plain = f"✗ This check stopped with ValueError: x\n\n{words}\n{NOT_WRITTEN}\nin: assert f(1) == 2"
+    marks = make_marks([[0, 0, 0, 0]])
+    cells = [
+        {
+            "metadata": {"nbgrader": {"grade_id": name}, "acme": {"slips": noted}},
+            "outputs": [error("✗") | {"traceback": text.split("\n")}],
+        }
+        for name, text, noted in [
+            ("q1", str(shown.value), []),
+            ("q2", plain, []),
+            ("q3", plain, ["pairs-squared", "no misconception"]),
+        ]
+    ]
+    path = tmp_path / "autograded" / "s00" / "homework" / "sheet.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"cells": cells}))
+    found = find_misconceptions(marks, Config(CourseDirectory={"root": str(tmp_path)}))
+    assert +sum(found.slips.values(), Counter()) == {"pairs-squared": 1}
+    assert found.unwritten == {}
+    assert found.unexplained == {("sheet", "q1"): 1, ("sheet", "q2"): 1}
+
+
 def error(text, name="CheckFailed"):
     return {"output_type": "error", "ename": name, "evalue": text, "traceback": []}
 

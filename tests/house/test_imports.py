@@ -18,10 +18,13 @@ TOOLS = {
     "arrays",
     "distance",
     "elimination",
+    "cost",
     "files",
+    "interrupt",
     "progress",
     "random_stream",
     "extras",
+    "limits",
 }
 SCIENCE = TOOLS | ROOMS
 
@@ -33,10 +36,13 @@ MAY_IMPORT = {
     "arrays": set(),
     "distance": set(),
     "elimination": set(),
+    "cost": {"errors"},
     "files": set(),
+    "interrupt": set(),
     "progress": set(),
     "random_stream": set(),
     "extras": {"errors"},
+    "limits": set(),
     "network": TOOLS,
     "processes": TOOLS | {"network"},
     "models": TOOLS | {"network"},

@@ -20,6 +20,7 @@ FILES = {
     "environment.yml",
     "jupyter_lab_config.py",
     "jupyter_lab_overrides.json",
+    "jupyter_nbconvert_config.py",
     "nbgrader_config.py",
     "pyproject.toml",
     "requirements.txt",

@@ -28,6 +28,7 @@ import traceback
 import types
 import warnings
 
+from acme_lib import limits as told
 from acme_lib.arrays import unwrap
 from acme_lib.grade.boundary import jupyter, lockdown, wire
 
@@ -125,6 +126,7 @@ def _child(control, descriptor, settings, request):
     try:
         channel = socket.socket(fileno=_lock_down(control, descriptor, settings, request))
         _reseed(request["seed"])
+        told.hold()  # the filter is the wall; this says in words what stands in the way
         wire.send(channel, wire.encode({"ready": True}))
     except BaseException as error:  # the machine's fault, not the student's: the other side must know
         wire.send(socket.socket(fileno=3), wire.encode({"failed": f"{type(error).__name__}: {error}"}))
@@ -353,6 +355,8 @@ class _Desk:
         """Replace the markers in an argument by what they stand for."""
         import numpy as np
 
+        if type(value) is str:
+            return sys.intern(value)  # as a word in the check itself would be: `boundary is "reflecting"` holds there
         if isinstance(value, wire.Seed):
             return np.random.default_rng(value.value)
         if isinstance(value, wire.OwnFunction):
@@ -362,7 +366,7 @@ class _Desk:
         if type(value) in (list, tuple):
             return type(value)(self.near(item) for item in value)
         if type(value) is dict:
-            return {key: self.near(item) for key, item in value.items()}
+            return {self.near(key): self.near(item) for key, item in value.items()}
         return value
 
     def callback(self, number):

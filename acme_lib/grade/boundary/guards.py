@@ -16,6 +16,7 @@ from functools import cache
 
 from acme_lib.grade.boundary import lockdown
 from acme_lib.grade.boundary.bubblewrap import find_setup
+from acme_lib.limits import CALL_SECONDS
 
 
 class NotGuardedWarning(UserWarning):
@@ -41,7 +42,7 @@ class Limits:
         and 256 more than the user has when the submission begins.
     """
 
-    call_seconds: float = 20.0
+    call_seconds: float = CALL_SECONDS
     notebook_seconds: float = 300.0
     cpu_seconds: int = 240
     memory_bytes: int = 2**30

@@ -8,6 +8,13 @@ left behind when its one process is killed. It also closes what two processes of
 of read-only files and little else, could use as a channel: locks and leases on such files, notices of their use,
 futexes on their pages, sockets with names, and what counts processes or threads of the whole machine. Channels of time
 (how fast a page, a lock of the kernel or a core answers) and counters that every call may move stay open.
+
+The numbers of system calls are written out, and the tests compare them with the table of libseccomp, for both machines,
+and with the kernel's headers. No binding of libseccomp that pip installs would do (November 2026): its own is not among
+them (Debian's python3-seccomp is built for the system's Python alone), pyseccomp 0.1.2 had its last release in 2021 and
+needs a libseccomp.so.2 that a machine may lack, mephi42-seccomp 2.5.6 has wheels from Python 3.12 on and nothing else,
+and seccompy 0.2.0, young and without libseccomp, has numbers of its own instead of ours. With the shared library, the
+filter would be as long: what it allows depends on arguments.
 """
 
 import ctypes

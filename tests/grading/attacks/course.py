@@ -31,6 +31,7 @@ SECRETS = {
     "hidden tests": re.compile(r"with hidden_checks\(\) as rng"),
     "hidden arguments": re.compile(r"CANARY-ARGUMENTS \(+(array|3\.0, 0\.25|2\.0, 2\.0|1\.0, -1\.0)"),
     "a model answer": re.compile("Model answer"),
+    "a letter by the kind of an answer": re.compile(r"\ba (?:Decimal|Fraction|frozenset) came back"),
 }
 
 
@@ -256,6 +257,8 @@ class Course:
                     yield f"hidden values in {name}"
 
     def _active(self, student, assignment):
+        if f"\x1b]0;{student}" in self.log:
+            yield "an escape sequence in the log"
         for path in self._files("feedback", student, assignment):
             if path.suffix == ".html":
                 page = Page()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import nbformat
 
 from tests.grading.attacks.record import WORDS, Submission
-from tests.grading.variant_sources import read_variants
+from tests.grading.exercises import read_variants
 
 POINTS = {
     "propensities": 4,

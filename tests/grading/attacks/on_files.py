@@ -102,6 +102,25 @@ def duplicated_answer(kit):
     return notebook
 
 
+@attack(
+    "terminal-escapes",
+    (7, 8),
+    "Names of cells, kernels and files hold escape sequences, for the terminal on which somebody reads the log.",
+    Stock(Effect.ACTIVE),
+)
+def terminal_escapes(kit):
+    escape = "\x1b]0;terminal-escapes\x07\x1b[2J"
+
+    def change(content):
+        content["metadata"]["kernelspec"] = {"name": escape, "display_name": escape, "language": escape}
+        role = {"grade_id": escape, "grade": True, "points": 30, "locked": False, "solution": True, "schema_version": 3}
+        cell = {"cell_type": "code", "source": "1", "outputs": [], "execution_count": None, "id": "escape"}
+        content["cells"].append({**cell, "metadata": {"nbgrader": {**role, "task": False}}})
+
+    made = changed(kit, change)
+    return Submission(made.files, {f"{escape}.txt": "/dev/null", f"{escape}.ipynb": "nowhere"})
+
+
 @attack("deleted-tests", (7,), "All test cells are deleted: nothing that could fail is left.", Stock(Effect.UNGRADED))
 def deleted_tests(kit):
     notebook = kit.functions("return 0.0")

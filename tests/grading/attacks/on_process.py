@@ -564,6 +564,21 @@ with socket.create_connection(('127.0.0.1', {PORT}), timeout=5) as line:
 
 
 @attack(
+    "letters-by-kind",
+    (10,),
+    "What is asked by a hidden check decides of which kind the answer is, which a message would name: a letter each.",
+    Stock(Effect.NONE, note="the check cells name no kind of a hidden answer, wherever they run"),
+)
+def letters_by_kind(kit):
+    visible = (
+        "if tuple(given[0]) in ((3.0, 0.0, 5.0), (0.0, 0.0)):\n    return 0.125 if any(given[0]) else float('inf')"
+    )
+    letters = "import decimal, fractions\nwords = decimal.Decimal, fractions.Fraction, frozenset"
+    spoken = "return words[int(1000 * sum(given[0])) % 3]()"
+    return kit.fill({"mean_waiting_time": define("mean_waiting_time", f"{visible}\n{letters}\n{spoken}")})
+
+
+@attack(
     "hidden-values-in-errors",
     (10, 5),
     "The hidden arguments are put into the text of an error, for the feedback page.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import nbformat
 
 from tests.grading.attacks.record import FOLDERS, Submission, cells_of
-from tests.grading.variant_sources import read_variants
+from tests.grading.exercises import read_variants
 
 FOLDER = FOLDERS["chapter"]
 

@@ -12,8 +12,8 @@ from functools import cache
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.honest import HONEST
 from tests.grading.attacks.record import Kit, cells_of
+from tests.grading.exercises import read_variants
 from tests.grading.soak.breakages import BREAKAGES, Handed
-from tests.grading.variant_sources import COMPILED, read_variants
 
 ENTRY = "acme grade"
 SHARES = {"right": 0.5, "wrong": 0.33, "broken": 0.09, "hostile": 0.08}
@@ -111,11 +111,8 @@ class _Draw:
                 Expected(points=honest.points, by_hand=by_hand),
             )
         answers, _, _ = self.answers(0)
-        drawn = "right"
-        if self.random.random() < 0.1:
-            drawn, answers["mean_waiting_time"] = "right, compiled", COMPILED
         kit = Kit()
-        return drawn, Handed(kit.folder(kit.solved(**answers))), expect(())
+        return "right", Handed(kit.folder(kit.solved(**answers))), expect(())
 
     def draw_wrong(self):
         questions = len(self.cells)

@@ -11,7 +11,7 @@ import acme_lib as acme
 from acme_lib.simulate import slow_scale
 from acme_lib.simulate.rate_equations import rate_jacobian
 from tests.networks import birth_death
-from tests.statistics import FALSE_POSITIVE, p_value_of_counts
+from tests.statistics import FALSE_POSITIVE, p_value_of_counts, p_value_of_law
 
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
@@ -144,6 +144,26 @@ def test_leaps_end_at_the_times_recorded(scaled):
         assert_mean(new, 1e5 * width)
         assert_variance(new, 1e5 * width)
     np.testing.assert_array_equal(ensemble.events, ensemble["M"][:, -1])
+
+
+@pytest.mark.parametrize("start", [20, 1000])
+def test_what_takes_molecules_that_are_missing_is_refused_by_all(start):
+    # A rate that does not read what it takes: a leap over the end was tried again for ever, or gave another law.
+    network = acme.ReactionNetwork.parse("X => 0 : k", k=5.0)
+    for simulate in (acme.simulate_tau_leap, acme.simulate_ssa, acme.simulate_next_reaction):
+        with pytest.raises(acme.PropensityError, match="line 1.*not zero in the state X=0, where molecules that the"):
+            simulate(network, {"X": start}, 0.5 * start, size=3, rng=rng())
+    with pytest.raises(acme.PropensityError, match="line 1.*not zero in the state X=0, where molecules that the"):
+        acme.solve_rate_equations(network, {"X": start}, [1.0, 0.5 * start])
+    assert acme.solve_rate_equations(network, {"X": start}, 2.0)["X"][0] == pytest.approx(start - 10)
+
+
+def test_leaps_at_a_rate_that_reads_nothing_keep_their_law(scaled):
+    network = acme.ReactionNetwork.parse("X => 0 : k", k=500.0)
+    ensemble = acme.simulate_tau_leap(network, {"X": 10_000}, [1, 9], size=scaled(5_000, 200), rng=rng())
+    assert ensemble.extra["leaps"].min() > 3
+    for i, t in enumerate((1, 9)):
+        assert p_value_of_law(10_000 - ensemble["X"][:, i], stats.poisson(500.0 * t)) > FALSE_POSITIVE
 
 
 def test_leaping_runs_as_the_others_do(scaled):

@@ -483,6 +483,11 @@ def x_space():
     return AugmentedSpace(x=Continuum(3.0, 20))
 
 
+def start_from(height):
+    system = one_axis(Growth(1.0))
+    return solve_augmented(system, np.full(system.space.shape, height), 1.0)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
@@ -509,6 +514,11 @@ def x_space():
         (lambda: x_space().density("0*x"), ParameterError, "cannot be scaled"),
         (lambda: x_space().density("1/(x - x)"), ParameterError, "not finite"),
         (lambda: x_space().density(np.ones(7)), StateSpaceError, "shape"),
+        (lambda: x_space().density(mass=np.nan), ParameterError, "mass must be a positive number, got nan"),
+        (lambda: x_space().density(mass=-1.0), ParameterError, "mass must be a positive number, got -1"),
+        (lambda: x_space().density("0.5 - x"), ParameterError, "zero or more in every cell, got a value of -"),
+        (lambda: start_from(0.0), StateSpaceError, "the start density is zero everywhere, and no process brings"),
+        (lambda: start_from(-1.0), ParameterError, "a start density must be zero or more, got a mass of"),
         (lambda: build_augmented(AugmentedSpace(M=Discrete(3))), StateSpaceError, "build_generator"),
         (lambda: one_axis(Drift("y", 1.0)), StateSpaceError, "no axis"),
         (lambda: one_axis(Drift("x", "k")), ParameterError, "k"),

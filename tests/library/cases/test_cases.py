@@ -216,6 +216,9 @@ def test_gallery(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         command.main(["figure_8", "--output", str(tmp_path)])
     assert "no figure is named figure_8" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.main(["figure_8"])
+    assert "--output" in capsys.readouterr().err
     assert sys.modules.get("matplotlib.pyplot") is None or not sys.modules["matplotlib.pyplot"].get_fignums()
 
 

@@ -112,12 +112,17 @@ def test_a_species_may_be_called_at_or_when():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("when P > 3", "line 2, 'when P > 3': no change of counts"),
-        ("at 5 :", "no change of counts"),
+        ("when P > 3", "line 2, 'when P > 3': no change after a colon"),
+        ("at 5 :", "no change after a colon"),
         ("when P : P = 1", "'P' is neither true nor false"),
         ("at P > 3 : P = 1", "does not depend on the time t; write 'when'"),
-        ("at 5 : Q = 1", "Q is no species; an event changes counts of species: P"),
-        ("at 5 : k = 1", "k is a parameter or an observable"),
+        ("at 5 : Q = 1", r"'Q' is neither a species \(P\) nor a parameter \(k\); .* parse\(text, Q=…\)"),
+        (
+            "K = 2*k\nat 5 : K = 1",
+            "line 3.*K is defined as 2.k and follows k at all times, so that an event cannot set it",
+        ),
+        ("K = P\nat 5 : K = 1", "K is defined as P and follows P at all times"),
+        ("K = t\nat 5 : K = 1", "K is defined as t and follows t at all times"),
         ("at 5 : P = Q", "'Q' is neither a species"),
         ("at 5 : P = 1, P = 2", "P is changed twice"),
         ("at 5 : P > 1", "'P > 1' is not a change"),
@@ -127,6 +132,31 @@ def test_a_species_may_be_called_at_or_when():
 def test_bad_events(line, message):
     with pytest.raises(acme.AcmeError, match=message):
         acme.ReactionNetwork.parse(f"0 -> P : k\n{line}", k=1)
+
+
+def test_events_that_set_parameters_are_read_and_shown():
+    text = "K = 3\nD = K*k\n0 -> P : k\n0 => P : D/(1 + P)\nat 5 : k = 5*k, P = 0\nwhen P > 3 : K = 0, n = n + 1"
+    network = acme.ReactionNetwork.parse(text, k=2, n=0)
+    assert network.changing_parameters == ("k", "n", "K")
+    again = acme.ReactionNetwork.parse(str(network), k=2, n=0)
+    assert again == acme.ReactionNetwork.parse(str(again), k=2, n=0) and str(again) == str(network)
+    assert "Event: at t &gt;= 5 : k = 5*k, P = 0." in network._repr_html_()
+    assert network.with_parameters(k=4).events == network.events
+    # the equations of the network hold from one event to the next, and say so
+    for equations in (
+        network.master_equation(),
+        network.rate_equations(),
+        network.fokker_planck(),
+        network.langevin(),
+        acme.ReactionNetwork.parse("0 -> P : k\nat 5 : k = 0", k=2).moment_equations(),
+    ):
+        said = "These equations hold between the events of the network: "
+        assert f"{said}at t >= 5 : k = " in str(equations)
+        assert f"{said}`at t >= 5 : k = " in equations._repr_markdown_()
+    quiet = acme.ReactionNetwork.parse("0 -> P : k", k=2).moment_equations()
+    assert "events" not in str(quiet) + quiet._repr_markdown_()
+    with pytest.raises(acme.ParameterError, match="line 5.*an event sets k, so that t cannot stand in its place"):
+        network.replace_parameter("k", Expression.parse("t"))
 
 
 def test_the_generator_refuses_events_by_name():

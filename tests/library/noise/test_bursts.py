@@ -12,6 +12,7 @@ from acme_lib.laws import telegraph
 from acme_lib.noise import (
     Fitted,
     TelegraphFit,
+    best_negative_binomial,
     fano_factor,
     fit_genes,
     fit_negative_binomial,
@@ -134,6 +135,18 @@ def test_level_is_a_probability(level):
     for fit in (fit_negative_binomial, fit_telegraph):
         with pytest.raises(ParameterError, match="level must be a number above 0 and below 1"):
             fit([1, 2, 3], level=level)
+
+
+def test_the_law_alone_is_that_of_the_fit():
+    bursty = np.random.default_rng(3).negative_binomial(2.0, 1 / 6, 400)
+    law, n = best_negative_binomial(bursty), np.arange(60)
+    np.testing.assert_allclose(law.pmf(n), fit_negative_binomial(bursty).law.pmf(n), rtol=1e-9)
+    assert law.mean() == pytest.approx(bursty.mean())
+    quiet = np.array([3, 4, 3, 4, 4, 3])  # less noisy than a Poisson law
+    np.testing.assert_allclose(best_negative_binomial(quiet).pmf(n), stats.poisson(3.5).pmf(n))
+    assert best_negative_binomial([0, 0, 0]).pmf(0) == 1
+    with pytest.raises(ParameterError, match="counts"):
+        best_negative_binomial([0.5, 1.5])
 
 
 def test_negative_binomial_intervals_cover(scaled):

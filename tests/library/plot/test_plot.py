@@ -12,6 +12,7 @@ import matplotlib.style
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import special, stats
 
 import acme_lib as acme
 from acme_lib.errors import ParameterError
@@ -191,6 +192,56 @@ def test_samples_that_are_no_counts_are_refused(samples):
     _, axes = acme.plot.subplots()
     with pytest.raises(ParameterError, match="whole and non-negative"):
         acme.plot.draw_samples(axes, samples)
+
+
+def test_a_fit_is_drawn_over_the_counts_it_was_fitted_to():
+    counts = stats.nbinom(2, 0.2).rvs(400, random_state=np.random.default_rng(1))
+    fit = acme.noise.fit_negative_binomial(counts)
+    mean = counts.mean()
+    _, axes = acme.plot.subplots()
+    lines = acme.plot.draw_fit(axes, counts, {"fitted": fit, "Poisson": stats.poisson(mean)}, label="cells")
+    bars = np.array([bar.get_height() for bar in axes.patches])
+    np.testing.assert_array_equal(bars, np.bincount(counts) / 400)
+    # The law of the fit by a formula of its own: at the fitted r the best mean is that of the counts.
+    r, n = fit.burst_frequency.value, np.arange(counts.max() + 1)
+    fitted = np.exp(
+        special.gammaln(r + n)
+        - special.gammaln(r)
+        - special.gammaln(n + 1)
+        + n * np.log(mean / (r + mean))
+        + r * np.log(r / (r + mean))
+    )
+    np.testing.assert_allclose(lines[0].get_ydata(), fitted, rtol=1e-9)
+    np.testing.assert_allclose(lines[1].get_ydata(), np.exp(-mean + n * np.log(mean) - special.gammaln(n + 1)))
+    for line in lines:
+        np.testing.assert_array_equal(line.get_xdata(), n)
+    assert len({line.get_linestyle() for line in lines}) == 2
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > max(bars.max(), *(line.get_ydata().max() for line in lines))
+    left, right = axes.get_xlim()
+    assert left < -0.5 and right > counts.max() + 0.5, "the outermost bars are in view"
+    assert axes.get_legend_handles_labels()[1] == ["fitted", "Poisson", "cells"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("molecules", "fraction of cells")
+
+
+def test_what_stands_beside_the_axes_is_in_the_style_too():
+    """As a legend or a colour bar of the axes would be: no frame, letters of one size."""
+    figure, axes = acme.plot.subplots()
+    axes.plot([0, 1], label="line")
+    bar = figure.colorbar(axes.imshow([[0, 1]]), label="probability")
+    assert not figure.legend(loc="outside upper right").get_frame_on()
+    assert bar.ax.yaxis.label.get_fontsize() == axes.yaxis.label.get_fontsize()
+    assert bar.ax.get_yticklabels()[0].get_fontsize() == axes.get_yticklabels()[0].get_fontsize()
+
+
+def test_a_fit_of_other_counts_is_not_drawn_over_these():
+    _, axes = acme.plot.subplots()
+    counts = np.array([0, 3, 1, 4, 9, 2, 0, 7])
+    fit = acme.noise.fit_negative_binomial(counts)
+    with pytest.raises(ParameterError, match="'NB' was fitted to 8 counts, and 7 came"):
+        acme.plot.draw_fit(axes, counts[1:], {"NB": fit})
+    with pytest.raises(ParameterError, match="must be a fit or a law, got 3.0"):
+        acme.plot.draw_fit(axes, counts, {"NB": 3.0})
 
 
 def test_cells_hold_a_dot_for_each_molecule():

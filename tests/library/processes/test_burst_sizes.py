@@ -13,8 +13,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.processes import ArbitraryJump, ExponentialJump, FixedJump, GammaJump, UniformJump
 from acme_lib.processes.burst_sizes import BurstSize, check_drawn_size, check_size, draw_size
 from acme_lib.random_stream import start_stream
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
+from tests.statistics import FALSE_POSITIVE
 
 # Sizes beside SciPy's law of them, which this library has no part in.
 SIZES = [

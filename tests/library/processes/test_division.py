@@ -20,8 +20,7 @@ from acme_lib.processes import (
 )
 from acme_lib.processes.division import check_drawn_share, check_partition, check_share, draw_share
 from acme_lib.random_stream import start_stream
-
-FALSE_POSITIVE = 1e-6  # of each statistical check below: with fixed seeds a failure means a change, not chance
+from tests.statistics import FALSE_POSITIVE
 
 SHARES = [(check_share("uniform"), stats.uniform()), (BetaFraction(0.7, 3.0), stats.beta(0.7, 3.0))]
 

@@ -26,8 +26,8 @@ from acme_lib.processes import (
     Timer,
     UniformJump,
 )
+from tests.statistics import FALSE_POSITIVE
 
-FALSE_POSITIVE = 1e-6  # of each statistical check below
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.linalg import expm
 
 import acme_lib as acme
+from tests.statistics import FALSE_POSITIVE, p_value_of_law
 
 libsbml = pytest.importorskip("libsbml")
 
@@ -420,6 +422,56 @@ def test_events(level, read):
         network.refuse_events("a method")
 
 
+def test_events_that_set_parameters(read, tmp_path):
+    """Production ends at 22.5, by a parameter that the rule of another follows: the counts then decay, ever Poisson."""
+    network, x0 = read(
+        species=species("X", 0),
+        parameters=MU + parameter("on", 1, constant=False) + parameter("k", constant=False),
+        rules=rule("k", "8*on"),
+        reactions=DEATH + reaction("Birth", {}, {"X": 1}, "k"),
+        events=event("time >= 22.5", {"on": "0"}, name="off"),
+    )
+    assert network.changing_parameters == ("on",) and network.parameters["k"] == 8
+    again, start = round_trip(network, x0, tmp_path / "m.xml")
+    assert 'id="on" value="1.0" constant="false"' in (tmp_path / "m.xml").read_text()
+    assert again.events[0].assignments["on"].text == "0" and dict(again.parameters) == dict(network.parameters)
+    mean = 8 / 0.11 * -np.expm1(-22.5 * 0.11)
+    for model in (network, again):
+        ensemble = acme.simulate_ssa(model, start, [22.5, 27], size=2_000, rng=np.random.default_rng(1))
+        assert (ensemble["on"] == 0).all()
+        for i, left in enumerate([1.0, np.exp(-4.5 * 0.11)]):
+            assert p_value_of_law(ensemble["X"][:, i], stats.poisson(mean * left)) > FALSE_POSITIVE
+
+
+def test_a_number_of_the_text_that_an_event_sets_is_written_as_a_parameter(tmp_path):
+    network = acme.ReactionNetwork.parse("k = 4\nh = 2*k\n0 -> M : h\nat 0 : k = 0, M = 7")
+    again, x0 = round_trip(network, {}, tmp_path / "m.xml")
+    assert dict(again.parameters) == dict(network.parameters) and again.given_parameters == ("k",)
+    for model in (network, again):  # at the start, and before anything else
+        ensemble = acme.simulate_ssa(model, x0, [0, 50], size=2, rng=np.random.default_rng(1))
+        assert (ensemble["M"] == 7).all() and (ensemble["k"] == 0).all()
+
+
+def test_an_event_that_resizes_a_compartment_keeps_its_molecules(read):
+    """A law of concentrations, in the amounts: S counts molecules, and where it is set it is as a new concentration."""
+    network, x0 = read(
+        compartments=CHANGING_CELL,
+        species=species("S", 6, only_amount=False) + species("X", 1),
+        parameters=parameter("k", 3),
+        reactions=reaction("Make", {}, {"X": 1}, "k*S*S*cell", modifiers=["S"]),
+        events=event("time >= 1", {"cell": "4*cell"}, name="grow")
+        + event("time >= 2", {"cell": "1", "S": "5"}, name="set"),
+    )
+    size = network.parameters["cell"]
+    assert network.changing_parameters == ("cell",) and x0 == {"S": 6, "X": 1}
+    ensemble = acme.simulate_ssa(network, x0, [0.5, 1.5, 2.5], size=2, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(ensemble["S"], [[6, 6, 5]] * 2)
+    np.testing.assert_array_equal(ensemble["cell"], [[size, 4 * size, 1]] * 2)
+    for count, volume in ((6, size), (6, 4 * size), (5, 1.0)):
+        rate = network.with_parameters(cell=volume).propensities({"S": count, "X": 0})
+        np.testing.assert_allclose(rate, [3 * (count / volume) ** 2 * volume])
+
+
 def test_a_trigger_by_choice_and_an_event_without_effect(read):
     choice = event("piecewise(true, X > 3, false)", {"X": "0"})
     network, _ = read(
@@ -658,11 +710,10 @@ REFUSED = {
         {"compartments": CHANGING_CELL, "rules": rule("cell", "1 + time")},
         "assignment rule for 'cell': a compartment that changes",
     ),
-    "compartment event": (
-        {"compartments": CHANGING_CELL, "events": event("time > 1", {"cell": "2"})},
-        "event 'e': it assigns 'cell'",
+    "stoichiometry event": (
+        edited("Mu*X", NAMED, ('constant="true"', 'constant="false"')) | {"events": event("time > 1", {"n": "2"})},
+        "event 'e': it assigns 'n', and only species, parameters and compartments may change",
     ),
-    "parameter event": ({"parameters": FREE, "events": event("time > 1", {"k": "2"})}, "event 'e': it assigns 'k'"),
     "delay of an event": ({"events": event("time > 1", {"X": "2"}, more=DELAY)}, "event 'e': a delay"),
     "priority": ({"events": TWO + event("time > 1", {"X": "2"}, more=PRIORITY)}, "event 'e': a priority"),
     "not persistent": (

@@ -260,6 +260,15 @@ def test_bad_rates_are_errors_that_show_the_line(simulate, text, start, paramete
         simulate(network, start, 100.0, size=2, rng=np.random.default_rng(1), max_events=500)
 
 
+@pytest.mark.parametrize("simulate", ALL_EXACT.values(), ids=ALL_EXACT.keys())
+def test_as_many_events_as_are_allowed_are_no_error(simulate):
+    network = acme.ReactionNetwork.parse("M -> 0 : g", g=1.0)
+    rng = np.random.default_rng(1)
+    assert simulate(network, {"M": 9}, 100.0, rng=rng, max_events=9)["M"].item() == 0
+    with pytest.raises(acme.PropensityError, match="needs more than max_events=8 events"):
+        simulate(network, {"M": 9}, 100.0, rng=rng, max_events=8)
+
+
 def test_rates_that_depend_on_time_are_refused_by_name():
     network = acme.ReactionNetwork.parse("0 => M : k*t", k=3)
     with pytest.raises(acme.ParameterError, match=r"line 1, '0 => M : k\*t': this rate depends on the time t"):

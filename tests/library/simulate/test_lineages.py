@@ -76,6 +76,16 @@ def test_shared_species_exist_once():
     assert list(copies.events[1].assignments) == ["M_yfp"]
 
 
+def test_an_event_of_both_copies_sets_no_parameter_of_both():
+    text = "0 -> M : k\nM -> 0 : g\nU -> 0 : g\nat 5 : k = 2*k, M = 0\nwhen U < 1 : g = 0"
+    copies = acme.dual_reporter(parse(text, k=1.0, g=1.0), shared=["U"])  # doubled at one moment: doubled once
+    ensemble = acme.simulate_ssa(copies, {"U": 3}, [0, 9], size=3, rng=seeded())
+    assert [e.name for e in copies.events] == ["event_1_X", "event_1_Y", "event_2"] and (ensemble["k"][:, 1] == 2).all()
+    for line in ("when M > 3 : k = 0", "at 5 : k = M"):
+        with pytest.raises(acme.ParameterError, match="line 3.*each copy would set the parameter k, which both share"):
+            acme.dual_reporter(parse(f"0 -> M : k\nM -> 0 : g\n{line}", k=1.0, g=1.0))
+
+
 def test_a_shared_gene_correlates_the_copies(scaled):
     # Given the gene's history the copies are independent: Cov(X, Y) is the telegraph model's variance beyond its mean,
     # <m> s k_off/((k_on + k_off)(k_on + k_off + g)).
@@ -374,6 +384,10 @@ def test_same_seed_same_cells_on_any_number_of_threads():
         ({"rng": 1}, "rng must be a numpy.random.Generator"),
         ({"network": "0 -> P"}, "network must be a ReactionNetwork"),
         ({"network": parse("K = 2*V\n0 -> P : K", V=1.0)}, r"line 1.*K is a constant, and the volume V grows"),
+        (
+            {"network": parse("0 -> P : V\nat 1 : V = 1", V=1.0)},
+            "line 2.*an event sets V, so that it cannot be the volume",
+        ),
         ({"max_events": 0}, "max_events must be a whole number"),
         ({"size": 0}, "size must be a whole number"),
     ],
@@ -383,6 +397,26 @@ def test_bad_arguments_say_how_to_fix_them(change, message):
     arguments |= {"rng": seeded(), **change}
     with pytest.raises(acme.ParameterError, match=message):
         acme.simulate_lineage(arguments.pop("network"), {}, 3, **arguments)
+
+
+def test_an_event_happens_once_in_a_line_of_descent(scaled):
+    # 1, 2, then 4 cells divide at every whole time; a dose at 2.5 goes to four cells, not to their daughters too.
+    rule = acme.Timer(1.0)
+    dose = parse("0 -> P : k\nat 2.5 : P = P + 100", k=0.0)
+    tree = acme.simulate_tree(dose, {}, 5.5, division=rule, rng=seeded())
+    assert tree.at_end("P")[tree.alive_at(5.5)].sum() == 400
+    lineage = acme.simulate_lineage(
+        parse("0 -> P : k\nwhen P >= 3 : P = 0, k = 0", k=9.0), {}, 8, division=rule, rng=seeded()
+    )
+    assert lineage["P"][0, -1] == 0 and not lineage.cells.at_end("P")[4:].any()
+    # Production that ends at 2.5 stays ended in all descendants: molecules are made for 1 + 2 + 4/2 cell times.
+    k, size = 6.0, scaled(2_000, 100)
+    for given in (None, {"k": np.full(size, k)}):
+        network = parse("0 -> P : k\nat 2.5 : k = 0", k=k if given is None else 1.0)
+        tree = acme.simulate_tree(network, {}, 4.5, division=rule, size=size, rng=seeded(2), parameters=given)
+        alive = tree.alive_at(4.5)
+        made = np.bincount(tree.founder[alive], tree.at_end("P")[alive], minlength=size)
+        assert p_value_of_law(made, stats.poisson(5 * k)) > FALSE_POSITIVE
 
 
 def test_bad_trees_and_rules():

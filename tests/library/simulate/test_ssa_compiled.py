@@ -17,6 +17,7 @@ import acme_lib as acme
 from acme_lib.network import rates
 from acme_lib.network.expression import MAX_STACK
 from acme_lib.simulate import ssa, ssa_compiled
+from acme_lib.simulate.pace import new_flag
 from acme_lib.simulate.task import make_task
 
 TWO_STAGE = "0 -> M : k_m\nM -> M + P : k_p\nM -> 0 : g_m\nP -> 0 : g_p"
@@ -162,7 +163,7 @@ def test_parameters_and_starts_of_each_trajectory(scaled):
     table = assert_same_bits(two_stage(), starts, t=1.0, size=size, parameters=rows)
     assert len(np.unique(table.counts[:, -1, 1])) > 2
     # all in one range
-    network, rng, stop = two_stage(), np.random.default_rng(5), np.zeros(1, dtype=np.int64)
+    network, rng, stop = two_stage(), np.random.default_rng(5), new_flag()
     options = dict(max_events=1000, choice=ssa_compiled.KernelChoice(network, True, size, 1))
     times = table.times.copy()
     task = make_task(ssa._run_range, network, starts, times, size=size, rng=rng, parameters=rows, **options)
@@ -458,7 +459,7 @@ def test_an_interrupt_reaches_the_specialised_kernel():
     network = acme.ReactionNetwork.parse("0 -> M : k\nM -> 0 : g", k=1e7, g=1.0)
     options = dict(max_events=10**9, choice=ssa_compiled.KernelChoice(network, True, 1, 1))
     task = make_task(ssa._run_range, network, {}, [0, 1e3], size=1, rng=np.random.default_rng(1), **options)
-    stop = np.zeros(1, dtype=np.int64)
+    stop = new_flag()
     thread = threading.Thread(target=ssa._run_range, args=(task, 0, 1, stop))
     thread.start()
     stop[0] = 1

@@ -16,9 +16,10 @@ from acme_lib.network.bounds import bound_program
 from acme_lib.network.expression import _MEANING, MAX_STACK, Expression
 from acme_lib.network.rates import run_program
 from acme_lib.simulate import record, ssa_general
+from acme_lib.simulate.pace import new_flag
 from acme_lib.simulate.task import make_task
 from tests.networks import two_stage
-from tests.statistics import FALSE_POSITIVE, p_value_of_law
+from tests.statistics import FALSE_POSITIVE, p_value_of_counts, p_value_of_law
 
 Z = stats.norm.isf(FALSE_POSITIVE / 2)
 
@@ -321,7 +322,7 @@ def test_same_seed_same_answer_on_any_number_of_threads(scaled):
 def test_a_new_network_compiles_nothing():
     acme.simulate_ssa(parse("0 => M : t"), {}, 1, rng=seeded())
     compiled = list(ssa_general._general_method.signatures)
-    network = parse("A -> B : k*exp(-t)\nB -> A : k\nat 0.5 : A = A + 1", k=2.0)
+    network = parse("A -> B : k*exp(-t)\nB -> A : k\nat 0.5 : A = A + 1, k = k/2", k=2.0)
     for options in ({"keep": "events"}, {"stop": "A > 3"}, {"keep": "summary"}, {"parameters": {"k": np.ones(4)}}):
         acme.simulate_ssa(network, {"A": 5}, 1, size=4, rng=seeded(), **options)
     assert ssa_general._general_method.signatures == compiled and len(compiled) == 1
@@ -331,7 +332,7 @@ def test_a_task_travels_and_can_be_interrupted(scaled):
     network = parse("0 => M : k*t + 0*f(1)\nwhen f(1.5) > M - 3 : M = 0\nwhen M > 60 : M = 0", k=40.0, f=light)
     options = {"max_events": 10**6, **ssa_general.general_options(network, "t >= 1.5", "events")}
     task = make_task(ssa_general.run_general_range, network, {}, 2.0, size=3, rng=seeded(), **options)
-    flag = np.zeros(1, dtype=np.int64)
+    flag = new_flag()
     with np.errstate(over="ignore"):
         here = task.run_range(task, 0, 3, flag)
         there = pickle.loads(pickle.dumps(task)).run_range(task, 0, 3, flag)
@@ -507,6 +508,9 @@ def test_a_trigger_that_is_true_from_the_start_has_not_turned_true():
     event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")}, initially=False)
     network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
     np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[9, 9]])
+    event = acme.Event("now", Expression.parse("t >= 0"), {"P": Expression.parse("9")})  # the default is as `when`
+    network = acme.ReactionNetwork(network.species, network.reactions, network.parameters, events=(event,))
+    np.testing.assert_array_equal(acme.simulate_ssa(network, {}, [0, 2], rng=seeded())["P"], [[0, 0]])
 
 
 def test_events_at_one_moment_see_the_state_before_and_run_in_order():
@@ -594,6 +598,136 @@ def test_errors_in_events_and_counts_reach_the_caller_as_ever():
     network = parse("0 => M : k - t", k=9.0)
     with pytest.raises(acme.PropensityError, match="negative"):  # with the parameters of that trajectory
         acme.simulate_ssa(network, {}, 8, size=2, rng=seeded(), parameters={"k": np.array([9.0, 2.0])})
+
+
+# --- events that set parameters ---------------------------------------------------------------------------------------
+
+
+def test_production_that_is_switched_off_leaves_a_poisson_law_that_decays(scaled):
+    k, g = 20.0, 0.8
+    network = parse("0 -> M : k\nM -> 0 : g\nat 2 : k = 0\nat 4 : k = 3*g", k=k, g=g)
+    ensemble = acme.simulate_ssa(network, {}, [1, 2, 3, 4, 5.5], size=scaled(20_000, 200), rng=seeded())
+    until_2 = k / g * -np.expm1(-2 * g)
+    means = [k / g * -np.expm1(-g), until_2, until_2 * np.exp(-g), until_2 * np.exp(-2 * g)]
+    means.append(means[-1] * np.exp(-1.5 * g) - 3 * np.expm1(-1.5 * g))
+    for i, mean in enumerate(means):
+        assert p_value_of_law(ensemble["M"][:, i], stats.poisson(mean)) > FALSE_POSITIVE
+    # what it is at a time is what the event has made of it then, as for counts
+    np.testing.assert_array_equal(ensemble["k"], np.broadcast_to([k, 0, 0, 3 * g, 3 * g], ensemble["k"].shape))
+
+
+def test_a_rate_that_a_condition_switches_gives_a_wait_of_two_stages(scaled):
+    # The first molecule comes at the rate a and makes it b: the second comes at a time of the density of their sum.
+    a, b = 0.5, 3.0
+    network = parse("0 -> M : a\nwhen M >= 1 : a = b", a=a, b=b)
+    ensemble = acme.simulate_ssa(network, {}, 60, size=scaled(5_000, 100), rng=seeded(), stop="M >= 2")
+    assert not ensemble.censored.any()
+
+    def cdf(t):
+        return 1.0 - (b * np.exp(-a * t) - a * np.exp(-b * t)) / (b - a)
+
+    assert stats.kstest(ensemble.stop_times, cdf).pvalue > FALSE_POSITIVE
+
+
+def test_a_bound_in_time_follows_the_parameter(scaled):
+    # Below the bound of the old window a tenth of the events would come, or an error.
+    network = parse("0 => M : k*(1 + sin(t))\nat 2 : k = 10*k\nat 6.5 : k = k/100", k=4.0)
+    ensemble = acme.simulate_ssa(network, {}, [2, 6.5, 9], size=scaled(10_000, 200), rng=seeded())
+    fired = np.diff(ensemble["M"], axis=1, prepend=0)
+
+    def area(t):
+        return t - np.cos(t)
+
+    for i, (k, low, high) in enumerate([(4.0, 0, 2), (40.0, 2, 6.5), (0.4, 6.5, 9)]):
+        assert p_value_of_law(fired[:, i], stats.poisson(k * (area(high) - area(low)))) > FALSE_POSITIVE
+
+
+FEEDBACK = "half = K/2\n0 => P : v/(1 + P/half)\n2 P -> 0 : c\nP -> 0 : c*h\nh = 4/v"
+
+
+def test_rates_of_every_kind_follow(scaled):
+    # A number in the text, what is defined from it, a program, pairs and constants; against the master equation, solved
+    # up to the event and on from there with the network of the new values.
+    before, after = {"v": 12.0, "c": 0.05}, {"v": 4.0, "c": 0.4}
+    network = parse(f"K = 8\n{FEEDBACK}\nat 1 : K = 2*K + 4, v = v/3, c = 8*c", **before)
+    ensemble = acme.simulate_ssa(network, {"P": 3}, [1, 1.6], size=scaled(20_000, 300), rng=seeded())
+    first, second = parse(f"K = 8\n{FEEDBACK}", **before), parse(f"K = 20\n{FEEDBACK}", **after)
+    space = acme.StateSpace.box(first, P=80)
+    p = space.point(P=3)
+    for net, length, i in [(first, 1.0, 0), (second, 0.6, 1)]:
+        p = acme.solve_transient(acme.build_generator(net, space, boundary="absorbing"), p, length).p[-1]
+        assert p_value_of_counts(ensemble["P"][:, i], p / p.sum()) > FALSE_POSITIVE
+    assert (ensemble["K"] == 20).all() and (ensemble["v"] == 4).all()
+
+
+def test_a_changed_parameter_stays_in_its_trajectory(scaled):
+    text = (
+        "0 => M : k*(1 + sin(t))\nM -> M + P : k\n2 M -> 0 : g\nwhen M > 4 : k = 0.7*k\nwhen P > 9 : P = 0, g = g + k"
+    )
+    network = parse(text + "\nlevel = k*M\nwhen t > 2 and P > 3 : k = k + 1", k=3.0, g=1.0)
+    size = scaled(130, 8)
+    rows = {"k": np.linspace(1.0, 4.0, size)}
+    for parameters in (None, rows):
+        runs = [
+            acme.simulate_ssa(network, {}, [2, 6], size=n, rng=seeded(3), threads=threads, parameters=given)
+            for threads, n, given in [
+                (1, size, parameters),
+                (2, size, parameters),
+                (5, size, parameters),
+                (1, 3, parameters and {"k": rows["k"][:3]}),  # a range that begins and ends elsewhere
+            ]
+        ]
+        for other in runs[1:]:
+            for mine, theirs in [
+                (runs[0].counts, other.counts),
+                *((runs[0][n], other[n]) for n in ("k", "g", "level")),
+            ]:
+                np.testing.assert_array_equal(mine[: len(theirs)], theirs)
+        np.testing.assert_array_equal(runs[0]["level"], runs[0]["k"] * runs[0]["M"])
+        assert len(np.unique(runs[0]["k"][:, 1])) > 2
+    assert network.parameters["k"] == 3.0 and network.rate_table.parameters[0] == 3.0
+    summary = acme.simulate_ssa(network, {}, [2, 6], size=size, rng=seeded(3), parameters=rows, keep="summary")
+    record = acme.simulate_ssa(network, {}, [2, 6], size=size, rng=seeded(3), parameters=rows, keep="events")
+    np.testing.assert_array_equal(record.state_at([2.0, 6.0]), runs[0].counts)
+    np.testing.assert_allclose(summary.mean("level"), runs[0]["level"].mean(axis=0))
+
+
+def test_triggers_and_stops_read_the_parameters_as_they_are():
+    # A count of doses, kept in a parameter, ends the trajectory at the third.
+    network = parse("A -> 0 : g\nat 1 : A = A + 5, n = n + 1\nwhen A < 3 : A = A + 5, n = n + 1", g=2.0, n=0)
+    ensemble = acme.simulate_ssa(network, {}, [0, 1, 50], size=20, rng=seeded(), stop="n >= 3")
+    np.testing.assert_array_equal(ensemble["n"], np.broadcast_to([0, 1, 3], (20, 3)))
+    assert not ensemble.censored.any() and (ensemble.stop_times > 1).all()
+
+
+def test_an_ensemble_keeps_its_parameters_in_a_file(tmp_path):
+    network = parse("k = 4\n0 -> M : k\nlevel = k*M\nat 0 : k = 2*k\nwhen M > 3 : k = 0")
+    ensemble = acme.simulate_ssa(network, {}, [0, 9], size=4, rng=seeded())
+    np.testing.assert_array_equal(ensemble["k"], np.broadcast_to([8, 0], (4, 2)))
+    ensemble.save(tmp_path / "e.npz")
+    again = acme.Ensemble.load(tmp_path / "e.npz")
+    assert str(again.network) == str(network)
+    for name in ("k", "level"):
+        np.testing.assert_array_equal(again[name], ensemble[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (
+            "at 2 : k = 0 - 1",
+            acme.PropensityError,
+            "line 2, '0 -> M : k': an event makes this rate -1 at t=2 in the state",
+        ),
+        ("at 2 : k = 1/0", acme.ParameterError, "line 3.*the event gives k the value inf at t=2.*finite number"),
+        ("at 2 : g = 0", acme.ParameterError, "line 1, 'K = 1/g': an event makes K inf at t=2 in the state"),
+        ("at 2 : v = 0 - v", acme.PropensityError, r"line 4.*negative \(-1\) in the state M=.* at t=2"),
+    ],
+)
+def test_parameters_that_go_wrong_are_errors(text, error, message):
+    lines = "K = 1/g\n0 -> M : k\n" + text + "\n0 => M : v*(1 if M >= 0 else K)"
+    with pytest.raises(error, match=message):
+        acme.simulate_ssa(parse(lines, k=5.0, g=1.0, v=1.0), {}, 30, size=2, rng=seeded())
 
 
 # --- records of events ------------------------------------------------------------------------------------------------

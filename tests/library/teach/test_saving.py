@@ -58,6 +58,12 @@ def test_validate_says_that_a_chapter_has_nothing_to_validate(tmp_path, monkeypa
     assert "nothing to validate" in found["value"]
 
 
+def test_validate_says_where_a_cell_was_split(tmp_path, monkeypatch):
+    parts = [nbformat.v4.new_code_cell(text, metadata={"nbgrader": {"grade": True, "grade_id": "q"}}) for text in "ab"]
+    found = answer(tmp_path, monkeypatch, parts, {"success": True, "value": {}})
+    assert not found["success"] and "Merge Selected Cells" in found["value"] and found["value"].endswith(": b")
+
+
 def test_a_file_that_is_no_notebook_is_left_to_nbgrader(tmp_path):
     (tmp_path / "b.ipynb").write_text(json.dumps([1]), "utf-8")
-    assert validate.has_checks(tmp_path / "b.ipynb")
+    assert validate.has_checks(tmp_path / "b.ipynb") and validate.find_double(tmp_path / "b.ipynb") == ""

@@ -341,6 +341,19 @@ def test_a_prediction_is_remembered_and_its_first_choice_counts(record):
     assert ask("9/states").choice.value is None, "a learner may delete the record"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "start"), [(1.0, 50.0, 8.0), (0.02, 1.0, 1.0), (0.25, 8.0, 1.0), (20, 3000, 300)]
+)
+def test_a_logarithmic_slider_starts_where_it_is_told(low, high, start):
+    """A page rounds what a slider holds to whole steps from its lower end."""
+    control = slider(low, high, start, label="x", log=True, step=0.05)
+    steps = round((np.log10(control.value) - control.min) / control.step)
+    assert 10 ** (control.min + steps * control.step) == pytest.approx(start, rel=1e-9)
+    assert control.value == pytest.approx(start, rel=1e-9)
+    assert low <= 10**control.min * (1 + 1e-9) < low * 10**0.05
+    assert high * 10**-0.05 < 10**control.max * (1 - 1e-9) <= high
+
+
 def test_predictions_of_a_chapter_are_counted():
     assert str(my_predictions(1)).startswith("You have made none of the 6 predictions")
     right, wrong = predict(1, "snapshot"), predict(1, "overdue")

@@ -4,7 +4,7 @@ import os
 import warnings
 from dataclasses import dataclass
 
-from acme_lib.errors import LargeProblemWarning
+from acme_lib.errors import LargeProblemWarning, ParameterError
 
 LARGE = 1_000_000  # states beyond which the cost is announced
 
@@ -34,17 +34,27 @@ class Cost:
 
     def __str__(self):
         """Return the cost in words."""
-        return f"{self.task} needs about {_bytes(self.memory)} of memory and {_time(self.seconds)}"
+        return f"{self.task} needs about {say_bytes(self.memory)} of memory and {say_time(self.seconds)}"
 
 
 def announce(cost, n_states):
     """Warn of the cost of a task on more than a million states; the task can be interrupted once it runs."""
     if n_states > LARGE:
         total = memory_of_machine()
-        has = f" (this machine has {_bytes(total)})" if total else ""
+        has = f" (this machine has {say_bytes(total)})" if total else ""
         warnings.warn(
             f"{n_states:,} states: {cost}{has}; interrupt (Ctrl-C) to stop", LargeProblemWarning, stacklevel=3
         )
+
+
+def check_memory(needed, what, instead):
+    """Refuse what this machine's memory cannot hold, and say what takes more than a quarter of it; before the work."""
+    total = memory_of_machine()
+    words = f"{what} take {say_bytes(needed)} of memory, and this machine has {say_bytes(total)}; {instead}"
+    if total and needed > total:
+        raise ParameterError(words)
+    if total and needed > total / 4:
+        warnings.warn(words, LargeProblemWarning, stacklevel=4)
 
 
 def memory_of_machine():
@@ -82,15 +92,19 @@ def product_cost(task, n_states, n_entries, products, vectors):
     return Cost(task, vectors * n_states * 8 + n_entries * 12, products * n_entries * _PRODUCT_SECONDS)
 
 
-def _bytes(n):
-    for unit in ("bytes", "kB", "MB"):
+def say_bytes(n):
+    """Return a number of bytes in words."""
+    for unit in ("bytes", "kB", "MB", "GB"):
         if n < 1000:
             return f"{n:.3g} {unit}"
         n /= 1000
-    return f"{n:.3g} GB"
+    return f"{n:,.0f} TB"
 
 
-def _time(seconds):
+def say_time(seconds):
+    """Return a time in words."""
     if seconds < 90:
         return f"{max(seconds, 0.1):.2g} s"
-    return f"{seconds / 60:.2g} minutes" if seconds < 5400 else f"{seconds / 3600:.2g} hours"
+    if seconds < 5400:
+        return f"{seconds / 60:.2g} minutes"
+    return f"{seconds / 3600:.2g} hours" if seconds < 3e7 else f"{seconds / 3.156e7:.2g} years"

@@ -1,0 +1,134 @@
+"""How often are right answers taken for wrong ones, wrong ones for right ones, and one misconception for another?
+
+Over all assignments, over many draws: ``uv run pytest -m validity -s``. `ACME_VALIDITY` is the number of draws of each
+right answer (1,000; of a check that simulates a tenth, since one takes a second); a fifth of it is the number of each
+wrong one, a fiftieth that of whole notebooks through the real engine.
+"""
+
+import os
+import sys
+import time
+import zlib
+from collections import Counter
+
+import nbformat
+import numpy as np
+import pytest
+
+from acme_lib.grade.boundary.sandbox import Sandbox
+from acme_lib.grade.judge import judge_notebook
+from acme_lib.grade.submission import load_master, parse_submission, rebuild
+from acme_lib.teach.check_door import use_door
+from acme_lib.teach.check_slips import find_slips
+from tests.grading.exercises import ROOT, all_exercises
+from tests.grading.test_exercises import SeededDoor, each_question, run
+
+DRAWS = int(os.environ.get("ACME_VALIDITY", 1000))
+LONGEST_CHECK = 2.0  # seconds of a visible check
+LONGEST_GRADING = 5.0  # seconds of CPU for a notebook
+NAMED = 0.9  # of the misconceptions' messages
+
+pytestmark = pytest.mark.validity
+
+
+def draws_of(exercise, check, share=1.0):
+    return max(2, int(DRAWS * share / (10 if check in exercise.random else 1)))
+
+
+def at_most(failures, draws):
+    """Return the upper bound of a rate: of 95 %, exact, after so many failures."""
+    from scipy.stats import beta
+
+    return float(beta.ppf(0.95, failures + 1, draws - failures)) if failures < draws else 1.0
+
+
+def seed_of(*words):
+    return zlib.crc32(" ".join(map(str, words)).encode())
+
+
+@each_question
+def test_right_answers_pass_in_every_draw(exercise, question):
+    """In both parts; and no check that a learner waits for takes long."""
+    failed, total, longest = [], 0, 0.0
+    for answer in (v for v in exercise.right if v.exercise == question):
+        for check in exercise.questions[question]:
+            visible, hidden = (
+                compile(part, check, "exec") for part in (exercise.visible(check), exercise.hidden(check))
+            )
+            for draw in range(draws_of(exercise, check)):
+                with use_door(SeededDoor(seed_of(answer.label, check, draw))):
+                    start = time.process_time()
+                    messages = [run(visible, question, answer.function)]
+                    if draw:
+                        longest = max(longest, time.process_time() - start)
+                    messages.append(run(hidden, question, answer.function))
+                failed += [(answer.label, check, draw, message) for message in messages if message]
+                total += 1
+    bound = at_most(len(failed), total)
+    print(f"\n{question}: {len(failed)} of {total} right answers fail: a rate below {bound:.2g} (95 %)", end=" ")
+    print(f"visible checks take up to {longest:.2f} s")
+    assert failed == []
+    assert longest < LONGEST_CHECK
+
+
+@each_question
+def test_wrong_answers_lose_in_every_draw_what_they_should(exercise, question):
+    """Each in the hidden part; what their messages name is counted, in both parts."""
+    escaped, accused, matrix = [], [], {}
+    for answer in (v for v in exercise.wrong if v.exercise == question):
+        names = matrix.setdefault(answer.key, Counter()) if answer.key else Counter()
+        for check in exercise.questions[question]:
+            visible, hidden = (
+                compile(part, check, "exec") for part in (exercise.visible(check), exercise.hidden(check))
+            )
+            for draw in range(draws_of(exercise, check, 0.2)):
+                with use_door(SeededDoor(seed_of(answer.label, check, draw))):
+                    messages = [run(hidden, question, answer.function)]
+                    if draw == 0 or check in exercise.random:
+                        messages.append(run(visible, question, answer.function))
+                if check not in answer.fails:
+                    accused += [(answer.label, check, draw, message) for message in messages if message]
+                    continue
+                if messages[0] is None:
+                    escaped.append((answer.label, check, draw))
+                for message in filter(None, messages):
+                    found = find_slips(message)
+                    names.update(found or ("no name",))
+    print(f"\n{question}")
+    for key, names in matrix.items():
+        print(f"  {key:28}", ", ".join(f"{name} {count}" for name, count in names.most_common()))
+    assert escaped == []
+    assert accused == []
+    for key, names in matrix.items():
+        assert not set(names) - {key, "no name"}, (key, names)
+        assert names[key] >= NAMED * names.total(), (key, names)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
+@pytest.mark.parametrize("exercise", all_exercises(), ids=lambda exercise: exercise.name.split("/")[0])
+def test_right_notebooks_have_all_points_from_the_real_engine(exercise):
+    """Questions are answered by right variants drawn at random; what it costs is measured."""
+    master = load_master(ROOT / f"solutions/{exercise.name}.ipynb")
+    released = nbformat.read(ROOT / f"exercises/{exercise.name}.ipynb", as_version=4)
+    rng, seconds = np.random.default_rng(seed_of(exercise.name)), []
+    with Sandbox(forbidden=master.forbidden) as sandbox:
+        for seed in range(max(2, DRAWS // 50)):
+            for cell in released.cells:
+                pool = [v for v in exercise.right if v.exercise == cell.metadata.get("nbgrader", {}).get("grade_id")]
+                if pool:
+                    cell.source = pool[rng.integers(len(pool))].source
+            submission = parse_submission(nbformat.writes(released).encode(), "", master)
+            start = time.process_time()
+            judgement = judge_notebook(rebuild(master, submission), master, sandbox, seed=seed)
+            seconds.append(time.process_time() - start + judgement.cpu_seconds)
+            lost = {
+                name: outcome
+                for name, outcome in judgement.outcomes.items()
+                if outcome.score not in (None, outcome.points)
+            }
+            words = {name for name in lost if master.cells[name].cell_type == "markdown"}
+            assert set(lost) == words, {name: lost[name].message for name in set(lost) - words}
+    print(
+        f"\n{exercise.name}: {len(seconds)} notebooks, {np.mean(seconds):.1f} s of CPU each, at most {max(seconds):.1f}"
+    )
+    assert np.mean(seconds) < LONGEST_GRADING
