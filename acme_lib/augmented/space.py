@@ -241,7 +241,7 @@ class AugmentedSpace:
         if not np.all(np.isfinite(values)):
             raise ParameterError("the profile is not finite in every cell")
         if values.min() < 0:
-            raise expected("the profile", "a density, zero or more in every cell", f"a value of {values.min():g}")
+            raise expected("the profile", "zero or more in every cell", float(values.min()))
         for i, name in enumerate(self.continuum):
             if name in points:
                 keep = np.zeros(self.axes[name].cells)

@@ -204,9 +204,12 @@ class _State:
             )
         if not np.all(np.isfinite(p)):
             raise StateSpaceError("the density to start from is not finite everywhere")
-        below, above = -p[p < 0].sum(), p[p > 0].sum()
+        below, above = -p[p < 0].sum() * system.space.volume, p[p > 0].sum() * system.space.volume
         if below > _UNDERSHOOT * above:
-            raise expected("a start density", "zero or more", f"a mass of {below:.3g} below it, and {above:.3g} above")
+            raise StateSpaceError(
+                f"the start density is below zero, with a mass of {below:.3g} there and {above:.3g} above: "
+                "a density is zero or more"
+            )
         if above == 0 and not any(process.is_source for process in system.processes):
             raise StateSpaceError(
                 "the start density is zero everywhere, and no process brings anything: make one with space.density(…)"

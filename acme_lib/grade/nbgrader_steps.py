@@ -5,6 +5,7 @@ through `SubmissionExporter` (reads a file that may be anything), `TakeAnswers` 
 and `JudgeNotebook` (in place of the step that executes). The gradebook, formgrader and feedback are nbgrader's.
 """
 
+import logging
 import os
 import secrets
 import stat
@@ -79,6 +80,20 @@ def take_no_strange_files(converter):
     coursedir.get_existing_timestamp = get_existing_timestamp
 
 
+class ReadableLog(logging.Filter):
+    """Keep what a student named (files, cells) from speaking to the terminal on which nbgrader's log is read."""
+
+    def filter(self, record):
+        """Make a record readable, and let it pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(readable(one) if isinstance(one, str | Path) else one for one in record.args)
+        record.msg, record.args = "\n".join(map(readable, record.getMessage().split("\n"))), ()
+        if record.exc_info and not record.exc_text:
+            text = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = "\n".join(map(readable, text.split("\n")))
+        return True
+
+
 class SubmissionExporter(NotebookExporter):
     """Read a notebook that may be anything; `TakeAnswers` reads the file itself and needs its place only."""
 
@@ -86,6 +101,8 @@ class SubmissionExporter(NotebookExporter):
         super().__init__(config=config, **kwargs)
         if hasattr(self.parent, "init_assignment"):
             take_no_strange_files(self.parent)
+        if not any(isinstance(one, ReadableLog) for one in self.log.filters):
+            self.log.addFilter(ReadableLog())
 
     def from_filename(self, filename, resources=None, **kwargs):
         """Convert a file; never fails for what is in it."""

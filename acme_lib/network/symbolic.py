@@ -269,7 +269,7 @@ class Equations:
                 yield d.name, [d.value.text]
 
     def _repr_markdown_(self):
-        return "\n\n".join(filter(None, [f"$$\n{self.latex()}\n$$", self._note(), self._events("`{}`")]))
+        return "\n\n".join(filter(None, [f"$$\n{self.latex()}\n$$", self._note().rstrip(), self._events("`{}`")]))
 
     def _events(self, form):
         """Say what interrupts the equations, each event in the form given; an empty string without events."""

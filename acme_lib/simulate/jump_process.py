@@ -156,7 +156,7 @@ class JumpProcess:
         at = ", ".join(f"{name}={v:.6g}" for name, v in zip(self.network.species, x, strict=False))
         if status == EVENT_LIMIT:
             raise PropensityError(
-                f"path {path} needs more than max_events={task.options['max_events']} jumps; it stood at t={value:g} "
+                f"path {path} needs more than max_events={task.options['max_events']} events; it stood at t={value:g} "
                 f"with {at}. Do its rates grow without bound? Otherwise ask for a shorter time or raise max_events"
             )
         reaction = self.network.reactions[j]

@@ -10,6 +10,7 @@ picture that is drawn once when the hand rests), and above all rows the load ave
 
 import os
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def measure_chapter(page, name):
             seconds = drag(page.page, handle)
             cpu = (_cpu(kernel) - before) / max(len(seconds), 1)
             rows.append(_row(name, f"figure {number}, {label}", seconds, cpu))
+            print(f"{name}, {rows[-1].tool}: {rows[-1].median_s:.3f} s", file=sys.stderr, flush=True)
         cell.get_by_role("button", name="Back to the start").click()
     page.page.evaluate(
         "async () => { const panel = window.jupyterapp.shell.currentWidget;"

@@ -76,6 +76,17 @@ def test_strange_files_stay_where_they_are_and_cost_nothing(course):
         assert any(f"submitted/{student}/" in line and "looked at" in line for line in log) == (student != "plain")
 
 
+def test_names_do_not_speak_to_the_terminal(course):
+    """In nbgrader's own lines as well: it names notebooks that it does not know."""
+    escape = "\x1b]0;evil\x07\x9b2J"
+    folder = submit(course, "ada", hand_in()).parent
+    (folder / f"{escape}.txt").symlink_to("/dev/null")
+    (folder / f"{escape}\nada: 30 points.ipynb").write_text("{}")
+    log = autograde(course)
+    assert any("Skipping unknown notebook" in line and "\\x1b]0;evil\\x07\\x9b2J\\nada" in line for line in log)
+    assert all(line.isprintable() for line in log)
+
+
 def test_a_linked_folder_is_not_followed(course):
     submit(course, "right", hand_in())
     (course / "submitted" / "thief").mkdir()

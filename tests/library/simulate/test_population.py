@@ -63,7 +63,7 @@ def test_selection_has_the_dominant_mode():
 
 @pytest.mark.jit
 def test_death_and_growth_cancel_in_the_mean():
-    options = {"growth": "1.5", "death": "0.5", "size": 60_000, "replicates": 20}
+    options = {"growth": "1.5", "death": "0.5", "size": 80_000, "replicates": 20}
     people = grow("M -> 0 : c", {"M": 1}, [0, 1, 2], parameters={"c": 0.0}, **options)
     rate, error = people.growth_rate()
     assert abs(rate - 1.0) < z_of(20) * error < 0.025
