@@ -19,7 +19,7 @@ from acme_lib.interrupt import in_background
 _MANY = 100_000  # unknowns from which a substitution takes long enough to be interrupted
 _LARGEST_BAND = 50_000_000  # entries: 0.4 GB, of which three copies are held, and each is filled in one go
 _WIDEST_BAND = 160  # subdiagonals up to which a band beats a sparse factorisation
-_FULL, _LARGEST_FULL = 0.1, 3000  # share of entries from which it does too, whatever its width: jumps of any size
+_DENSE, _LARGEST_DENSE = 0.1, 3000  # share of entries from which it does too, whatever its width: jumps of any size
 
 
 class Resolvent:
@@ -36,9 +36,9 @@ class Resolvent:
         self.kl = int(np.max(i - j, initial=0))
         self.ku = int(np.max(j - i, initial=0))
         height = 2 * self.kl + self.ku + 1
-        full = self.size <= _LARGEST_FULL and len(rows) > _FULL * self.size**2
+        dense = self.size <= _LARGEST_DENSE and len(rows) > _DENSE * self.size**2
         narrow = max(self.kl, self.ku) <= _WIDEST_BAND and self.size * height <= _LARGEST_BAND
-        self.banded = narrow or full
+        self.banded = narrow or dense
         density = rows < self.n
         is_density = (order < self.n).astype(float)
         announce(banded_cost(self.size, max(self.kl, self.ku)) if self.banded else factor_cost(self.size, 2), self.size)

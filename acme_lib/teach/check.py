@@ -982,4 +982,4 @@ def _sentence(text):
 
 
 def _wrap(text):
-    return textwrap.wrap(text, WIDTH)
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)

@@ -1,5 +1,7 @@
 """A course that many tests start from, and sandboxes that outlive a test: starting one takes seconds."""
 
+import asyncio
+import gc
 import shutil
 
 import pytest
@@ -14,6 +16,15 @@ def _sandboxes_outlive_a_batch():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("acme_lib.grade.pool.close_shared_sandboxes", lambda: None)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loops_are_closed():
+    """Close the loops that notebooks were run in: Jupyter leaves them to the garbage collector, which complains."""
+    yield
+    for loop in [found for found in gc.get_objects() if isinstance(found, asyncio.BaseEventLoop)]:
+        if not loop.is_running():
+            loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,7 @@ def test_a_cell_of_their_own_that_does_not_end_costs_itself_and_is_flagged(judge
         assert judgement.outcomes["mean_test"].look == ""
 
 
+@pytest.mark.thorough
 def test_slow_cells_of_their_own_leave_time_for_the_answers(judge):
     notebook = place(hand_in(), "double", *[own(f"import time\ntime.sleep(2.5) or {i}") for i in range(12)])
     judgement = judge(notebook)

@@ -17,6 +17,7 @@ from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, answer, cell, gener
 
 pytestmark = [
     pytest.mark.nbgrader,
+    pytest.mark.thorough,  # what test_fairness shows of one grader
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux"),
 ]
 

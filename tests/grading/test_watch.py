@@ -79,6 +79,7 @@ def test_in_another_thread_as_well(judge, monkeypatch):
     assert found[0].scores["t"] == 0 and found[0].scores["u"] == 1
 
 
+@pytest.mark.thorough
 def test_a_worker_that_hangs_is_ended_and_named(tmp_path, monkeypatch):
     """A loop inside one function of C hears no signal: the worker is ended, once, and the others are graded."""
     from acme_lib.grade import pool

@@ -242,6 +242,7 @@ def test_a_command_is_needed(capsys):
 
 
 @pytest.mark.nbgrader
+@pytest.mark.thorough
 def test_build_releases_exercises_and_check_sees_an_edit(tmp_path, monkeypatch, root, capsys):
     for name in ("solutions", "nbgrader_config.py"):
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy

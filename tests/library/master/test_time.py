@@ -129,7 +129,10 @@ def test_stiffness_chooses_the_method():
         solve_transient(slow, {}, 1.0, method="euler")
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-7, 1e-9])
+@pytest.mark.parametrize(
+    "tolerance",
+    [pytest.param(1e-4, marks=pytest.mark.thorough), 1e-7, pytest.param(1e-9, marks=pytest.mark.thorough)],
+)
 @pytest.mark.parametrize(
     ("text", "start", "largest", "t"),
     [

@@ -60,7 +60,9 @@ SIZES = [
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(
+    "size", [*SIZES[:2], *(pytest.param(size, marks=pytest.mark.thorough) for size in SIZES[2:])], ids=str
+)
 def test_bursts_in_three_rooms(size):
     """Bursts at the rate 4, decay 1, up to time 3, from none: one law of P in all."""
     text, paths = "0 => P : r\nP -> 0 : 1", 3000
