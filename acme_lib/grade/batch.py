@@ -267,9 +267,9 @@ def _find_submissions(coursedir, assignment):
         if path.name.startswith("."):
             continue
         if _UNUSABLE.search(path.name):
-            notes.append(f"{path.name}: nbgrader cannot work with a folder of this name; rename it")
+            notes.append(f"'{path.name}': nbgrader cannot work with a folder of this name; rename it")
             continue
-        loose = sorted(file.name for file in path.glob("*.ipynb"))
+        loose = sorted(f"'{file.name}'" for file in path.glob("*.ipynb"))
         if loose:
             notes.append(f"{path.name}: {', '.join(loose)} lies outside the folder of any assignment")
         if (path / assignment).is_dir() or (path / assignment).is_symlink():
