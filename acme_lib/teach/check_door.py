@@ -20,6 +20,7 @@ import ctypes
 import io
 import math
 import secrets
+import sys
 import threading
 import time
 import traceback
@@ -301,8 +302,8 @@ def as_numbers(value):
 def _far_side(argument):
     if isinstance(argument, np.random.Generator):
         return np.random.default_rng(int(argument.integers(2**63)))
-    if type(argument) is str:  # another object, as on the far side of any door: `is` must not find it equal here alone
-        return argument.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+    if type(argument) is str:  # as on the far side: `is` finds it equal to the same word in an answer
+        return sys.intern(argument)
     if type(argument) in (list, tuple):
         return type(argument)(_far_side(item) for item in argument)
     if type(argument) is dict:
