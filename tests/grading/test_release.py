@@ -64,7 +64,8 @@ def answers():
     for path in sorted(ROOT.glob("solutions/*/*.md")):
         text = path.read_text("utf-8")
         for cell in re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-            role = re.match(r":acme: \{(\w+)", cell)[1]
+            found = re.match(r":acme: \{(\w+)", cell)
+            role = found[1] if found else "open"  # the code of a figure, as learners see it
             lines = [line.strip() for line in cell.split("\n")[1:]]
             if role == "slips":  # without the words, which learners read
                 code = re.sub(r"^@?slip\(.*?\)\n(?=\S|\n|$)", "", cell, flags=re.DOTALL | re.MULTILINE)
