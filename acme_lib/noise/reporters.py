@@ -249,7 +249,8 @@ def _estimate_parts(n, mean_x, mean_y, sxx, syy, sxy, method):
         extrinsic = sxy / (n + 1)
     total = intrinsic + extrinsic
     product = mean_x * mean_y
-    return intrinsic, extrinsic, total, intrinsic / product, extrinsic / product, total / product
+    parts = (intrinsic, extrinsic, total)
+    return *parts, *(part / product for part in parts)
 
 
 def _interval_finders(x, y):
