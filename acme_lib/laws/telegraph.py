@@ -145,11 +145,11 @@ def reach_of(k_on, k_off, s):
     The tail is below that of a Poisson law of mean s, and below that of a gamma law of the same mean and the scale
     s/(k_on + k_off) with Poisson noise on top.
     """
-    both = k_on + k_off
-    mean = s * (k_on / both)
-    spread = np.sqrt(mean) * np.sqrt(1.0 + s / (both + 1.0) * (k_off / both))
+    turn = k_on + k_off
+    mean = s * (k_on / turn)
+    spread = np.sqrt(mean) * np.sqrt(1.0 + s / (turn + 1.0) * (k_off / turn))
     with np.errstate(over="ignore"):
-        return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * spread + 40.0 * (1.0 + np.float64(s) / both), 1e300)) + 60
+        return int(min(s + 12.0 * np.sqrt(s), mean + 12.0 * spread + 40.0 * (1.0 + np.float64(s) / turn), 1e300)) + 60
 
 
 _NO_STAY = 1e20  # from this k_off on (over the loss) a stay lasts no time: the burst limit is right to 1e-12
