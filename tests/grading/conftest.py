@@ -1,8 +1,10 @@
 """A course that many tests start from, and sandboxes that outlive a test: starting one takes seconds."""
 
 import asyncio
+import contextlib
 import gc
 import shutil
+import warnings
 
 import pytest
 from nbgrader.api import Gradebook
@@ -18,13 +20,23 @@ def _sandboxes_outlive_a_batch():
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _event_loops_are_closed():
-    """Close the loops that notebooks were run in: Jupyter leaves them to the garbage collector, which complains."""
-    yield
-    for loop in [found for found in gc.get_objects() if isinstance(found, asyncio.BaseEventLoop)]:
-        if not loop.is_running():
-            loop.close()
+@pytest.fixture(scope="session")
+def loops_left_open():
+    """Return a context in which notebooks may run here: Jupyter leaves its event loops to the garbage collector."""
+
+    @contextlib.contextmanager
+    def allowed():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+            gc.collect()
+            for loop in [found for found in gc.get_objects() if isinstance(found, asyncio.BaseEventLoop)]:
+                if not loop.is_running():
+                    with contextlib.suppress(ValueError):  # its sockets are closed already
+                        loop.close()
+            gc.collect()
+
+    return allowed
 
 
 @pytest.fixture(scope="session")

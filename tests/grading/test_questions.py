@@ -147,7 +147,7 @@ judge("values", parts=("mean", "largest"), only="largest")
 visible("the largest of 1, 5, 2", x=np.array([1.0, 5.0, 2.0]))
 @hidden
 def draw(rng):
-    yield {"x": rng.uniform(1, 9, size=5)}
+    yield {"x": np.append(rng.uniform(1, 9, size=5), 0.5)}
 slips: pair
 slip("trial-square", "the last", "x", {"x.max()": "x[-1]"})
 variants: pair
