@@ -116,7 +116,7 @@ def test_founders_may_differ():
     [
         ({"size": 21, "replicates": 2}, ParameterError, "must fill"),
         ({"size": 4, "replicates": 4}, ParameterError, "must fill"),
-        ({"growth": "1e6"}, PropensityError, "grows more than|dies out"),
+        pytest.param({"growth": "1e6"}, PropensityError, "grows more than|dies out", marks=pytest.mark.jit),
         ({"death": "1e6"}, PropensityError, "dies out"),
         ({"death": "V - 2"}, PropensityError, "rate of jumps is negative"),
         ({"max_events": 2, "growth": "5"}, PropensityError, "max_events=2"),
