@@ -339,15 +339,9 @@ def check_samples(function, arguments, law, *, size, slips=None, error_rate=ERRO
     share = error_rate if exact is None else error_rate / 2
 
     def judge(answer):
-        try:
-            numbers = as_numbers(answer)
-        except NotPlain as problem:
-            return Finding(str(problem))
-        if numbers.shape != (size,):
-            came = _only_shown(f"{_name_of(numbers)} came; ")
-            return Finding(f"{came}expected is an array of shape ({_only_shown(str(size)) or 'size'},)")
-        if not np.all(np.isfinite(numbers)):
-            return Finding("there are values that are not finite (nan or inf)")
+        numbers = _read_numbers(answer, size, "numbers")
+        if isinstance(numbers, Finding):
+            return numbers
         bins = np.searchsorted(edges, numbers, side="right")
         equal = np.full(len(edges) + 1, 1 / (len(edges) + 1))
         finding = _judge_law(bins, equal, lambda: slips, share, error_rate, of="numbers")
@@ -463,7 +457,7 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
         try:
             table = as_numbers(answer[1])
         except NotPlain as problem:
-            return Finding(f"the log: {_say(problem)}")
+            return Finding(_only_shown("the log: ") + _say(problem))
         fault = find_fault(counts, table, start, t)
         if fault is not None:
             begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
@@ -479,17 +473,25 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
     _check(function, arguments, judge, what)
 
 
-def _read_counts(answer, size):
-    """Return the counts, or a finding."""
+def _read_numbers(answer, size, of):
+    """Return as many finite numbers as are expected, or a finding."""
     try:
-        counts = as_numbers(answer)
+        numbers = as_numbers(answer)
     except NotPlain as problem:
         return Finding(_say(problem))
-    if counts.shape != (size,):
-        came = _only_shown(f"{_name_of(counts)} came; ")
-        return Finding(f"{came}expected is an array of counts of shape ({_only_shown(str(size)) or 'size'},)")
-    if not np.all(np.isfinite(counts)):
+    if numbers.shape != (size,):
+        came = _only_shown(f"{_name_of(numbers)} came; ")
+        return Finding(f"{came}expected is an array of {of} of shape ({_only_shown(str(size)) or 'size'},)")
+    if not np.all(np.isfinite(numbers)):
         return Finding("there are values that are not finite (nan or inf)")
+    return numbers
+
+
+def _read_counts(answer, size):
+    """Return the counts, or a finding."""
+    counts = _read_numbers(answer, size, "counts")
+    if isinstance(counts, Finding):
+        return counts
     if np.any(counts < 0) or np.any(counts != np.floor(counts)):
         return Finding(
             "the values are not all whole and non-negative", f"Your answer: {show(answer, 3)}", ("returns-times",)
@@ -632,7 +634,7 @@ def _find_few_seeds(function, seeded):
         try:
             answers.append(b"".join(as_numbers(part).tobytes() for part in _parts(answer)))
         except NotPlain as problem:
-            return Finding(str(problem))
+            return Finding(_say(problem))
     if len(set(answers)) < len(answers):
         return Finding("different generators gave the same answer, again and again", slips=("fixed-seed",))
     return None
@@ -660,7 +662,7 @@ def check_sources(function, arguments, *, what="waits and choices both come from
         try:
             table = as_numbers(answer[1])
         except NotPlain as problem:
-            return Finding(f"the log: {problem}")
+            return Finding(_only_shown("the log: ") + _say(problem))
         fault = find_fault(counts, table, start, t)
         if fault is not None:
             return Finding(fault.text, "", (fault.slip,) if fault.slip else ())

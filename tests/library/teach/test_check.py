@@ -15,9 +15,12 @@ from acme_lib.teach.check import (
     birth_death_law,
     birth_death_laws,
     check_distribution,
+    check_ensemble,
     check_generator,
     check_law,
+    check_samples,
     check_seeding,
+    check_sources,
     check_values,
     hidden_checks,
     use_door,
@@ -190,6 +193,33 @@ def test_what_another_door_brings_is_judged_as_strictly():
 
     with use_door(Careless()):
         assert "an object of another kind" in message_of(check_values, None, {}, 1.0).lower()
+
+
+NO_NUMBERS = ["text", {"a": 1}, {1, 2}, b"bytes", object(), len]
+
+
+@pytest.mark.parametrize(
+    ("check", "arguments", "options"),
+    [
+        (check_values, {}, {"expected": 1.0}),
+        (check_law, {"size": 3}, {"law": [0.5, 0.5], "size": 3}),
+        (check_samples, {"size": 3}, {"law": [0.5], "size": 3}),
+        (check_seeding, {"size": 3, "rng": np.random.default_rng(1)}, {}),
+        (check_sources, {"k": 2.0, "gamma": 1.0, "n0": 0, "t": 5.0, "rng": np.random.default_rng(1)}, {}),
+        (check_ensemble, {"k": 2.0, "gamma": 1.0, "n0": 0, "t": 5.0, "size": 3, "rng": np.random.default_rng(1)}, {}),
+    ],
+    ids=lambda part: getattr(part, "__name__", ""),
+)
+def test_a_hidden_check_says_of_no_kind_of_answer_which_it_was(check, arguments, options):
+    """What is no number could spell out the arguments that a hidden check hands over: all are told the same."""
+
+    def hidden(answer):
+        with hidden_checks():
+            check(lambda *_: answer, arguments, **options)
+
+    if check not in (check_sources, check_ensemble):  # these say first that two parts are expected
+        assert len({message_of(hidden, answer) for answer in NO_NUMBERS}) == 1
+    assert len({message_of(hidden, [np.zeros(3), answer]) for answer in NO_NUMBERS}) == 1
 
 
 # Judgement and messages ---------------------------------------------------------------------------
