@@ -219,7 +219,8 @@ def test_a_hidden_check_says_of_no_kind_of_answer_which_it_was(check, arguments,
 
     if check not in (check_sources, check_ensemble):  # these say first that two parts are expected
         assert len({message_of(hidden, answer) for answer in NO_NUMBERS}) == 1
-    assert len({message_of(hidden, [np.zeros(3), answer]) for answer in NO_NUMBERS}) == 1
+    counts = np.zeros(arguments.get("size", 1))
+    assert len({message_of(hidden, [counts, answer]) for answer in NO_NUMBERS}) == 1
 
 
 # Judgement and messages ---------------------------------------------------------------------------
