@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from acme_lib.limits import CALL_SECONDS
 from acme_lib.teach.check import CheckFailed
 from acme_lib.teach.check_door import LocalDoor, fresh_rng, use_door
 from acme_lib.teach.check_slips import OWN, SLIPS, find_slips
@@ -159,6 +160,14 @@ def assert_no_hidden_values(message):
     text = text.replace("1,000,000", "").replace("Part 2 of the answer", "")
     text = re.sub(r"eturn \d values", "", text)
     assert not re.search(r"\d", text), text
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: path.parent.name)
+def test_the_limits_of_the_grading_are_said(path):
+    words = unwrapped(path.read_text("utf-8"))
+    assert f"one call of a function may take {CALL_SECONDS:g} seconds" in words
+    assert "one process, without a network and without `multiprocessing`" in words
+    assert "half a minute" not in words
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.parent.name)
