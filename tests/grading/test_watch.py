@@ -68,6 +68,7 @@ def test_a_test_that_does_not_end_costs_its_question_alone(judge, monkeypatch, n
     assert judgement.scores["u"] == 1 and judgement.scores["double_test"] == 4
 
 
+@pytest.mark.thorough
 def test_in_another_thread_as_well(judge, monkeypatch):
     """Where no signal comes: the time is that of the wall, and of the notebook."""
     monkeypatch.setattr(judging, "TEST_SECONDS", 1.0)

@@ -70,6 +70,7 @@ def test_intervals_from_20_cells_cover(law, name):
     assert round(shares[name][0] * used) >= stats.binom.ppf(FALSE_POSITIVE, used, 0.95)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rates", [(0.3, 0.1, 50), (5, 1, 60)])
 def test_where_the_interval_of_cv2_is_short_it_is_said(rates):
     """Of genes that are on most of the time 92 to 93 of 100 intervals from 20 cells cover, as the docstring says."""
@@ -158,6 +159,7 @@ def test_states_at_events_are_refused():
         fano_factor(fine)
 
 
+@pytest.mark.thorough
 def test_the_tables_print(capsys):
     """The documented command, with few repetitions."""
     coverage.print_tables(2, 4)
