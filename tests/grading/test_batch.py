@@ -250,6 +250,7 @@ def test_a_worker_that_is_killed_costs_no_grade(course, monkeypatch):
     assert all(scores(course, f"s{i}") == FULL for i in range(5))
 
 
+@pytest.mark.thorough
 def test_a_worker_that_always_dies_fails_with_a_reason(course, monkeypatch):
     from acme_lib.grade import pool
 
