@@ -63,7 +63,9 @@ def test_an_end_is_where_the_test_rejects(variance, mean, n):
         assert integrate.quad(below, -9, 9)[0] == pytest.approx(tail, abs=2e-5)
 
 
-@pytest.mark.parametrize("law", always(2, [(0.3, 1), (1, 6), (3, 6), (10, 6), (100, 1), (100, 21)]), ids=str)
+@pytest.mark.parametrize(
+    "law", always(2, [((0.3, 1),), ((1, 6),), ((3, 6),), ((10, 6),), ((100, 1),), ((100, 21),)]), ids=str
+)
 @pytest.mark.parametrize("name", list(coverage.MEASURES))
 def test_intervals_from_20_cells_cover(law, name):
     """At least as often as they say: fewer covering than the binomial quantile of 95 % at `FALSE_POSITIVE` fails."""
