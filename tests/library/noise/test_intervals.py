@@ -15,9 +15,9 @@ from acme_lib.noise import (
 )
 from tests.benchmarks import coverage
 from tests.marks import always
+from tests.statistics import FALSE_POSITIVE
 
 LAWS = [(0.3, 1), (1, 6), (3, 6), (10, 6), (100, 1), (100, 21)]
-from tests.statistics import FALSE_POSITIVE
 
 
 def exact_spread(law, influence):
