@@ -4,7 +4,6 @@ It is made from the assignments, whose code a learner never gets, and stands bes
 """
 
 import ast
-import re
 
 from acme_lib.teach.check_slips import OWN
 
@@ -16,7 +15,7 @@ name, the key by which `acme statistics` counts it, and what a learner with it r
 question that it loses, where these are not all. *In the answer* shows what the idea does to the code of the solution,
 where that is short. The last section holds {own} ideas that are found by the kind of an answer, in any question.
 """
-LONGEST = 90  # characters of code that are shown
+LONGEST = 180  # characters of code that are shown
 
 
 def write_misconceptions(assignments, texts):
@@ -44,16 +43,15 @@ def write_misconceptions(assignments, texts):
             met.update(slip.key for slip in slips)
     rest = [f"- {_say(key, words)}" for key in OWN if key not in met]
     parts += ["## In any question", "\n".join(rest)]
-    return "\n\n".join([_HEAD.format(own=len(rest)), *parts]) + "\n"
+    return "\n\n".join([_HEAD.format(own=len(rest)).strip(), *parts]) + "\n"
 
 
 def _write_ideas(assignment, name, slips, words):
-    codes = [code for cell in assignment.slips[name] for code in _codes(cell)]
-    for slip, code in zip(slips, codes, strict=True):
+    bodies = [body for cell in assignment.slips[name] for body in _bodies(cell)]
+    for slip, body in zip(slips, bodies, strict=True):
         parts = [assignment.checks[check].title or check for check in slip.costs]
-        yield " ".join(
-            filter(None, [f"- {_say(slip.key, words)}", f"*Costs {' and '.join(parts)}.*" if parts else "", code])
-        )
+        costs = f"*Costs {' and '.join(parts)}.*" if parts else ""
+        yield " ".join(filter(None, [f"- {_say(slip.key, words)}", costs, _show_code(slip.change, body)]))
 
 
 def _say(key, words):
@@ -61,28 +59,23 @@ def _say(key, words):
     return f"**{title[:1].upper()}{title[1:]}** (`{key}`). {text}"
 
 
-def _codes(cell):
-    """Return what each misconception of a cell does to the answer, where that is short; in the order of the cell."""
+def _bodies(cell):
+    """Return what each misconception of a cell answers, where it is an expression; in the order of the cell."""
     found = []
     for node in ast.parse(cell).body:
         calls = node.decorator_list if isinstance(node, ast.FunctionDef) else [getattr(node, "value", None)]
-        for call in calls:
+        for call in reversed(calls):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "slip":
-                found.append(_code(next((arg for arg in call.args if not isinstance(arg, ast.Constant)), None)))
+                given = next((arg for arg in call.args if isinstance(arg, ast.Lambda)), None)
+                found.append(ast.unparse(given.body) if given else "")
     return found
 
 
-def _code(change):
-    if isinstance(change, ast.Dict):
-        pairs = ast.literal_eval(change).items()
-        code = "; ".join(f"{_quote(old)} becomes {_quote(new) if new else 'nothing'}" for old, new in pairs)
-    elif isinstance(change, ast.Lambda):
-        code = f"The answer is {_quote(ast.unparse(change.body))}"
-    else:
-        return ""
-    return f"*In the answer:* {code}." if len(code) <= 2 * LONGEST and "\n" not in code else ""
+def _show_code(change, body):
+    code = "; ".join(f"{_quote(old)} becomes {_quote(new) if new else 'nothing'}" for old, new in change.items())
+    code = code or (f"the answer is {_quote(body)}" if body else "")
+    return f"*In the answer:* {code}." if code and len(code) <= LONGEST else ""
 
 
 def _quote(code):
-    code = re.sub(r"\s+", " ", code.strip())
-    return f"``{code}``" if "`" in code else f"`{code}`"
+    return f"`{' '.join(code.split())}`"
