@@ -125,16 +125,22 @@ RIGHT = "def f(x):\n    return 2 * x"
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
-    """The record of whoever runs what follows, who is not a test."""
+    """The record of whoever runs what follows."""
     monkeypatch.setenv("ACME_RECORD", str(tmp_path / "record.json"))
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     return tmp_path / "record.json"
+
+
+@pytest.fixture
+def nobody_tests(monkeypatch):
+    """Return what takes out of the environment that this is a test: pytest puts it in after the fixtures."""
+    return lambda: monkeypatch.delenv("PYTEST_CURRENT_TEST")
 
 
 @pytest.mark.nbgrader
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 @pytest.mark.parametrize("who", [grade, autograde], ids=["acme grade", "nbgrader autograde"])
-def test_what_is_said_changes_no_point_and_grading_leaves_no_record(course, record, who):
+def test_what_is_said_changes_no_point_and_grading_leaves_no_record(course, record, nobody_tests, who):
+    nobody_tests()
     student = "ada" if who is grade else "bob"
     submit(course, student, hand_in(course, RIGHT))
     assert _scores(course, who, student) == {"t_f"}
@@ -159,7 +165,8 @@ Autograde(coursedir=coursedir, config=config).start()
 
 
 @pytest.mark.nbgrader
-def test_stock_nbgrader_gives_full_points_to_a_check_that_speaks(course, record):
+def test_stock_nbgrader_gives_full_points_to_a_check_that_speaks(course, record, nobody_tests):
+    nobody_tests()
     submit(course, "cy", hand_in(course, RIGHT))
 
     def stock(course):
@@ -176,8 +183,11 @@ def test_stock_nbgrader_gives_full_points_to_a_check_that_speaks(course, record)
 
 @pytest.mark.nbgrader
 @pytest.mark.parametrize("right", [True, False])
-def test_validate_says_what_was_established_and_remembers_it(course, record, monkeypatch, loops_left_open, right):
+def test_validate_says_what_was_established_and_remembers_it(
+    course, record, nobody_tests, monkeypatch, loops_left_open, right
+):
     """The other checks of the notebook fail, as nothing is written yet."""
+    nobody_tests()
     monkeypatch.setattr(handlers, "Validator", validate.GradedAlike)
     folder = record.parent
     nbformat.write(hand_in(course, RIGHT if right else "def f(x):\n    return x"), folder / "p.ipynb")
