@@ -32,7 +32,7 @@ class ChapterProgress:
         first = f" ({right} right at the first attempt)" if made else ""
         passed = sum(done == all_ for done, all_ in self.questions.values())
         return (
-            f"{self.predictions.chapter} {self.title}",
+            f"{self.predictions.chapter} {self.title[:1].upper()}{self.title[1:]}",
             f"{made} of {asked}{first}" if asked else "–",
             f"{passed} of {len(self.questions)}" if self.questions else "–",
             self._open(asked - made) or "nothing",

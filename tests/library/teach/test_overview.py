@@ -59,7 +59,7 @@ def test_when_all_is_done_nothing_is_open():
             for check in question.checks:
                 remember_passed(check)
     remember("0/coin", "x", right=False)
-    assert row(0) == ("0 welcome", "1 of 1 (0 right at the first attempt)", "–", "nothing")
+    assert row(0) == ("0 Welcome", "1 of 1 (0 right at the first attempt)", "–", "nothing")
     assert [chapter.cells()[3].split("; ")[-1] for chapter in my_progress().chapters[1:]] == [
         f"{chapter.predictions.asked} predictions" for chapter in my_progress().chapters[1:]
     ]
