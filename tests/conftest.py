@@ -51,6 +51,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.filterwarnings("ignore:students' code is not in a sandbox"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_word_of_compiling():
+    """Let tests read what is printed: which of them compiles first, and how long, depends on order and machine."""
+    from acme_lib.progress import COMPILATION
+
+    COMPILATION._told = True
+
+
 @pytest.fixture(scope="session")
 def root():
     """The folder of the repository."""
