@@ -202,6 +202,7 @@ def test_validate_says_what_was_established_and_remembers_it(
 
 
 @pytest.mark.nbgrader
+@pytest.mark.thorough
 def test_an_automatic_run_of_notebooks_leaves_no_record(course, record):
     path = record.parent / "p.ipynb"
     nbformat.write(hand_in(course, RIGHT), path)
