@@ -94,13 +94,12 @@ def my_progress():
     exercises, record, chapters = read_exercises(), read_record(), list_chapters()
     rows = []
     for number in sorted({*chapters, *exercises}):
-        found = exercises.get(number)
-        questions = {
-            question.number: (sum(check in record for check in question.checks), len(question.checks))
-            for question in (found.questions if found else ())
-        }
-        title = found.title if found else chapters[number]
-        rows.append(ChapterProgress(title, my_predictions(number), questions))
+        found, questions = exercises.get(number), {}
+        for question in found.questions if found else ():
+            done, all_ = questions.get(question.number, (0, 0))  # one heading may ask for two functions
+            done += sum(check in record for check in question.checks)
+            questions[question.number] = done, all_ + len(question.checks)
+        rows.append(ChapterProgress(found.title if found else chapters[number], my_predictions(number), questions))
     return Progress(tuple(rows), tuple(_notes()))
 
 
