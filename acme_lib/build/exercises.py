@@ -3,7 +3,8 @@
 ``solutions/NAME/*.md`` (MyST, the only thing that is edited; `acme_lib.build.questions` reads it) becomes
 ``solutions/NAME/*.ipynb`` (not executed, cell ids that follow from the content's place) and, through nbgrader's own
 ``generate_assignment``, ``exercises/NAME/*.ipynb``; the words of its misconceptions go to
-``acme_lib/teach/misconceptions.json``. The same source gives the same bytes.
+``acme_lib/teach/misconceptions.json``, what there is to pass to ``acme_lib/teach/exercises.json``, and a page of all
+misconceptions for instructors to ``solutions/MISCONCEPTIONS.md``. The same source gives the same bytes.
 """
 
 import json
@@ -15,11 +16,12 @@ from pathlib import Path
 import nbformat
 
 from acme_lib.build.chapters import language_info
-from acme_lib.build.questions import collect_texts, compile_cells, read_assignment
+from acme_lib.build.misconceptions import write_misconceptions
+from acme_lib.build.questions import collect_texts, compile_cells, outline, read_assignment
 from acme_lib.files import write_whole
 from acme_lib.grade.course import load_config, programs_of_this_python
 
-_TEXTS = Path("acme_lib/teach/misconceptions.json")
+_LIBRARY = Path("acme_lib/teach")
 
 
 def build_assignments(root, *, out=None):
@@ -86,13 +88,24 @@ def load_assignment(path):
 
 
 def _write_texts(root, out):
-    """Collect what learners read of misconceptions; a course without a library of its own has no place for it."""
-    if not (root / _TEXTS).parent.is_dir():
+    """Write what the library says of the exercises, and the page of misconceptions.
+
+    A course without a library of its own has no place for it.
+    """
+    if not (root / _LIBRARY).is_dir():
         return []
-    texts = collect_texts([load_assignment(path)[1] for path in sorted(root.glob("solutions/*/*.md"))])
-    (out / _TEXTS).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out / _TEXTS, (json.dumps(texts, indent=1, ensure_ascii=False) + "\n").encode())
-    return [out / _TEXTS]
+    assignments = [load_assignment(path)[1] for path in sorted(root.glob("solutions/*/*.md"))]
+    texts = collect_texts(assignments)
+    files = {
+        _LIBRARY / "misconceptions.json": _as_json(texts),
+        _LIBRARY / "exercises.json": _as_json(outline(assignments)),
+        Path("solutions/MISCONCEPTIONS.md"): write_misconceptions(assignments, texts),
+    }
+    return [write_whole(out / name, content) for name, content in files.items()]
+
+
+def _as_json(facts):
+    return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
 
 def write_source(path):

@@ -9,6 +9,9 @@ A cell of ``solutions/NN_name/name.md`` says what it is in its metadata, ``acme`
 ``{variants: f}``                                   more right and wrong answers, for the tests alone
 ``{check: id, of: f, points: n, title: …}``         a graded check: its cases, or, where it holds a hidden part, code
 ``{words: id, points: n}``                          of a Markdown cell: an answer in words, graded by hand
+``{hints: f}``                                      of a Markdown cell below the question's text: two or three numbered
+                                                    steps, which unfold one after the other; `f` may be the id of words
+``{passed: f}``                                     of a Markdown cell: what a learner reads who has passed all checks
 ==================================================  ==================================================================
 
 Cells of the second kind with cases become code: the visible numbers are computed here, once, and the hidden part holds
@@ -26,12 +29,13 @@ from acme_lib.errors import GradingError
 from acme_lib.teach import check as checks
 from acme_lib.teach.question import RANDOM, read_question
 
-ROLES = ("given", "answer", "slips", "variants", "check", "words")
+ROLES = ("given", "answer", "slips", "variants", "check", "words", "hints", "passed")
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 _MARKS = ("### BEGIN SOLUTION", "### END SOLUTION")
 _LOCKED = {"grade": False, "locked": True, "schema_version": 3, "solution": False, "task": False}
 _WRITTEN = _LOCKED | {"locked": False, "solution": True}
 WIDTH = 116
+_HEADING = re.compile(r"^## +(\d+) +(.+?)(?: +\([^()]*points[^()]*\))?$", re.MULTILINE)
 
 
 @dataclass
@@ -66,14 +70,26 @@ class Assignment:
     slips, variants : dict of str to list of str
         Cells, by question.
     checks : dict of str to Part
+    title : str
+        What its exercises are about: its first heading, after the colon.
+    headings : dict of str to tuple of str
+        Number and title of each question, by what its answer or its words are called.
+    hints : dict of str to str
+        The steps of each question, folded.
+    passed : dict of str to str
+        What a learner reads who has passed a question.
     """
 
     name: str
+    title: str = ""
     given: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
     slips: dict = field(default_factory=dict)
     variants: dict = field(default_factory=dict)
     checks: dict = field(default_factory=dict)
+    headings: dict = field(default_factory=dict)
+    hints: dict = field(default_factory=dict)
+    passed: dict = field(default_factory=dict)
 
     def setting(self, name):
         """Return what stands above a question: the given code, and the earlier answers that it calls."""
@@ -117,12 +133,14 @@ def read_assignment(notebook, name):
     -------
     Assignment
     """
-    assignment, number = Assignment(name), ""
+    assignment, number, heading = Assignment(name), "", ""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            headings = re.findall(r"^## +(\d+)\b", cell.source, flags=re.MULTILINE)
-            number = headings[-1] if headings else number
+            assignment.title = assignment.title or _title(cell.source)
+            number, heading = [(number, heading), *_HEADING.findall(cell.source)][-1]
         role, value = _role(cell, name)
+        if role in ("answer", "words"):
+            assignment.headings[value] = number, heading
         facts = cell.metadata.get("acme", {})
         if role == "given":
             assignment.given.append(cell.source)
@@ -133,10 +151,23 @@ def read_assignment(notebook, name):
         elif role == "check":
             part = Part(value, facts["of"], facts["points"], facts.get("title", ""), number, cell.source)
             assignment.checks[value] = part
-    for where in (assignment.slips, assignment.variants, {p.of: p for p in assignment.checks.values()}):
+        elif role == "hints":
+            assignment.hints[value] = _fold(cell.source, f"{name}, hints of {value}")
+        elif role == "passed":
+            assignment.passed[value] = " ".join(cell.source.split())
+    answers = assignment.answers
+    for where in (
+        assignment.slips,
+        assignment.variants,
+        {p.of: p for p in assignment.checks.values()},
+        assignment.passed,
+    ):
         for question in where:
-            if question not in assignment.answers:
+            if question not in answers:
                 raise GradingError(f"{name}: a cell is about {question!r}, and no cell is its answer")
+    for question in assignment.hints:
+        if question not in assignment.headings:
+            raise GradingError(f"{name}: there are hints to {question!r}, and no cell is its answer")
     return assignment
 
 
@@ -149,7 +180,12 @@ def compile_cells(notebook, assignment):
         kept = {key: facts[key] for key in ("allowed", "forbidden", "non_finite") if key in facts}
         if kept:
             cell.metadata["acme"] = kept
-        if role in ("slips", "variants"):
+        if role in ("slips", "variants", "passed"):
+            continue
+        if role == "hints":
+            if not cells or cells[-1].cell_type != "markdown":
+                raise GradingError(f"{assignment.name}: the hints of {value} do not stand below a text")
+            cells[-1].source += f"\n\n{assignment.hints[value]}"
             continue
         if role == "given":
             cell.metadata["nbgrader"] = _LOCKED | {"grade_id": value}
@@ -200,6 +236,29 @@ def collect_texts(assignments):
     return dict(sorted(found.items()))
 
 
+def outline(assignments):
+    """Return what learners are to pass, and what they read when they have.
+
+    Parameters
+    ----------
+    assignments : sequence of Assignment
+
+    Returns
+    -------
+    dict of str to dict
+        By folder: the title, and of each question that has checks its number, its title, their ids and the words.
+    """
+    found = {}
+    for assignment in assignments:
+        folder = found.setdefault(assignment.name.split("/")[0], {"title": assignment.title, "questions": []})
+        for name in assignment.answers:
+            if checks := assignment.checks_of(name):
+                number, title = assignment.headings[name]
+                facts = {"number": number, "title": title, "checks": list(checks)}
+                folder["questions"].append(facts | {"says": assignment.passed.get(name, "")})
+    return found
+
+
 # A check cell -----------------------------------------------------------------------------------------------
 
 
@@ -212,7 +271,8 @@ def write_check(assignment, part):
     head = f"# Check of question {part.number}{f', {part.title}' if part.title else ''}: run this cell"
     imports = f"from acme_lib.teach.check import {', '.join(sorted({*used, 'all_right', 'hidden_checks'}))}"
     points = int(part.points) if part.points == int(part.points) else part.points
-    return "\n".join([head, "import numpy as np", _wrap_import(imports), "", body, f"all_right({points})"])
+    last = f'all_right({points}, "{assignment.name.split("/")[0]}/{part.id}")'
+    return "\n".join([head, "import numpy as np", _wrap_import(imports), "", body, last])
 
 
 def _write_cases(assignment, part):
@@ -394,6 +454,22 @@ def _role(cell, name):
     if len(roles) > 1:
         raise GradingError(f"{name}: a cell is one of {', '.join(ROLES)}; this one is {' and '.join(roles)}")
     return (roles[0], str(facts[roles[0]])) if roles else (None, "")
+
+
+def _title(source):
+    first = re.search(r"^# +(?:[^:\n]*: *)?(.+)$", source, flags=re.MULTILINE)
+    return first[1].strip() if first else ""
+
+
+def _fold(text, where):
+    """Return numbered steps such that each unfolds below the one before."""
+    steps = [
+        re.sub(r"^ +", "", step.strip(), flags=re.MULTILINE) for step in re.split(r"^\d+\. ", text, flags=re.M)[1:]
+    ]
+    if not 2 <= len(steps) <= 3:
+        raise GradingError(f"{where}: two or three numbered steps are expected, got {len(steps)}")
+    folded = [f"<details><summary>Hint {i} of {len(steps)}</summary>\n\n{step}" for i, step in enumerate(steps, 1)]
+    return "\n\n".join([*folded, "\n".join(["</details>"] * len(steps))])
 
 
 def _bare(source, name):

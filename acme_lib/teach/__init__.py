@@ -1,4 +1,4 @@
-"""What teaches: sliders, predictions, checks that explain, and the check of the installation.
+"""What teaches: sliders, predictions, checks that explain, a learner's progress, and the check of the installation.
 
 Names are loaded when they are first used.
 """
@@ -11,7 +11,8 @@ _HOMES = {
     "acme_lib.teach.widgets": ["SliderFigure", "explore", "slider"],
     "acme_lib.teach.densities": ["explore_density"],
     "acme_lib.teach.prediction": ["Prediction", "predict"],
-    "acme_lib.teach.record": ["my_predictions"],
+    "acme_lib.teach.overview": ["Progress", "my_progress"],
+    "acme_lib.teach.record": ["forget_record", "my_predictions"],
     "acme_lib.teach.selfcheck": ["Report", "check_installation"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

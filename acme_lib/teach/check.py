@@ -11,10 +11,10 @@ The learner's function is only ever *called*, with plain data, through the door 
 comes back is judged by exact types and copied before it is compared. The same cell therefore runs in the learner's
 kernel, under stock nbgrader, and with the function in another process.
 
-A right answer leaves one line, ``✔ right, 2 of 2 points`` (`all_right`). A wrong one raises `CheckFailed`, whose
-message says what was asked, what came, and, where the answer is one that a documented misconception gives, what to
-think about (`acme_lib.teach.check_slips`). Inside `hidden_checks` all checks run to the end, and the message holds no
-value: only how many failed and the misconceptions.
+A right answer leaves a line, ``✔ right, 2 of 2 points``, and at the end of a question what that establishes
+(`all_right`). A wrong one raises `CheckFailed`, whose message says what was asked, what came, and, where the answer is
+one that a documented misconception gives, what to think about (`acme_lib.teach.check_slips`). Inside `hidden_checks`
+all checks run to the end, and the message holds no value: only how many failed and the misconceptions.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from acme_lib.limits import CALL_SECONDS
-from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, show, use_door
+from acme_lib.teach.check_door import NotPlain, as_numbers, call, fresh_rng, is_local, show, use_door
 from acme_lib.teach.check_events import Log, compare_with_rates, expect_exposure, find_fault
 from acme_lib.teach.check_laws import (
     ERROR_RATE,
@@ -38,7 +38,7 @@ from acme_lib.teach.check_laws import (
     count_states,
     poisson_law,
 )
-from acme_lib.teach.check_slips import SLIPS, announce
+from acme_lib.teach.check_slips import RIGHT, SLIPS, announce
 
 __all__ = [
     "ANYTHING",
@@ -115,19 +115,24 @@ _region = contextvars.ContextVar("acme_hidden_region", default=None)
 _passed = [None, set()]
 
 
-def all_right(points):
-    """Say that all checks of a cell are passed: the last line of the cell.
+def all_right(points, check=""):
+    """Say that all checks of a cell are passed, and, of a question that is done, what that establishes.
 
-    Only a notebook is told. Stock nbgrader gives full points to a cell that prints; our grading reads nothing of it.
+    The last line of the cell. Only a notebook is told. Stock nbgrader gives full points to a cell that prints; our
+    grading reads nothing of it.
 
     Parameters
     ----------
     points : int
         Of the cell.
+    check : str
+        Folder of the assignment and id of the cell, such as ``"02_noise_metrics/fano_check"``.
     """
     _passed[:] = None, set()
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
-        print(f"✔ right, {points} of {points} points")
+    if is_local() and "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        from acme_lib.teach.passed import note_passed
+
+        print(f"{RIGHT}, {points} of {points} points", *_wrap(note_passed(check)), sep="\n")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+RIGHT = "✔ right"  # so begins what a check says that is passed
 COLLECTED = Path(__file__).with_name("misconceptions.json")
 
 

@@ -56,6 +56,8 @@ class Idea:
         Ids of the checks that it fails; empty where it is right.
     key, title, says : str
     law : callable or None
+    change : dict
+        What stands in the solution, and what stands there instead; empty where the answer is another function.
     """
 
     function: object
@@ -65,6 +67,7 @@ class Idea:
     title: str = ""
     says: str = ""
     law: object = None
+    change: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -189,7 +192,7 @@ def read_question(name, setting, solution, cells, *, check=""):
             if solution.count(old) != 1:
                 raise ValueError(f"{name}: {old!r} stands {solution.count(old)} times in the solution; expected: once")
         text = re.sub("|".join(map(re.escape, change)), lambda found: change[found[0]], solution)
-        return Idea(_run(f"{setting}\n\n{text}", {})[name], text, costs, **facts)
+        return Idea(_run(f"{setting}\n\n{text}", {})[name], text, costs, change=change, **facts)
 
     def register(where, change, costs=(), **facts):
         where.append(idea(change, costs, **facts))

@@ -8,12 +8,23 @@ from acme_lib.errors import ParameterError
 _OPTION = re.compile(r"^- \[([ x])\] (.+)$")
 
 
+def list_chapters():
+    """Return number and name of all chapters with predictions."""
+    return {int(path.name[:2]): path.name[3:-3].replace("_", " ") for path in _files()}
+
+
 def read_questions(chapter):
     """Return the predictions of a chapter: for each name its question, options, answer and reasons."""
-    folder = resources.files("acme_lib.teach") / "predictions"
-    texts = [path.read_text("utf-8") for path in folder.iterdir() if re.match(rf"0*{chapter:d}_.*\.md$", path.name)]
+    texts = [path.read_text("utf-8") for path in _files() if int(path.name[:2]) == chapter]
     parts = re.split(r"^## +(.+)$", "\n".join(texts), flags=re.MULTILINE)[1:]
     return {name.strip(): parse_question(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _files():
+    folder = resources.files("acme_lib.teach") / "predictions"
+    return sorted(
+        (path for path in folder.iterdir() if re.match(r"\d\d_.*\.md$", path.name)), key=lambda path: path.name
+    )
 
 
 def parse_question(text):

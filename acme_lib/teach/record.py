@@ -1,7 +1,8 @@
-"""What a learner has predicted, remembered on the learner's own machine.
+"""What a learner has predicted and passed, remembered on the learner's own machine.
 
 A small JSON file in the learner's data folder (`record_path`): it survives a new download of the course, nobody else
-reads it, and it may be deleted at any time. ``ACME_RECORD`` names another file, or no file if it is empty.
+reads it, and it may be deleted at any time (`forget_record`). ``ACME_RECORD`` names another file, or no file if it is
+empty.
 """
 
 import contextlib
@@ -14,11 +15,16 @@ from pathlib import Path
 import platformdirs
 
 from acme_lib.files import write_whole
+from acme_lib.progress import is_quiet
 from acme_lib.teach.questions import read_questions
+
+_DAMAGED = ".damaged"
 
 
 def record_path():
-    """Return the path of the record, or None where nothing is to be remembered."""
+    """Return the path of the record, or None where nothing is to be remembered (nor while notebooks are built)."""
+    if is_quiet():
+        return None
     named = os.environ.get("ACME_RECORD")
     if named is not None:
         return Path(named) if named else None
@@ -26,28 +32,66 @@ def record_path():
 
 
 def read_record():
-    """Return the record: for each prediction its first and its last option, whether the first was right, and when."""
+    """Return the record: when each check was first passed; of each prediction the first and the last option, too."""
+    return _load()[0]
+
+
+def is_damaged():
+    """Whether there is a record that cannot be read."""
+    return not _load()[1]
+
+
+def _load():
+    """Return the entries, and whether they could be read."""
     path = record_path()
-    if path is None or not path.is_file():
-        return {}
     try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):  # a record that cannot be read must not stop a lesson
-        return {}
-    return {key: entry for key, entry in record.items() if isinstance(entry, dict)} if isinstance(record, dict) else {}
+        if path is None or not path.exists():
+            return {}, True
+        entries = json.loads(path.read_text("utf-8")).items()
+        return {key: entry for key, entry in entries if isinstance(entry, dict)}, True
+    except (OSError, ValueError, AttributeError, RecursionError):  # it must not stop a lesson
+        return {}, False
 
 
 def remember(key, option, *, right):
     """Add a prediction to the record; what was chosen first stays."""
+    _keep(key, {"first": option, "right": bool(right), "when": _now(), **read_record().get(key, {}), "last": option})
+
+
+def remember_passed(check):
+    """Add a check of an exercise that a learner passed; what was there first stays."""
+    if not _is_automatic() and check not in read_record():
+        _keep(check, {"passed": _now()})
+
+
+def _is_automatic():
+    """Whether notebooks are run to be graded or tested: then nobody has passed anything."""
+    return os.environ.get("NBGRADER_EXECUTION") == "autograde" or "PYTEST_CURRENT_TEST" in os.environ
+
+
+def forget_record():
+    """Delete the learner's own record, for good; say what was deleted."""
+    path = record_path()
+    found = [] if path is None else [file for file in (path, path.with_suffix(_DAMAGED)) if file.is_file()]
+    for file in found:
+        file.unlink()
+    print(f"Deleted: {', '.join(map(str, found))}." if found else "There is no record.")
+
+
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _keep(key, entry):
     path = record_path()
     if path is None:
         return
-    record = read_record()
-    first = {"first": option, "right": bool(right), "when": datetime.now(UTC).isoformat(timespec="seconds")}
-    record[key] = {**first, **record.get(key, {}), "last": option}
     with contextlib.suppress(OSError):  # a full disk must not stop a lesson
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+        record, sound = _load()
+        if not sound:  # somebody may still mend it
+            os.replace(path, path.with_suffix(_DAMAGED))
+        text = json.dumps({**record, key: entry}, ensure_ascii=False, indent=1, sort_keys=True)
+        write_whole(path, f"{text}\n")  # makes the folder, too
 
 
 @dataclass(frozen=True)

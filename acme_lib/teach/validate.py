@@ -5,6 +5,7 @@ any exercise a success. And it runs a notebook as the learner's machine can: her
 grading, so that what passes does not fail there.
 """
 
+import html
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nbgrader.server_extensions.validate_assignment.handlers import ValidateAssi
 from nbgrader.validator import Validator
 
 from acme_lib.limits import CALL_SECONDS
+from acme_lib.teach.check_slips import RIGHT
 
 NOTHING = (
     "There is nothing to validate in this notebook: it has no exercises. They are in the folder `exercises`, and "
@@ -28,6 +30,10 @@ TWICE = (
     "The cell below is there more than once (Jupyter's “Split cell” does that): choose its parts, and “Edit → Merge "
     "Selected Cells”. Its first line is: "
 )
+ALL_PASSED = "Success! Your notebook passes all the tests."
+SOME_PASSED = "What you have done already:"
+# nbgrader's dialog calls each of its entries a cell that failed; the last one, three blocks, is not.
+_NO_FAILURE = "<style>#validation-message > div:nth-last-child(3) > p { display: none }</style>"
 CHECK_SECONDS = 300  # for a cell of checks: each of its calls is timed by itself
 # The first cell that is run, and that nobody sees: from then on the kernel holds the limits, and `!` runs nothing.
 _HOLD = """\
@@ -49,6 +55,18 @@ class GradedAlike(Validator):
         finally:
             del nb.cells[0]
 
+    def validate(self, filename):
+        """Return nbgrader's results, and, as ``said``, what the questions say that are passed."""
+        self._said = []
+        return {**super().validate(filename), "said": self._said}
+
+    def _get_passed_cells(self, nb):
+        passed = super()._get_passed_cells(nb)
+        printed = ("".join(output.get("text", "") for output in cell.get("outputs", ())) for cell in passed)
+        said = (f"\n{text}".partition(f"\n{RIGHT}")[2].partition("\n")[2].strip() for text in printed)
+        self._said = [text for text in said if text]
+        return passed
+
     def _get_failed_cells(self, nb):
         slow = [cell for cell in nb.cells if cell.cell_type == "code" and not utils.is_grade(cell) and _is_late(cell)]
         return [*slow, *super()._get_failed_cells(nb)]
@@ -66,7 +84,10 @@ def _is_late(cell):
 
 
 def validate_for_learners(handler, path):
-    """Answer a click on Validate: for each check that fails its name and its message; a chapter has no checks."""
+    """Answer a click on Validate: for each check that fails its name and its message, and what was established.
+
+    A chapter has no checks.
+    """
     target = Path(handler.root_dir, path)
     if target.is_file() and not has_checks(target):
         return {"success": False, "value": NOTHING}
@@ -77,7 +98,17 @@ def validate_for_learners(handler, path):
         for cell in answer["value"].get("failed", []):
             name = cell["source"].split("\n")[0]
             cell["source"] = name.lstrip("# ") if name.startswith("#") else cell["source"]
+        _add_passed(answer["value"])
     return answer
+
+
+def _add_passed(results):
+    """Add what the passed questions establish, as the last entry of nbgrader's dialog."""
+    said = "\n\n".join(results.pop("said", ()))
+    if said and not results.keys() - {"failed"}:
+        source = SOME_PASSED if results.get("failed") else ALL_PASSED
+        entry = {"source": source, "error": _NO_FAILURE + html.escape(said, quote=False), "raw_error": said}
+        results.setdefault("failed", []).append(entry)
 
 
 def has_checks(path):

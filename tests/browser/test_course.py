@@ -272,6 +272,7 @@ def test_validate_tells_the_learner_before_and_after(page):
     assert "Check of question 1" in before
     assert "not written yet" in before
     assert "check_values" not in before, "the code of a check pushes its message out of sight"
+    assert "is done" not in before
 
     answers = solutions()
     for index, cell in enumerate(page.notebook()["cells"]):
@@ -287,7 +288,9 @@ def test_validate_tells_the_learner_before_and_after(page):
             editor.press("Escape")
     typed = {cell["metadata"].get("nbgrader", {}).get("grade_id"): cell["source"] for cell in page.notebook()["cells"]}
     assert all("".join(typed[name]) == source for name, source in answers.items())
-    assert "passes all the tests" in dialog_after_validate(page)
+    after = dialog_after_validate(page)
+    assert "passes all the tests" in after and "failed" not in after
+    assert after.index("Question 1 is done. You can") < after.index("Question 8 is done.")
     assert page.console_errors == []
 
 

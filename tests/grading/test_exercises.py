@@ -189,7 +189,7 @@ def test_checks_are_folded_and_say_at_the_end_that_they_are_passed(path):
             assert cell.metadata.jupyter.source_hidden
             first, *_, last = cell.source.split("\n")
             assert re.match(r"# Check of question \d+", first), "what stands beside a folded cell"
-            assert last == f"all_right({grading.points})"
+            assert last == f'all_right({grading.points}, "{path.parent.name}/{grading.grade_id}")'
 
 
 @each_question

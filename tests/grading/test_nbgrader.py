@@ -172,7 +172,7 @@ def test_exported_grades(course):
 
 def test_the_release_is_what_nbgrader_makes_of_the_text(course, tmp_path):
     written = build_assignments(ROOT, out=tmp_path)
-    assert {path.suffix for path in written} == {".json", ".ipynb"}
+    assert {path.suffix for path in written} == {".json", ".ipynb", ".md"}
     for path in written:
         assert path.read_bytes() == (ROOT / path.relative_to(tmp_path)).read_bytes(), "run `acme build`"
     made = (course / "exercises" / ASSIGNMENT / f"{NOTEBOOK}.ipynb").read_bytes()

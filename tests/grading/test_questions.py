@@ -7,7 +7,17 @@ import jupytext
 import numpy as np
 import pytest
 
-from acme_lib.build.questions import BEGIN, END, collect_texts, compile_cells, read_assignment, render, write_check
+from acme_lib.build.misconceptions import write_misconceptions
+from acme_lib.build.questions import (
+    BEGIN,
+    END,
+    collect_texts,
+    compile_cells,
+    outline,
+    read_assignment,
+    render,
+    write_check,
+)
 from acme_lib.errors import GradingError
 from acme_lib.teach.check import ANYTHING, CheckFailed, hidden_checks
 from acme_lib.teach.check_slips import SLIPS, Slip
@@ -305,3 +315,82 @@ def test_hidden_checks_name_no_coincidence():
         ask()
     assert failure.value.slips == ()
     assert textwrap.dedent(str(failure.value)).startswith("✗ 10 of 10 hidden checks fail")
+
+
+# Hints, what a passed question says, and the page of misconceptions
+
+
+HINTS = """\
++++ {"acme": {"hints": "fano"}}
+
+1. Which unit has a variance?
+2. A sample is not
+   the population.
+
+"""
+PASSED = """\
++++ {"acme": {"passed": "fano"}}
+
+You have a yardstick. It leads
+to question 2.
+"""
+
+
+def read_with(*cells):
+    """Return the assignment of one question, with Markdown cells above its answer."""
+    text = re.sub(r"^(?=answer|check|slips|variants)", "\n", FANO, flags=re.MULTILINE)
+    framed = "".join(
+        "\n```{{code-cell}} ipython3\n:acme: {{{}}}\n\n{}\n```\n".format(*cell.strip().split("\n", 1))
+        for cell in text.split("\n\n")
+        if cell.strip()
+    )
+    notebook = jupytext.reads(f"{HEAD}\n{''.join(cells)}{framed}", fmt="md:myst")
+    return notebook, read_assignment(notebook, "06_trial/trial")
+
+
+def test_hints_unfold_one_inside_the_other_below_the_text():
+    notebook, assignment = read_with(HINTS)
+    compile_cells(notebook, assignment)
+    text = notebook.cells[1].source
+    assert text == (
+        "## 1 Trial (2 points)\n\n"
+        "<details><summary>Hint 1 of 2</summary>\n\nWhich unit has a variance?\n\n"
+        "<details><summary>Hint 2 of 2</summary>\n\nA sample is not\nthe population.\n\n"
+        "</details>\n</details>"
+    )
+    assert len(notebook.cells) == 4
+
+
+def test_what_a_passed_question_says_is_in_no_notebook():
+    notebook, assignment = read_with(HINTS, PASSED)
+    compile_cells(notebook, assignment)
+    assert all("yardstick" not in cell.source for cell in notebook.cells)
+    says = "You have a yardstick. It leads to question 2."
+    question = {"number": "1", "title": "Trial", "checks": ["fano_check"], "says": says}
+    assert outline([assignment]) == {"06_trial": {"title": "", "questions": [question]}}
+    assert notebook.cells[-1].source.endswith('\nall_right(2, "06_trial/fano_check")')
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (HINTS.replace("2. ", ""), "two or three numbered steps are expected, got 1"),
+        (HINTS.replace("fano", "fona"), "hints to 'fona'"),
+        (PASSED.replace("fano", "fona"), "about 'fona'"),
+    ],
+)
+def test_an_author_of_hints_is_told_what_is_wrong(cells, says):
+    with pytest.raises(GradingError, match=re.escape(says)):
+        read_with(cells)
+
+
+def test_the_page_of_misconceptions_says_what_the_cells_say():
+    _, assignment = read(FANO.replace('** 2"})', '** 2"}, costs="fano_check")'))
+    page = write_misconceptions([assignment], collect_texts([assignment]))
+    question = page.split("### 1 Trial: `fano`\n\n")[1].split("\n\n")[0]
+    assert question == (
+        "- **The square** (`trial-square`). Think of units. *Costs fano_check.* *In the answer:* `/ np.mean(counts)` "
+        "becomes `/ np.mean(counts) ** 2`.\n"
+        "- **No mean** (`trial-variance`). Think of a mean."
+    )
+    assert "- **Rows and columns exchanged** (`transposed`)." in page.split("## In any question")[1]

@@ -52,6 +52,25 @@ def test_validate_shows_the_name_of_a_check_and_its_message(tmp_path, monkeypatc
     assert found["value"]["failed"] == [{"source": "Check of question 1: run this cell", "error": "✗ why"}]
 
 
+@pytest.mark.parametrize("failed", [[], [{"source": "# Check of question 1: run this cell", "error": "✗ why"}]])
+def test_validate_ends_with_what_was_established(tmp_path, monkeypatch, failed):
+    check = nbformat.v4.new_code_cell("x", metadata={"nbgrader": {"grade": True}})
+    value = {"said": ["Question 1 is done.", "a < b"], **({"failed": failed} if failed else {})}
+    found = answer(tmp_path, monkeypatch, [check], {"success": True, "value": value})["value"]
+    assert set(found) == {"failed"}
+    *others, last = found["failed"]
+    assert len(others) == len(failed)
+    assert last["source"] == (validate.SOME_PASSED if failed else validate.ALL_PASSED)
+    assert last["error"].endswith("</style>Question 1 is done.\n\na &lt; b")
+
+
+@pytest.mark.parametrize("value", [{"said": []}, {"said": ["x"], "changed": [{"source": "y"}]}])
+def test_validate_adds_nothing_where_nothing_is_passed_or_a_cell_has_changed(tmp_path, monkeypatch, value):
+    check = nbformat.v4.new_code_cell("x", metadata={"nbgrader": {"grade": True}})
+    found = answer(tmp_path, monkeypatch, [check], {"success": True, "value": value})["value"]
+    assert found == {key: cells for key, cells in value.items() if key != "said"}
+
+
 def test_validate_says_that_a_chapter_has_nothing_to_validate(tmp_path, monkeypatch):
     found = answer(tmp_path, monkeypatch, [nbformat.v4.new_code_cell("1")], {"success": True, "value": {}})
     assert not found["success"]
