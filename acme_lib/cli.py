@@ -11,6 +11,19 @@ from acme_lib.errors import MissingExtraError
 from acme_lib.extras import explain, how_to_install, import_extra
 
 
+RELEASE = """\
+Write the archive that learners get, searched for every line of an answer.
+
+With --for ROSTER, write instead notebooks in which questions that allow it have numbers of each student's own:
+reports/personal/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb. Give each student the folder of their id (the other exercises are
+in the archive), and collect their work into submitted/STUDENT/ASSIGNMENT/ under the same ids.
+
+The numbers follow from the id and from a key, which is made at first use in personal.json beside the gradebook. Keep a
+copy of that file, and show it to nobody: without it no personal question can be graded. For a new course, remove it.
+The roster is a file that `acme collect` takes, or any CSV file with --match COLUMN.
+"""
+
+
 def main(arguments=None):
     """Run the command; the return value is its exit status."""
     parser = argparse.ArgumentParser(prog="acme", description=__doc__)
@@ -67,7 +80,7 @@ def _add_build(commands):
     release = commands.add_parser(
         "release",
         help="write the archive for learners, and check that no answer is in it",
-        description=release_course.__doc__.split("\n\n", 1)[1],
+        description=RELEASE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     release.add_argument("--output", type=Path, metavar="PATH", help="default: reports/acme.zip, or reports/personal")
@@ -227,16 +240,7 @@ def build_exercises(root, check):
 
 
 def release_course(options):
-    """Write the archive for the learners; 1 when something is out of step, or an answer would be in it.
-
-    With --for ROSTER, write instead notebooks in which questions that allow it have numbers of each student's own:
-    reports/personal/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb. Give each student the folder of their id (the other exercises
-    are in the archive), and collect their work into submitted/STUDENT/ASSIGNMENT/ under the same ids.
-
-    The numbers follow from the id and from a key, which is made at first use in personal.json beside the gradebook.
-    Keep a copy of that file, and show it to nobody: without it no personal question can be graded. For a new course,
-    remove it. The roster is a file that `acme collect` takes, or any CSV file with --match COLUMN.
-    """
+    """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
     if options.roster:
         return release_personal(options)
     from acme_lib.build.chapters import compare_chapter
