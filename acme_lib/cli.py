@@ -10,7 +10,6 @@ from acme_lib.checks import readable
 from acme_lib.errors import MissingExtraError
 from acme_lib.extras import explain, how_to_install, import_extra
 
-
 RELEASE = """\
 Write the archive that learners get, searched for every line of an answer.
 
