@@ -40,14 +40,15 @@ def build_assignments(root, *, out=None):
     root = Path(root).resolve()
     out = root if out is None else Path(out).resolve()
     written = _write_texts(root, out)
-    for folder in sorted(path.parent for path in root.glob("solutions/*/*.md")):
-        target = out / "solutions" / folder.name
-        target.mkdir(parents=True, exist_ok=True)
-        for source in sorted(folder.glob("*.md")):
-            path = target / f"{source.stem}.ipynb"
-            path.write_text(write_source(source), encoding="utf-8")
-            written.append(path)
-        written += _release(root, target, out / "exercises" / folder.name)
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in sorted(path.parent for path in root.glob("solutions/*/*.md")):
+            target = out / "solutions" / folder.name
+            target.mkdir(parents=True, exist_ok=True)
+            for source in sorted(folder.glob("*.md")):
+                path = target / f"{source.stem}.ipynb"
+                path.write_text(write_source(source), encoding="utf-8")
+                written.append(path)
+            written += _release(root, target, out / "exercises" / folder.name, Path(scratch).resolve())
     return written
 
 
@@ -110,23 +111,22 @@ def write_source(path):
     return nbformat.writes(notebook) + "\n"
 
 
-def _release(root, source, release):
-    """Run nbgrader on one assignment in a directory of its own, so that no gradebook is touched; copy what it makes."""
+def _release(root, source, release, scratch):
+    """Run nbgrader on one assignment in a directory made for it, so that no gradebook is touched; copy what it makes.
+
+    All assignments share that directory: nbgrader takes two seconds to begin a gradebook.
+    """
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
 
-    with tempfile.TemporaryDirectory() as scratch:
-        scratch = Path(scratch).resolve()
-        shutil.copytree(source, scratch / "solutions" / source.name)
-        config = load_config(
-            root, root=scratch, db_url=f"sqlite:///{scratch / 'gradebook.db'}", assignment_id=source.name
-        )
-        coursedir = CourseDirectory(config=config)
-        converter = GenerateAssignment(coursedir=coursedir, config=config)
-        converter.log.setLevel(logging.ERROR)
-        with programs_of_this_python():
-            converter.start()
-        if release.exists():
-            shutil.rmtree(release)
-        shutil.copytree(scratch / coursedir.release_directory / source.name, release)
+    shutil.copytree(source, scratch / "solutions" / source.name)
+    config = load_config(root, root=scratch, db_url=f"sqlite:///{scratch / 'gradebook.db'}", assignment_id=source.name)
+    coursedir = CourseDirectory(config=config)
+    converter = GenerateAssignment(coursedir=coursedir, config=config)
+    converter.log.setLevel(logging.ERROR)
+    with programs_of_this_python():
+        converter.start()
+    if release.exists():
+        shutil.rmtree(release)
+    shutil.copytree(scratch / coursedir.release_directory / source.name, release)
     return sorted(release.rglob("*.ipynb"))

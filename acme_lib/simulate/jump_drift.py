@@ -106,10 +106,10 @@ def simulate_jump_drift(
     >>> import acme_lib as acme
     >>> network = acme.ReactionNetwork.parse("0 => P : r0 + r1*P**4/(1 + P**4)\nP -> 0 : 1", r0=2, r1=10)
     >>> paths = acme.simulate_jump_drift(
-    ...     network, {"P": 1.0}, 40, continuous=["P"], bursts={"0 => P": acme.ExponentialJump(0.2)}, size=4000,
+    ...     network, {"P": 1.0}, 40, continuous=["P"], bursts={"0 => P": acme.ExponentialJump(0.2)}, size=1000,
     ...     rng=np.random.default_rng(1),
     ... )
-    >>> bool(abs(paths["P"][:, -1].mean() - 1.919) < 0.06)  # the exact mean
+    >>> bool(abs(paths["P"][:, -1].mean() - 1.919) < 0.12)  # the exact mean
     True
     """
     process = JumpProcess.build(

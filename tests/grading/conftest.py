@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import shutil
 import warnings
 
+import nbgrader.api
 import pytest
 from nbgrader.api import Gradebook
 
@@ -17,6 +19,14 @@ def _sandboxes_outlive_a_batch():
     """Leave what a batch in this process started for the next test: it ends with the process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("acme_lib.grade.pool.close_shared_sandboxes", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alembic_is_asked_once():
+    """nbgrader starts a process for each new gradebook to be told a version that does not change: two seconds each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbgrader.api.get_alembic_version", functools.cache(nbgrader.api.get_alembic_version))
         yield
 
 

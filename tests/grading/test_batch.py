@@ -202,9 +202,10 @@ def processes_below(process):
 
 @pytest.mark.parametrize(
     "interrupt",
-    [signal.default_int_handler, pytest.param(signal.SIG_IGN, marks=pytest.mark.thorough)],
+    [signal.default_int_handler, signal.SIG_IGN],
     ids=["", "in-the-background"],
 )
+@pytest.mark.thorough
 def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, interrupt):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for i in range(3):
@@ -249,6 +250,7 @@ def test_a_worker_that_is_killed_costs_no_grade(course, monkeypatch):
     assert all(scores(course, f"s{i}") == FULL for i in range(5))
 
 
+@pytest.mark.thorough
 def test_a_worker_that_always_dies_fails_with_a_reason(course, monkeypatch):
     from acme_lib.grade import pool
 

@@ -427,6 +427,7 @@ def test_without_namespaces_it_warns_or_refuses(monkeypatch):
             student.run_cell("answer", "while True: pass")
 
 
+@pytest.mark.thorough
 def test_the_filter_holds_without_namespaces(monkeypatch):
     if "filter" not in boundary.find_guards():
         pytest.skip("this system has no filter of system calls")

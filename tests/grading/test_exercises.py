@@ -23,8 +23,19 @@ RIGHT = [variant for exercise in EXERCISES.values() for variant in exercise.righ
 WRONG = [variant for exercise in EXERCISES.values() for variant in exercise.wrong]
 QUESTIONS = [(exercise, name) for exercise in EXERCISES.values() for name in exercise.questions]
 
+
+def takes_long(exercise, question):
+    """Whether a check of this question makes hundreds of data sets, as for the coverage of an interval."""
+    return any("check_coverage(" in exercise.cells[check] for check in exercise.questions[question])
+
+
+def thorough_where(long):
+    return pytest.mark.thorough if long else ()
+
+
 each_question = pytest.mark.parametrize(
-    ("exercise", "question"), QUESTIONS, ids=[f"{e.name[:2]}-{q}" for e, q in QUESTIONS]
+    ("exercise", "question"),
+    [pytest.param(e, q, id=f"{e.name[:2]}-{q}", marks=thorough_where(takes_long(e, q))) for e, q in QUESTIONS],
 )
 
 KINDS = ["exit", "error", "text", "nothing", "object", "flood"]  # of answers that misbehave
@@ -103,17 +114,17 @@ def test_every_graded_code_cell_belongs_to_a_question(path):
 
 
 def first_ones(variants, count):
-    """Leave all but the first answers to each question to `thorough`, and all but one where a check simulates."""
+    """Leave all but the first answers to each question to `thorough`, and all where a check takes long."""
     rows, met = [], Counter()
     for v in variants:
         exercise, question = EXERCISES[v.assignment], (v.assignment, v.exercise)
-        kept = 1 if exercise.random & set(exercise.questions[v.exercise]) else count
-        rows.append(pytest.param(v, id=label(v), marks=pytest.mark.thorough if met[question] >= kept else ()))
+        late = met[question] >= count or takes_long(exercise, v.exercise)
+        rows.append(pytest.param(v, id=label(v), marks=thorough_where(late)))
         met[question] += 1
     return rows
 
 
-@pytest.mark.parametrize("answer", first_ones(RIGHT, 2))
+@pytest.mark.parametrize("answer", first_ones(RIGHT, 1))
 def test_a_right_answer_passes_silently(answer, capfd):
     exercise = EXERCISES[answer.assignment]
     for check in exercise.questions[answer.exercise]:
@@ -122,7 +133,7 @@ def test_a_right_answer_passes_silently(answer, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("answer", first_ones(WRONG, 3))
+@pytest.mark.parametrize("answer", first_ones(WRONG, 1))
 def test_a_wrong_answer_loses_its_checks_and_is_told_why(answer):
     exercise = EXERCISES[answer.assignment]
     assert set(answer.fails) <= set(exercise.questions[answer.exercise])

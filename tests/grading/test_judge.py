@@ -16,6 +16,7 @@ from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.submission import load_master, neutralise, read_submission, rebuild
 from tests.grading.small_course import DOUBLE_RIGHT, answer, cell, hand_in, source_notebook, write_source
+from tests.marks import always
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 FULL = {"double_test": 4, "mean_test": 4, "words": None}
@@ -114,14 +115,17 @@ def test_prints_and_warnings_cost_nothing(judge):
 
 @pytest.mark.parametrize(
     "body",
-    [
-        "while True: pass",
-        "import os; os._exit(0)",
-        "return float('nan')",
-        "return [0] * 10**9",
-        "return lambda: 1",
-        "return None",
-    ],
+    always(
+        3,
+        [
+            "while True: pass",
+            "import os; os._exit(0)",
+            "return float('nan')",
+            "return [0] * 10**9",
+            "return lambda: 1",
+            "return None",
+        ],
+    ),
 )
 def test_no_usable_answer_costs_its_question_alone(judge, body):
     judgement = judge(hand_in(double=f"def double(x):\n    {body}"))
@@ -130,7 +134,7 @@ def test_no_usable_answer_costs_its_question_alone(judge, body):
 
 
 @pytest.mark.parametrize(
-    "top", ["while True: pass", "import os; os._exit(1)", "raise SystemExit", "syntax error here", "1/0"]
+    "top", always(3, ["while True: pass", "import os; os._exit(1)", "raise SystemExit", "syntax error here", "1/0"])
 )
 def test_a_cell_that_does_not_end_costs_its_question_alone(judge, top):
     judgement = judge(hand_in(double=f"{top}\n{DOUBLE_RIGHT}"))
@@ -250,7 +254,7 @@ NAN_PROOF = "if abs({} - 3.0) > 1e-9:\n    raise AssertionError('wrong')"
     ],
     ids=["number", "array", "container", "variable"],
 )
-@pytest.mark.parametrize("value", ["float('nan')", "float('inf') * 1j", "-float('inf')"])
+@pytest.mark.parametrize("value", always(1, ["float('nan')", "float('inf') * 1j", "-float('inf')"]))
 def test_what_is_not_finite_is_no_answer(judge, tmp_path, code, asked, value):
     for hidden in (False, True):
         test = NAN_PROOF.format(asked)

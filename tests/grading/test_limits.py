@@ -18,6 +18,7 @@ from acme_lib.grade.submission import load_master, parse_submission, rebuild
 from acme_lib.teach import check_door, validate
 from acme_lib.teach.check import CheckFailed, check_values
 from tests.grading.small_course import DOUBLE_RIGHT, MEAN_RIGHT, answer, cell, hand_in, source_notebook, write_source
+from tests.marks import always
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
@@ -82,7 +83,7 @@ def test_the_limits_are_the_same_numbers():
     assert Limits().call_seconds == limits.CALL_SECONDS == check_door.LONGEST_CALL == 20
 
 
-@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("name", always(2, PROCESSES))
 def test_more_than_one_process_is_refused_alike(grade, try_out, name):
     told = "your code runs in one process: without multiprocessing"
     assert told in try_out(PROCESSES[name])

@@ -211,9 +211,9 @@ def test_the_interval_covers(size):
 # misconceptions ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", SLIPS)
-def test_every_misconception_is_found_again_in_its_message(key):
-    assert find_slips("✗ A check fails\n" + "\n".join(announce(key))) == (key,)
+def test_every_misconception_is_found_again_in_its_message():
+    for key in SLIPS:
+        assert find_slips("✗ A check fails\n" + "\n".join(announce(key))) == (key,)
 
 
 def test_misconceptions_are_found_in_real_messages():

@@ -14,6 +14,7 @@ from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.submission import load_master, parse_submission, rebuild
 from tests.grading.small_course import answer, cell, hand_in, source_notebook, write_source
+from tests.marks import always
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox is of Linux")
 
@@ -56,7 +57,7 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.parametrize("name", always(2, ENDLESS))
 def test_a_test_that_does_not_end_costs_its_question_alone(judge, monkeypatch, name):
     monkeypatch.setattr(judging, "TEST_SECONDS", 1.0)
     start = time.monotonic()
@@ -68,6 +69,7 @@ def test_a_test_that_does_not_end_costs_its_question_alone(judge, monkeypatch, n
     assert judgement.scores["u"] == 1 and judgement.scores["double_test"] == 4
 
 
+@pytest.mark.thorough
 def test_in_another_thread_as_well(judge, monkeypatch):
     """Where no signal comes: the time is that of the wall, and of the notebook."""
     monkeypatch.setattr(judging, "TEST_SECONDS", 1.0)

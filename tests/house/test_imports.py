@@ -107,17 +107,17 @@ def package_of(path):
     return ".".join(parts[:-1])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_imports_point_one_way(path):
-    room = room_of(path)
-    source = path.read_text(encoding="utf-8")
-    if room == "__init__":
-        assert not [name for name in imported_names(source, "acme_lib") if name.startswith("acme_lib")], (
-            "acme_lib/__init__.py loads its rooms when a name is first used, never before"
-        )
-        return
-    assert room in MAY_IMPORT, f"{room} is a new room: give it its line in MAY_IMPORT"
-    assert breaches(room, source, package_of(path)) == []
+def test_imports_point_one_way():
+    for path in MODULES:
+        room = room_of(path)
+        source = path.read_text(encoding="utf-8")
+        if room == "__init__":
+            assert not [name for name in imported_names(source, "acme_lib") if name.startswith("acme_lib")], (
+                "acme_lib/__init__.py loads its rooms when a name is first used, never before"
+            )
+            continue
+        assert room in MAY_IMPORT, f"{room} is a new room: give it its line in MAY_IMPORT"
+        assert breaches(room, source, package_of(path)) == [], path
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_page_that_opens_in_the_repository(tmp_path, arguments, page):
     assert opened_page(tmp_path, ROOT, *arguments) == page
 
 
+@pytest.mark.thorough
 def test_page_that_opens_elsewhere(tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()

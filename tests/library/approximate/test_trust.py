@@ -14,6 +14,7 @@ import acme_lib as acme
 from acme_lib import models
 from acme_lib.approximate import assess, trust
 from acme_lib.plot import draw_comparison, png, show_comparison
+from tests.marks import always
 
 LEAKY = "OFF <-> ON : k, k\nOFF -> OFF + M : low\nON -> ON + M : high\nM -> 0 : g"
 NEGATIVE = "0 => P : hillr(P, a, K, n)\nP -> 0 : g"
@@ -80,13 +81,13 @@ def errors(comparison, row):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("name", SPREAD)
+@pytest.mark.parametrize("name", always(10, SPREAD))
 def test_the_light_is_red_where_the_error_is_large_and_green_where_it_is_small(name):
     check_lights(name, QUICK if len(SPREAD[name][0].species) == 1 else QUICK[:-1])
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("name", NONLINEAR)
+@pytest.mark.parametrize("name", always(3, NONLINEAR))
 def test_the_light_of_closures(name):
     check_lights(name, CLOSURES)
 

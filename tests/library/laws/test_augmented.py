@@ -92,6 +92,7 @@ def test_self_regulation_off_its_support():
     assert flat.pdf(0.0) > 0
 
 
+@pytest.mark.thorough
 def test_switching_times_far_out():
     """From above nothing but decay and some bursts on the way: T(x) - T(y) tends to ln(x/y); out of reach: refused."""
     law = laws.self_regulation()

@@ -149,6 +149,7 @@ def test_the_law_alone_is_that_of_the_fit():
         best_negative_binomial([0.5, 1.5])
 
 
+@pytest.mark.thorough
 def test_negative_binomial_intervals_cover(scaled):
     """Fewer covering than the binomial quantile of 93 % at `FALSE_POSITIVE` fails (measured: 94 to 96 %)."""
     n = scaled(200, 60)

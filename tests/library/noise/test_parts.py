@@ -194,6 +194,7 @@ def test_no_divisor_does_better_for_the_intrinsic_part():
     assert np.argmin(errors) == 2  # n + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "shape_and_scale", [(25, 4), *(pytest.param(p, marks=pytest.mark.thorough) for p in [(4, 5), (4, 0.5)])]
 )

@@ -11,6 +11,7 @@ import acme_lib as acme
 from acme_lib import random_stream
 from acme_lib.network.expression import Expression
 from acme_lib.simulate import next_reaction
+from tests.marks import always
 from tests.statistics import FALSE_POSITIVE, p_value_of_cells, p_value_of_counts
 
 EXACT = {"direct": acme.simulate_ssa, "next reaction": acme.simulate_next_reaction}
@@ -119,7 +120,7 @@ LAWS = [birth_death, dimerisation, third_order, telegraph, expression, autocatal
 WAYS = [(method, "alone") for method in ALL_EXACT] + [(method, "among 130 idle reactions") for method in EXACT]
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("law", always(3, LAWS), ids=lambda law: law.__name__)
 @pytest.mark.parametrize(("method", "idle"), WAYS)
 def test_every_exact_method_has_every_law(method, idle, law, scaled):
     text, parameters, start, t, name, pmf = law()

@@ -11,6 +11,7 @@ import acme_lib as acme
 from acme_lib import cost
 from acme_lib.errors import LargeProblemWarning, ParameterError
 from acme_lib.simulate import lineages, pace
+from tests.marks import always
 
 BIRTH_DEATH = "0 -> M : 1000\nM -> 0 : 1"
 GROWTH = "A -> 2 A : 1"
@@ -62,7 +63,7 @@ def impatient(monkeypatch):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("name", sorted(METHODS.keys() - NO_PART))
+@pytest.mark.parametrize("name", always(4, sorted(METHODS.keys() - NO_PART)))
 def test_a_run_without_end_is_announced(name, impatient):
     """The warning is an error here, and ends the run."""
     run(name, 0.01)
@@ -71,7 +72,7 @@ def test_a_run_without_end_is_announced(name, impatient):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("simulate", [acme.simulate_ssa, acme.simulate_next_reaction])
+@pytest.mark.parametrize("simulate", always(1, [acme.simulate_ssa, acme.simulate_next_reaction]))
 @pytest.mark.parametrize(("text", "t"), [(GROWTH, 100), ("2 A -> 3 A : 1", 10)])
 def test_an_explosion_is_seen_by_its_pace(simulate, text, t, impatient):
     network = acme.ReactionNetwork.parse(text)
@@ -147,7 +148,7 @@ def test_a_large_share_of_the_memory_is_announced(monkeypatch):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", always(5, METHODS))
 def test_an_interrupt_ends_every_method(name, monkeypatch):
     """Each would run for hours; a second is enough on a quiet machine, and more is let pass on a busy one."""
     monkeypatch.setattr(pace, "_FIRST", np.inf)

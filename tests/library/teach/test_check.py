@@ -309,6 +309,7 @@ def test_the_learner_sees_the_message_and_no_frames():
     assert failure.value.__suppress_context__
 
 
+@pytest.mark.thorough
 def test_no_line_is_cut_by_the_validator():
     def fails(n):
         raise ValueError("a long explanation " * 20)
