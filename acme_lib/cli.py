@@ -10,6 +10,18 @@ from acme_lib.checks import readable
 from acme_lib.errors import MissingExtraError
 from acme_lib.extras import explain, how_to_install, import_extra
 
+RELEASE = """\
+Write the archive that learners get, searched for every line of an answer.
+
+With --for ROSTER, write instead notebooks in which questions that allow it have numbers of each student's own:
+reports/personal/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb. Give each student the folder of their id (the other exercises are
+in the archive), and collect their work into submitted/STUDENT/ASSIGNMENT/ under the same ids.
+
+The numbers follow from the id and from a key, which is made at first use in personal.json beside the gradebook. Keep a
+copy of that file, and show it to nobody: without it no personal question can be graded. For a new course, remove it.
+The roster is a file that `acme collect` takes, or any CSV file with --match COLUMN.
+"""
+
 
 def main(arguments=None):
     """Run the command; the return value is its exit status."""
@@ -64,8 +76,19 @@ def _add_build(commands):
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=build_all, extra="grade")
 
-    release = commands.add_parser("release", help="write the archive for learners, and check that no answer is in it")
-    release.add_argument("--output", type=Path, metavar="FILE", help="default: reports/acme.zip")
+    release = commands.add_parser(
+        "release",
+        help="write the archive for learners, and check that no answer is in it",
+        description=RELEASE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    release.add_argument("--output", type=Path, metavar="PATH", help="default: reports/acme.zip, or reports/personal")
+    own = release.add_argument_group("numbers of each student's own")
+    own.add_argument(
+        "--for", dest="roster", type=Path, metavar="ROSTER", help="write a notebook for every student in this CSV file"
+    )
+    own.add_argument("--match", metavar="COLUMN", help="the column that holds the ids; as for acme collect")
+    own.add_argument("--assignment", action="append", metavar="NAME", help="only this one (repeatable)")
     release.set_defaults(run=release_course, extra="grade")
 
 
@@ -217,6 +240,8 @@ def build_exercises(root, check):
 
 def release_course(options):
     """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
+    if options.roster:
+        return release_personal(options)
     from acme_lib.build.chapters import compare_chapter
     from acme_lib.build.release import make_release
     from acme_lib.errors import ReleaseError
@@ -233,6 +258,27 @@ def release_course(options):
         print(f"acme release: {error}", file=sys.stderr)
         return 1
     print(f"{release.path}: {len(release.files)} files; searched each for {release.secrets} lines of answers: none")
+    return 0
+
+
+def release_personal(options):
+    """Write the notebooks of all students in a roster; 1 when one cannot be made."""
+    from acme_lib.build.personal import make_personal_release
+    from acme_lib.errors import AcmeError
+    from acme_lib.report.collect import find_ids
+    from acme_lib.report.exports import read_roster
+
+    folder = options.output or options.root / "reports" / "personal"
+    try:
+        column, students = find_ids(read_roster(options.roster), options.match)
+        written = make_personal_release(options.root, students, folder, assignments=options.assignment or ())
+    except (AcmeError, OSError) as error:
+        print(f"acme release: {readable(error)}", file=sys.stderr)
+        return 1
+    print(f"students are known by the column {column!r} of {options.roster}")
+    print(
+        f"{folder}: {len(written)} notebooks for {len(students)} students; the key is in {options.root}/personal.json"
+    )
     return 0
 
 

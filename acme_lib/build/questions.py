@@ -8,6 +8,8 @@ A cell of ``solutions/NN_name/name.md`` says what it is in its metadata, ``acme`
 ``{slips: f}``                                      misconceptions about `f` (`acme_lib.teach.question`)
 ``{variants: f}``                                   more right and wrong answers, for the tests alone
 ``{check: id, of: f, points: n, title: …}``         a graded check: its cases, or, where it holds a hidden part, code
+``{personal: f}``                                   the numbers of a question that are each student's own; and of the
+                                                    Markdown cell whose text holds them, as ``{{name}}``
 ``{words: id, points: n}``                          of a Markdown cell: an answer in words, graded by hand
 ``{hints: f}``                                      of a Markdown cell below the question's text: two or three numbered
                                                     steps, which unfold one after the other; `f` may be the id of words
@@ -19,6 +21,7 @@ the cells themselves as a text, which the grading runs on values drawn anew.
 """
 
 import ast
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -27,9 +30,9 @@ import numpy as np
 
 from acme_lib.errors import GradingError
 from acme_lib.teach import check as checks
-from acme_lib.teach.question import RANDOM, read_question
+from acme_lib.teach.question import RANDOM, draw_numbers, fill_in, read_personal, read_question
 
-ROLES = ("given", "answer", "slips", "variants", "check", "words", "hints", "passed")
+ROLES = ("given", "answer", "personal", "slips", "variants", "check", "words", "hints", "passed")
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 _MARKS = ("### BEGIN SOLUTION", "### END SOLUTION")
 _LOCKED = {"grade": False, "locked": True, "schema_version": 3, "solution": False, "task": False}
@@ -67,6 +70,8 @@ class Assignment:
         Code above the questions.
     answers : dict of str to str
         The solution of each question, without marks and description.
+    personal : dict of str to str
+        The cell from which the numbers of a question follow, where they are the student's own.
     slips, variants : dict of str to list of str
         Cells, by question.
     checks : dict of str to Part
@@ -84,6 +89,7 @@ class Assignment:
     title: str = ""
     given: list = field(default_factory=list)
     answers: dict = field(default_factory=dict)
+    personal: dict = field(default_factory=dict)
     slips: dict = field(default_factory=dict)
     variants: dict = field(default_factory=dict)
     checks: dict = field(default_factory=dict)
@@ -105,6 +111,11 @@ class Assignment:
         """Return the ids of the checks of a question."""
         return tuple(part.id for part in self.checks.values() if part.of == name)
 
+    def cells_of(self, name, cells):
+        """Return what a personal question is read from (`acme_lib.teach.question.read_personal`)."""
+        setting, solution = self.setting(name), self.answers[name]
+        return {"name": name, "setting": setting, "draw": self.personal[name], "solution": solution, "cells": cells}
+
     def read(self, name, check=None):
         """Return the question, and its check, if one is named; else with the variants."""
         cells = list(self.slips.get(name, ()))
@@ -113,6 +124,8 @@ class Assignment:
         elif not self.checks[check].is_code:
             cells.append(self.checks[check].source)
         try:
+            if name in self.personal:
+                return read_personal("", **self.cells_of(name, cells))
             return read_question(name, self.setting(name), self.answers[name], cells, check=check or "")
         except Exception as error:
             where = f"{self.name}, question {name}{f', check {check}' if check else ''}"
@@ -146,6 +159,8 @@ def read_assignment(notebook, name):
             assignment.given.append(cell.source)
         elif role == "answer":
             assignment.answers[value] = _bare(cell.source, value)
+        elif role == "personal" and cell.cell_type == "code":
+            assignment.personal[value] = cell.source
         elif role in ("slips", "variants"):
             getattr(assignment, role).setdefault(value, []).append(cell.source)
         elif role == "check":
@@ -157,6 +172,7 @@ def read_assignment(notebook, name):
             assignment.passed[value] = " ".join(cell.source.split())
     answers = assignment.answers
     for where in (
+        assignment.personal,
         assignment.slips,
         assignment.variants,
         {p.of: p for p in assignment.checks.values()},
@@ -180,17 +196,20 @@ def compile_cells(notebook, assignment):
         kept = {key: facts[key] for key in ("allowed", "forbidden", "non_finite") if key in facts}
         if kept:
             cell.metadata["acme"] = kept
-        if role in ("slips", "variants", "passed"):
+        if role in ("slips", "variants", "passed") or (role == "personal" and cell.cell_type == "code"):
             continue
         if role == "hints":
             if not cells or cells[-1].cell_type != "markdown":
                 raise GradingError(f"{assignment.name}: the hints of {value} do not stand below a text")
-            cells[-1].source += f"\n\n{assignment.hints[value]}"
+            _add_below(cells[-1], assignment.hints[value])
             continue
         if role == "given":
             cell.metadata["nbgrader"] = _LOCKED | {"grade_id": value}
         elif role == "answer":
             cell.metadata["nbgrader"] = _WRITTEN | {"grade_id": value}
+        elif role == "personal":
+            cell.metadata["acme"] = {"personal": value, "text": cell.source}
+            cell.source = _fill_in(assignment, value, cell.source)
         elif role == "words":
             cell.metadata["nbgrader"] = _WRITTEN | {"grade": True, "grade_id": value, "points": facts["points"]}
         elif role == "check":
@@ -200,6 +219,13 @@ def compile_cells(notebook, assignment):
             cell.source = write_check(assignment, part)
         cells.append(cell)
     notebook.cells = cells
+
+
+def _add_below(cell, text):
+    """Add to a text, and to the form of it from which those with a student's own numbers are made."""
+    cell.source += f"\n\n{text}"
+    if "text" in cell.metadata.get("acme", {}):
+        cell.metadata["acme"]["text"] += f"\n\n{text}"
 
 
 def collect_texts(assignments):
@@ -266,6 +292,8 @@ def write_check(assignment, part):
     """Return the code of a check cell, its numbers computed."""
     if part.is_code:
         body, used = part.source.strip("\n"), _names(part.source) & set(checks.__all__)
+    elif part.of in assignment.personal:
+        body, used = _write_personal(assignment, part), {"check_sealed"}
     else:
         body, used = _write_cases(assignment, part)
     head = f"# Check of question {part.number}{f', {part.title}' if part.title else ''}: run this cell"
@@ -310,6 +338,44 @@ def _write_cases(assignment, part):
             lines += _write_call("check_seeding", values[:2], {}, {}, "")
             used.add("check_seeding")
     return "\n".join([*lines, BEGIN, *_write_hidden(assignment, part), END]), used
+
+
+def _fill_in(assignment, name, template):
+    if name not in assignment.personal:
+        raise GradingError(f"{assignment.name}: no cell holds the numbers of {name!r}")
+    numbers, _ = draw_numbers("", name, assignment.personal[name])
+    if missing := set(re.findall(r"\{\{(\w+)\}\}", template)) ^ set(numbers):
+        raise GradingError(f"{assignment.name}, {name}: text and numbers differ in {', '.join(sorted(missing))}")
+    return fill_in(template, numbers)
+
+
+def _write_personal(assignment, part):
+    cells = [*(_without_texts(cell) for cell in assignment.slips.get(part.of, ())), part.source]
+    personal = assignment.cells_of(part.of, cells)
+    assignment.read(part.of, part.id)  # whose errors name the place
+    lines = [write_seals("", personal), BEGIN, "from acme_lib.teach.question import check_personal", ""]
+    lines += ["check_personal(", f"    {part.of},", '    secret="",', f'    name="{part.of}",']
+    lines += [f"    {key}={_quoted(personal[key])}," for key in ("setting", "draw", "solution")]
+    return "\n".join([*lines, "    cells=[", *(f"        {_quoted(cell)}," for cell in cells), "    ],", ")", END])
+
+
+def write_seals(secret, personal):
+    """Return the visible check of a personal question, which holds no answer but seals of them.
+
+    Parameters
+    ----------
+    secret : str
+        The student's; empty for the general release.
+    personal : dict
+        The other arguments of `acme_lib.teach.question.read_personal`.
+    """
+    question, check = read_personal(secret, **personal)
+    ((what, _),) = check.visible
+    right, slips = question.expect(check, {})
+    salt = hashlib.sha256(f"{secret}:{question.name}".encode()).hexdigest()[:16]
+    values = [question.name, f'"{salt}"', f'"{checks.seal(right, salt)}"']
+    sealed = {key: f'"{checks.seal(given, salt)}"' for key, given in slips.items() if np.all(np.isfinite(given))}
+    return "\n".join(_write_call("check_sealed", values, sealed, {"parts": tuple(question.between)}, what))
 
 
 def _write_coverage(question, check, arguments, written, what, part):

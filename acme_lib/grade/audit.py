@@ -69,7 +69,7 @@ def recompute(root, assignment, students=None):
         if record is None:
             yield Recomputed(student, notebook, ("the audit record cannot be read",))
             continue
-        master, source = find_master(coursedir, assignment, notebook, config)
+        master, source = find_master(coursedir, assignment, notebook, config, student=student)
         submitted = coursedir.format_path(coursedir.submitted_directory, student, assignment)
         if lacking := sorted(_NEEDED - set(record)):
             yield Recomputed(student, notebook, (f"the audit record lacks {', '.join(lacking)}",))

@@ -21,6 +21,7 @@ from acme_lib.errors import GradingError
 from acme_lib.files import write_whole
 from acme_lib.grade.book import Book
 from acme_lib.grade.course import GradingOptions, find_data, load_course, source_folder
+from acme_lib.grade.personal import personalise, read_personal_file
 from acme_lib.grade.pool import run_here, run_in_processes, run_on_cluster
 from acme_lib.grade.record import grading_key
 from acme_lib.grade.submission import parse_master, read_bytes, read_timestamp
@@ -153,6 +154,7 @@ def grade_assignment(
     if not sources:
         raise GradingError(f"{source} holds no notebook: is {assignment!r} the name of an assignment?")
     masters = {name: parse_master(text, name) for name, text in sources.items()}
+    personal = read_personal_file(root)
     only = _find_tests(masters, questions) if questions else None
     options = GradingOptions(config=config)
     audit = root / "audit" / assignment
@@ -172,6 +174,11 @@ def grade_assignment(
             for student, (_, problem) in times.items()
             if problem
         ]
+        if assignment in personal.released:
+            strangers = [student for student in chosen if not personal.secret(assignment, student)]
+            notes += [
+                f"{student}: was given no numbers of their own; graded with the general ones" for student in strangers
+            ]
         template = Task(
             student="",
             assignment=assignment,
@@ -186,7 +193,7 @@ def grade_assignment(
             course=str(root),
         )
         force = everything or bool(students) or bool(questions)
-        plan = _Plan(book, found, sources, template, run, force, only)
+        plan = _Plan(book, found, sources, template, run, force, only, personal)
         log.write(f"start: {len(chosen)} submissions, {len(sources)} notebooks each, seed {run.seed}")
         todo = plan.choose(chosen)
         unchanged = len(chosen) * len(sources) - len(todo)
@@ -205,10 +212,12 @@ def grade_assignment(
             for graded in results:
                 if graded.status != "failed":
                     graded.record["run_seed"] = run.seed
-                    graded.record["key"] = plan.key(graded.notebook)
+                    graded.record["key"] = plan.key(graded.student, graded.notebook)
                     if only:
                         graded.record["only"] = sorted(only)
                     book.write(graded, times[graded.student][0])
+                if foreign := graded.record.get("foreign"):
+                    notes.append(f"{graded.student}: {foreign}")
                 line = _line_of(graded)
                 lines.append(line)
                 log.write(
@@ -280,13 +289,15 @@ def _find_submissions(coursedir, assignment):
 class _Plan:
     """What has to be graded, and the tasks for it."""
 
-    def __init__(self, book, folders, sources, template, run, force, only):
+    def __init__(self, book, folders, sources, template, run, force, only, personal):
         self.book, self.folders, self.sources = book, folders, sources
         self.template, self.run, self.force, self.only = template, run, force, only
+        self.personal = personal
 
-    def key(self, notebook):
+    def key(self, student, notebook):
         """Return what a grade depends on besides the submission and the seed."""
-        return grading_key(self.sources[notebook], self.template.limits, self.template.require)
+        secret = self.personal.secret(self.template.assignment, student)
+        return grading_key(self.sources[notebook], self.template.limits, self.template.require, secret)
 
     def choose(self, students):
         known = self.book.find_students()
@@ -301,7 +312,7 @@ class _Plan:
     def _is_done(self, student, notebook, record, known):
         if record is None or student not in known or not self.book.autograded(student, notebook).is_file():
             return False
-        if record.get("key") != self.key(notebook):
+        if record.get("key") != self.key(student, notebook):
             return False
         if self.force:  # again, but only once in a run that was interrupted
             last = record.get("regraded", [{}])[-1].get("seed") if self.only else record.get("seed")
@@ -310,10 +321,10 @@ class _Plan:
         data, _ = self.read(student, notebook)
         return record.get("submission_sha256") == hashlib.sha256(data).hexdigest()
 
-    def _may_stay(self, record, notebook, data):
+    def _may_stay(self, record, student, notebook, data):
         """Whether what a record says of other questions still holds: the same answers, points, tests and limits."""
         same_answers = record["submission_sha256"] == hashlib.sha256(data).hexdigest()
-        return same_answers and record.get("key") == self.key(notebook)
+        return same_answers and record.get("key") == self.key(student, notebook)
 
     def _seed(self, student, notebook):
         return seed_of(self.run.seed, student, notebook)
@@ -330,9 +341,11 @@ class _Plan:
             notebook=notebook,
             data=data,
             unreadable=unreadable,
-            source=self.sources[notebook],
+            source=personalise(
+                self.sources[notebook], self.personal.secret(self.template.assignment, student), student
+            ),
             seed=self._seed(student, notebook),
-            only=self.only if record is not None and self._may_stay(record, notebook, data) else None,
+            only=self.only if record is not None and self._may_stay(record, student, notebook, data) else None,
         )
 
 

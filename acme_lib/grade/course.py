@@ -13,7 +13,8 @@ from traitlets.config import LoggingConfigurable, PyFileConfigLoader
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.guards import Limits
-from acme_lib.grade.submission import load_master
+from acme_lib.grade.personal import personalise, read_personal_file
+from acme_lib.grade.submission import load_master, parse_master
 
 CONFIG = "nbgrader_config.py"
 
@@ -76,12 +77,17 @@ def source_folder(coursedir, assignment):
 _masters = {}
 
 
-def find_master(coursedir, assignment, notebook, config=None):
-    """Return the `Master` of a notebook of the course, read again when its file has changed, and its folder."""
+def find_master(coursedir, assignment, notebook, config=None, *, student=""):
+    """Return the `Master` of a notebook of the course, read again when its file has changed, and its folder.
+
+    With the numbers of a `student`, if they were given numbers of their own.
+    """
     folder = source_folder(coursedir, assignment)
     path = folder / f"{notebook}.ipynb"
     if not path.is_file():
         raise GradingError(f"{path} is missing: the source of the assignment is needed to grade it")
+    if secret := read_personal_file(coursedir.root).secret(assignment, student):
+        return parse_master(personalise(path.read_text("utf-8"), secret, student), notebook, config), folder
     found = path.stat()
     key = (str(path), found.st_mtime_ns, found.st_size)
     if key not in _masters:

@@ -32,6 +32,7 @@ from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn, refu
 from acme_lib.grade.submission import bound_names, grade_id, is_graded, is_solution
 from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
 from acme_lib.teach.check_door import NotPlain, TookTooLong, time_limit, use_door
+from acme_lib.teach.question import find_personal
 
 MAX_OUTPUT = 10_000
 MAX_PROCESSES = 24  # that one notebook may use up
@@ -134,7 +135,7 @@ def judge_notebook(notebook, master, sandbox, *, seed, only=None):
                 continue
             if name is not None and is_graded(cell) and not is_solution(cell):
                 if only is None or name in only:
-                    outcomes[name] = doubts.judge(_run_test(cell, master, student, space, seed))
+                    outcomes[name] = doubts.judge(_run_test(cell, master, student, space, seed), cell)
             elif is_solution(cell):
                 doubts.answer = name
                 unwritten = cell.source.strip() == master.cells[name].source.strip()
@@ -159,15 +160,18 @@ class _Doubts:
     """Which scores a person has to look at: a question loses no points in silence for what could not be placed."""
 
     def __init__(self, notebook):
-        self._unplaced = set(notebook.metadata.get("acme", {}).get("unplaced", ()))
+        facts = notebook.metadata.get("acme", {})
+        self._unplaced, self._foreign = set(facts.get("unplaced", ())), facts.get("foreign", "")
         self.answer, self.all = None, ""
 
-    def judge(self, outcome):
+    def judge(self, outcome, cell):
         if outcome.look or outcome.score is None or outcome.score >= outcome.points:
             return outcome
         look = self.all
         if self.answer in self._unplaced:
             look = f"cell '{self.answer}' is missing, there more than once, or could not be read"
+        elif self._foreign and find_personal(cell.source) is not None:
+            look = self._foreign
         return replace(outcome, look=look)
 
     def judge_words(self, outcome, name):

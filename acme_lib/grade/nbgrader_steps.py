@@ -23,6 +23,7 @@ from acme_lib.grade.book import register_assignment
 from acme_lib.grade.boundary.sandbox import shared_sandbox
 from acme_lib.grade.course import GradingOptions, find_data, find_master
 from acme_lib.grade.judge import judge_notebook
+from acme_lib.grade.personal import read_personal_file
 from acme_lib.grade.record import audit_record, grading_key, write_audit
 from acme_lib.grade.submission import is_behind_link, read_submission, read_timestamp, rebuild
 
@@ -130,12 +131,15 @@ class TakeAnswers(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         """Return the rebuilt notebook."""
         coursedir, names = _coursedir(self), resources["nbgrader"]
-        master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
+        assignment, student = names["assignment"], names["student"]
+        master, folder = find_master(coursedir, assignment, names["notebook"], self.config, student=student)
         with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
             register_assignment(gradebook, [master], names["assignment"])
         submission = read_submission(resources["acme_path"], master)
         for remark in submission.remarks:
             self.log.warning("%s: %s", readable(names["student"]), readable(remark))
+        if submission.foreign:
+            self.log.warning("%s: %s", readable(student), submission.foreign)
         if submission.unreadable:
             self.log.error("%s: %s", readable(names["student"]), readable(submission.unreadable))
         destination = coursedir.format_path(coursedir.autograded_directory, names["student"], names["assignment"])
@@ -163,7 +167,8 @@ class JudgeNotebook(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         """Return the judged notebook."""
         coursedir, names = _coursedir(self), resources["nbgrader"]
-        master, folder = find_master(coursedir, names["assignment"], names["notebook"], self.config)
+        assignment, student = names["assignment"], names["student"]
+        master, folder = find_master(coursedir, assignment, names["notebook"], self.config, student=student)
         options = GradingOptions(config=self.config)
         sandbox = shared_sandbox(
             forbidden=master.forbidden,
@@ -175,7 +180,9 @@ class JudgeNotebook(NbGraderPreprocessor):
         judgement = judge_notebook(nb, master, sandbox, seed=secrets.randbits(63))
         record = audit_record(judgement, master, sandbox, nb.metadata.get("acme", {}).get("submission", ""))
         source = (folder / f"{master.name}.ipynb").read_text("utf-8")
-        key = grading_key(source, options.limits, options.require)
+        secret = read_personal_file(coursedir.root).secret(assignment, student)
+        key = grading_key(source, options.limits, options.require, secret)
+        record["foreign"] = nb.metadata.get("acme", {}).get("foreign", "")
         record.update(assignment=names["assignment"], student=names["student"], key=key)
         write_audit(coursedir, names["student"], names["assignment"], master.name, record)
         resources["acme"] = {

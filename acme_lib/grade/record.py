@@ -31,11 +31,14 @@ def audit_record(judgement, master, sandbox, submission_sha256):
     }
 
 
-def grading_key(source, limits, require):
-    """Return a hash of what a grade depends on besides submission and seed: version, source, limits, guards asked."""
+def grading_key(source, limits, require, secret=""):
+    """Return a hash of what a grade depends on besides submission and seed: version, source, limits, guards asked.
+
+    And, of a student who was given numbers of their own, the secret from which they follow.
+    """
     from acme_lib import __version__
 
-    basis = [__version__, source, asdict(limits), require]
+    basis = [__version__, source, asdict(limits), require, *filter(None, [secret])]
     return hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
 
 

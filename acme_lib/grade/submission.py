@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import nbformat
 
 from acme_lib.errors import GradingError
+from acme_lib.grade.personal import compare_marks
 
 MAX_FILE = 20 * 2**20  # bytes of a submitted notebook
 MAX_ANSWER = 200_000  # characters of one answer
@@ -54,6 +55,8 @@ class Master:
         (``acme: {allowed: [acme_lib.network]}``), and what it names besides (``acme: {forbidden: […]}``).
     sha256 : str
         Of the source file.
+    made_for : dict or None
+        The mark of the notebooks that may be handed in (`acme_lib.grade.personal.mark_of`).
     """
 
     name: str
@@ -62,6 +65,7 @@ class Master:
     given: frozenset
     forbidden: tuple
     sha256: str
+    made_for: dict | None = None
 
     @functools.cached_property
     def cells(self):
@@ -145,6 +149,7 @@ def parse_master(text, name, config=None):
         given=frozenset(given),
         forbidden=tuple(dict.fromkeys([*_closed_rooms(allowed), *forbidden])),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        made_for=notebook.metadata.get("acme", {}).get("made_for"),
     )
 
 
@@ -192,6 +197,8 @@ class Submission:
         Ids of answers that are missing or could not be taken as they are: a person has to look where they lose points.
     unreadable : str
         Why nothing could be read; empty where something could.
+    foreign : str
+        Why it cannot hold the numbers that it is graded with; empty where it may.
     remarks : tuple of str
         What was put right or left out, for the student and the instructor.
     sha256 : str
@@ -205,6 +212,7 @@ class Submission:
     pieces: dict = field(default_factory=dict)
     own: tuple = ()
     unplaced: frozenset = frozenset()
+    foreign: str = ""
 
 
 def read_submission(path, master, *, max_bytes=MAX_FILE):
@@ -248,12 +256,25 @@ def parse_submission(data, unreadable, master):
     language = _get(content, "metadata", "kernelspec", "language") or _get(content, "metadata", "language_info", "name")
     if isinstance(language, str) and language.lower() not in ("python", "ipython", ""):
         remarks.append("The notebook was saved with a kernel that is not Python; it is graded with Python.")
+    foreign = compare_marks(_get(content, "metadata", "acme", "made_for"), master.made_for)
+    if foreign:
+        remarks.append(
+            "Some questions have numbers of each student's own, and this notebook does not hold those that you are "
+            "graded with. Your teacher has been told why."
+        )
     taken = _Taken(master, remarks)
     for cell in cells:
         taken.add(cell)
     answers, pieces = taken.join()
     return Submission(
-        answers, "", tuple(remarks), digest, pieces=pieces, own=tuple(taken.own), unplaced=frozenset(taken.unplaced)
+        answers,
+        "",
+        tuple(remarks),
+        digest,
+        pieces=pieces,
+        own=tuple(taken.own),
+        unplaced=frozenset(taken.unplaced),
+        foreign=foreign,
     )
 
 
@@ -620,6 +641,7 @@ def rebuild(master, submission):
         "submission": submission.sha256,
         "unreadable": submission.unreadable,
         "unplaced": sorted(submission.unplaced),
+        "foreign": submission.foreign,
     }
     return notebook
 

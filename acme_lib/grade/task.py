@@ -134,6 +134,6 @@ def grade_task(task):
             return Graded(task.student, task.notebook, "failed", reason[:500])
     status = "unreadable" if submission.unreadable else "graded"
     record.update(student=task.student, assignment=task.assignment, status=status, reason=submission.unreadable)
-    record["remarks"] = list(submission.remarks)
+    record["remarks"], record["foreign"] = list(submission.remarks), submission.foreign
     record["autograded_sha256"] = hashlib.sha256(text.encode()).hexdigest()
     return Graded(task.student, task.notebook, status, submission.unreadable, submission.remarks, text, record)

@@ -154,6 +154,27 @@ def find_people(roster, match=None):
     return column, people
 
 
+def find_ids(roster, match=None):
+    """Return the column that holds the course's ids, and the ids, of a roster of a platform or of any CSV file.
+
+    Parameters
+    ----------
+    roster : Roster
+    match : str, optional
+        The column; may be left out where `find_people` knows it.
+    """
+    if {"ID", "Section"} <= set(roster.columns) or "Identifier" in roster.columns:
+        column, people = find_people(roster, match)
+        return column, [student for student, _ in people.values()]
+    if match not in roster.columns:
+        columns = ", ".join(roster.columns)
+        raise GradebookError(f"say with --match which column of {roster.path} holds the ids; it has {columns}")
+    ids = [row[match].strip() for row in roster.rows if row[match].strip()]
+    if not ids or len(set(ids)) < len(ids):
+        raise GradebookError(f"the column {match!r} of {roster.path} must hold ids, each once")
+    return match, ids
+
+
 def find_times(roster, timezone="UTC"):
     """Return by the platform's number when a submission was handed in, as ``timestamp.txt`` has it, where that stands.
 

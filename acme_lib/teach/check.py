@@ -19,6 +19,9 @@ all checks run to the end, and the message holds no value: only how many failed 
 
 import contextlib
 import contextvars
+import hashlib
+import itertools
+import math
 import sys
 import textwrap
 import time
@@ -52,6 +55,7 @@ __all__ = [
     "check_generator",
     "check_law",
     "check_samples",
+    "check_sealed",
     "check_seeding",
     "check_sources",
     "check_values",
@@ -69,6 +73,8 @@ NOT_WRITTEN = (
     "run that cell and then this one."
 )
 
+TRY_OTHERS = "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
+SEAL_WIDTH, SEAL_NEAR = 0.004, 0.001  # relative: of the bins that are sealed, and how near an answer has to be
 TOO_LONG = (
     f"Your function did not come to an end within {CALL_SECONDS:g} seconds, and was stopped. Does every loop end: does "
     "the time, or the counter, move on in each round?"
@@ -105,6 +111,7 @@ class _HiddenRegion:
     checks: int = 0
     findings: list = field(default_factory=list)
     refuted: set = field(default_factory=set)  # misconceptions that would have given another answer than came
+    advice: str = TRY_OTHERS
     random: bool = False  # whether the function gave two answers to the same arguments
     repeated: int = 0  # how many findings were asked for again, to see that
 
@@ -136,15 +143,20 @@ def all_right(points, check=""):
 
 
 @contextlib.contextmanager
-def hidden_checks():
+def hidden_checks(advice=TRY_OTHERS):
     """Run the checks of the ``with`` block to the end; fail once, without showing any value.
+
+    Parameters
+    ----------
+    advice : str
+        What to do where no misconception is recognised.
 
     Yields
     ------
     numpy.random.Generator
         With fresh entropy from the door, for the parameters of the checks.
     """
-    region = _HiddenRegion()
+    region = _HiddenRegion(advice=advice)
     token = _region.set(region)
     broken = False
     try:
@@ -280,6 +292,52 @@ def check_generator(function, arguments, expected, *, slips=None, rtol=1e-6, ato
         return Finding(general, details, found)
 
     _check(function, arguments, judge, what)
+
+
+def check_sealed(function, salt, right, *, parts, slips=None, what=""):
+    """Check numbers that a learner found for data of their own, without holding them.
+
+    Parameters
+    ----------
+    function : callable
+        The learner's, without parameters; it returns as many positive numbers as there are `parts`.
+    salt, right : str
+        The right answer under `seal`. One whose parts are each within 0.1 % of it passes, one with a part that is
+        farther away than 0.6 % does not.
+    parts : sequence of str
+        Their names.
+    slips : dict, optional
+        Misconceptions and their answers, sealed alike.
+    what : str
+
+    Raises
+    ------
+    CheckFailed
+    """
+    slips = _known(slips)
+
+    def judge(answer):
+        details = f"Your answer: {show(answer)}"
+        problem = _compare(answer, (0.0,) * len(parts), 0.0, sys.float_info.max, parts)
+        if problem:
+            return Finding(problem, details)
+        numbers = [float(as_numbers(part)) for part in answer]
+        near = itertools.product((0.0, -SEAL_NEAR, SEAL_NEAR), repeat=len(parts))
+        seals = []
+        for shifts in near:
+            seals.append(seal([x * (1 + shift) for x, shift in zip(numbers, shifts, strict=True)], salt))
+            if seals[-1] == right:
+                return None
+        found = tuple(key for key, given in slips.items() if given in seals)
+        return Finding("these are not the numbers that follow from your data", details, found)
+
+    _check(function, {}, judge, what)
+
+
+def seal(numbers, salt):
+    """Return a text from which a few numbers can be recognised (about, see `check_sealed`) and not easily found."""
+    bins = [f"{x > 0} {math.floor(math.log(abs(x)) / SEAL_WIDTH) if x else 0}" for x in numbers]
+    return hashlib.pbkdf2_hmac("sha256", ", ".join(bins).encode(), salt.encode(), 20_000).hex()[:24]
 
 
 def check_law(function, arguments, law, *, size, slips=None, error_rate=ERROR_RATE, what=""):
@@ -940,9 +998,8 @@ def _explain(finding, arguments, what):
         lines += _name_slip(finding.slips[0])
     lines.append("")
     lines.append("Called with:")
-    lines += textwrap.indent("\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()), "  ").split(
-        "\n"
-    )
+    shown = "\n".join(f"{name} = {show(value, 4)}" for name, value in arguments.items()) or "no arguments"
+    lines += textwrap.indent(shown, "  ").split("\n")
     lines += finding.details.split("\n") if finding.details else []
     return "\n".join(lines)
 
@@ -961,9 +1018,7 @@ def _summarise(region):
     else:
         for general in list(dict.fromkeys(finding.general for finding in region.findings))[:2]:
             lines += _wrap(_sentence(general))
-        lines += _wrap(
-            "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
-        )
+        lines += _wrap(region.advice)
     return "\n".join(lines)
 
 

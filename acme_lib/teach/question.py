@@ -18,10 +18,18 @@ the cells as a text and draws (`check_drawn`); the tests take from it what learn
                                 continuous law with ``ppf`` and ``cdf`` (SciPy's)
 ``@data``                       for "coverage": from `rng` and the arguments the data, as a dict, and the truth
 ==============================  ======================================================================================
+
+Of a *personal* question the function has no parameters. What it is about are numbers that every student has their own
+of, and types in: a cell apart holds ``draw(number)``, which returns them by name, and `between`, the bounds of each
+part of the answer. ``number(low, high, step=1)`` is one of low, low + step, …, high. Solution and misconceptions use
+the names.
 """
 
+import ast
 import copy
+import hmac
 import inspect
+import itertools
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -40,6 +48,11 @@ KINDS = {
     "coverage": checks.check_coverage,
 }
 RANDOM = ("law", "samples")
+PERSONAL_RTOL = 0.006  # of each part of a personal answer: what `check_sealed` lets pass, passes in the grading
+CHECK_YOUR_NUMBERS = (
+    "This question has other numbers for every student. Compare those that you typed in with those of the question, "
+    "digit by digit, and give at least four digits."
+)
 BINS = 20  # of equal probability, for samples of a continuous law
 
 
@@ -97,6 +110,8 @@ class Question:
     slips, right, wrong : list of Idea
     space : dict
         In which the cells were run.
+    numbers, between : dict
+        Of a personal question the student's own numbers, and the bounds of the answers.
     """
 
     name: str
@@ -106,6 +121,8 @@ class Question:
     right: list = field(default_factory=list)
     wrong: list = field(default_factory=list)
     space: dict = field(default_factory=dict)
+    numbers: dict = field(default_factory=dict)
+    between: dict = field(default_factory=dict)
 
     def expect(self, check, arguments):
         """Return what is right for these arguments, and what each misconception gives."""
@@ -255,6 +272,81 @@ def check_drawn(function, rng, *, name, setting, solution, cells):
         first = first or arguments
     if check.kind in RANDOM:
         checks.check_seeding(function, question.order(first))
+
+
+# Questions with numbers of one's own ------------------------------------------------------------------------
+
+
+def number_source(secret, name):
+    """Return the function ``number(low, high, step=1)`` of a student and a question.
+
+    The numbers are those of HMAC-SHA256, read as whole numbers of 64 bits: the same on every machine.
+
+    Parameters
+    ----------
+    secret : str
+        The student's, in hexadecimal digits; empty for the numbers of the general release.
+    name : str
+        Of the question.
+    """
+    key = bytes.fromhex(secret)
+
+    def words():
+        for block in itertools.count():
+            digest = hmac.digest(key, f"{name}:{block}".encode(), "sha256")
+            yield from (int.from_bytes(digest[i : i + 8], "big") for i in range(0, 32, 8))
+
+    stream = words()
+
+    def number(low, high, step=1):
+        return low + step * (next(stream) * (round((high - low) / step) + 1) >> 64)
+
+    return number
+
+
+def draw_numbers(secret, name, draw):
+    """Return the numbers of a student, by name, and the bounds of the answers."""
+    space = _run(draw, {})
+    return space["draw"](number_source(secret, name)), space["between"]
+
+
+def write_numbers(numbers):
+    """Return personal numbers as the lines of code that a learner might type in."""
+    return "".join(f"{name} = {value!r}\n" for name, value in numbers.items())
+
+
+def read_personal(secret, *, name, setting, draw, solution, cells):
+    """Run the cells of a personal question with a student's numbers; as `read_question`."""
+    numbers, between = draw_numbers(secret, name, draw)
+    question, check = read_question(name, f"{setting}\n\n{write_numbers(numbers)}", solution, cells)
+    question.numbers, question.between = numbers, between
+    check.options = {"parts": tuple(between), "rtol": PERSONAL_RTOL, **check.options}
+    return question, check
+
+
+def check_personal(function, secret, **cells):
+    """Check a personal answer: what the hidden part of a built notebook calls (the other arguments: `read_personal`).
+
+    In the grading of a personal release `secret` is the student's own; else it is empty.
+    """
+    question, check = read_personal(secret, **cells)
+    with checks.hidden_checks(CHECK_YOUR_NUMBERS):
+        question.judge(check, function, {})
+
+
+def find_personal(source):
+    """Return the arguments of `check_personal` in the code of a check cell, by name; None where it is not called."""
+    if "check_personal(" not in source:
+        return None
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check_personal":
+            return {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+    return None
+
+
+def fill_in(template, numbers):
+    """Return the text of a personal question: ``{{name}}`` is replaced by the number, or list, of this name."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: str(numbers[found[1]]), template)
 
 
 def _run(code, space):

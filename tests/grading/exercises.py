@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from acme_lib.build.exercises import load_assignment, write_source
+from acme_lib.teach.question import find_personal, write_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS\n?", re.DOTALL | re.MULTILINE)
@@ -61,6 +62,7 @@ class Exercise:
     wrong: tuple
     points: dict
     random: frozenset  # checks that simulate, and take time
+    personal: dict  # of each check whose numbers are a student's own: what it is read from
 
     def visible(self, check):
         """Return the code of a check that a learner sees."""
@@ -99,6 +101,7 @@ def read_exercise(path):
         tuple(wrong),
         {name: cell.metadata.nbgrader.points for name, cell in cells.items() if cell.metadata.nbgrader.grade},
         random,
+        {name: personal for name, cell in cells.items() if (personal := find_personal(cell.source))},
     )
 
 
@@ -134,11 +137,13 @@ def _variants_of(assignment, name):
                 if re.search(rf"(?<!def )\b{name}\(", text):  # it calls the solution
                     text = re.sub(rf"(?<!def )\b{name}\(", f"right_{name}(", text)
                     text = re.sub(rf"\b{name}\b", f"right_{name}", assignment.answers[name]) + f"\n\n\n{text}"
+            text = write_numbers(question.numbers) + text
             label = f"{name}-{kind}-{idea.key or _label(answer)}"
             label += f"-{sum(v.label.startswith(label) for v in made)}" if any(v.label == label for v in made) else ""
             fails = () if kind == "right" else idea.costs or checks
             made.append(Variant(assignment.name, name, label, text, idea.function, fails, idea.key))
-    solution = Variant(assignment.name, name, f"{name}-solution", assignment.answers[name], question.solution)
+    text = write_numbers(question.numbers) + assignment.answers[name]
+    solution = Variant(assignment.name, name, f"{name}-solution", text, question.solution)
     return [solution, *(v for v in made if not v.fails)], [v for v in made if v.fails]
 
 

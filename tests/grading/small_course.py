@@ -122,7 +122,7 @@ def submit(course, student, notebook):
     return path
 
 
-def generate(course):
+def generate(course, force=False):
     """Let nbgrader release the assignment: its gradebook then knows the points."""
     from nbgrader.converters import GenerateAssignment
 
@@ -131,4 +131,4 @@ def generate(course):
     config, coursedir = load_course(course)
     coursedir.assignment_id = ASSIGNMENT
     with programs_of_this_python():
-        GenerateAssignment(coursedir=coursedir, config=config).start()
+        GenerateAssignment(coursedir=coursedir, config=config, force=force).start()

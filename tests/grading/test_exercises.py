@@ -219,12 +219,16 @@ def test_answers_learnt_by_heart_pass_the_visible_part_only(exercise, question):
     for check in exercise.questions[question]:
         if "check_coverage(" not in exercise.cells[check]:  # whose data are new each time
             assert run(exercise.visible(check), question, table) is None
-        assert run(exercise.hidden(check), question, table) is not None
+        hidden = exercise.hidden(check)
+        if check in exercise.personal:  # learnt from another student's notebook
+            hidden = hidden.replace('secret=""', f'secret="{"01" * 32}"')
+        assert run(hidden, question, table) is not None
 
 
 @each_question
 def test_hidden_parameters_are_fresh_each_time(exercise, question):
-    for check in exercise.questions[question]:
+    """But those of a question with numbers of a student's own: test_personal holds that they are theirs."""
+    for check in set(exercise.questions[question]) - set(exercise.personal):
         doors = CountingDoor(), CountingDoor()
         for door in doors:
             with use_door(door):
