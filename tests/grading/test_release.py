@@ -73,12 +73,12 @@ def answers():
             if role == "slips":  # without the words, which learners read
                 code = re.sub(r"^@?slip\(.*?\)\n(?=\S|\n|$)", "", cell, flags=re.DOTALL | re.MULTILINE)
                 secret |= {line.strip() for line in code.split("\n")[1:]}
-            elif role == "check":
-                marks = ("@hidden", "### BEGIN HIDDEN TESTS")
-                start = next((i for i, line in enumerate(lines) if line in marks), len(lines))
-                secret |= set(lines[start + 1 :]) - {"### END HIDDEN TESTS"}
             elif role == "personal":
                 secret |= set(lines)
+            elif role == "check":
+                marks = ("@hidden", "### BEGIN HIDDEN TESTS")  # a personal question has none: all of it is for all
+                start = next((i for i, line in enumerate(lines) if line in marks), len(lines))
+                secret |= set(lines[start + 1 :]) - {"### END HIDDEN TESTS"}
             elif role == "answer":
                 secret |= {line.strip() for region in REGION.findall(cell) for line in region.split("\n")}
                 open_lines |= {line.strip() for line in REGION.sub("", cell).split("\n")}
