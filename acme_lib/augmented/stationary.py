@@ -181,14 +181,21 @@ def solve_growth_mode(system, *, t=0.0, tolerance=1e-12, max_leak=None):
     rate = float(sums @ u / p.sum())
     residual = _residual(terms, u, rate)
     if not residual < 1e-6:
-        raise StateSpaceError(
-            f"no dominant mode was found (relative residual {residual:.1e}): the space may fall into parts"
-        )
+        raise StateSpaceError(f"no dominant mode was found (relative residual {residual:.1e}): {_why(system, terms)}")
     scale = p.sum() * system.space.volume
     u, p = u / scale, p / scale
     leaked = float(terms.leak @ u)
     judge_leak(system, float(terms.stop @ u) / max(_turnover(system, terms, u), abs(rate)), max_leak)
     return GrowthMode(system, p.reshape(system.space.shape).copy(), rate, residual, leaked, _negative(p), float(t))
+
+
+def _why(system, terms):
+    """Say what keeps a dominant mode from being found; only a scheme of high order has negative rates between cells."""
+    between = terms.matrix[: terms.n_cells, : terms.n_cells].tocoo()
+    if np.all(between.data[between.row != between.col] >= 0):
+        return "the space may fall into parts"
+    cells = ", ".join(f"{name} has {system.space[name].cells} cells" for name in system.space.continuum)
+    return f"the grid may be too coarse for its profile ({cells}): take more, or build with scheme='fitted'"
 
 
 def _linear_terms(system, t):

@@ -20,12 +20,14 @@ from acme_lib.augmented import (
     Transition,
     UniformJump,
     build_augmented,
+    estimate_grid_error,
     solve_augmented,
     solve_augmented_stationary,
     solve_growth_mode,
 )
 from acme_lib.augmented.resolvent import Resolvent
 from acme_lib.augmented.stationary import _awake_terms
+from acme_lib.errors import StateSpaceError
 from acme_lib.master import StateSpace, build_generator, solve_stationary
 from acme_lib.network import ReactionNetwork
 
@@ -193,6 +195,16 @@ def test_growth_rates_of_selection(strength, g):
     assert mode.rate == pytest.approx(values[0], rel=1e-5)
     assert mode.residual < 1e-12 and mode.mass() == pytest.approx(1.0)
     assert solve_growth_mode(selection(strength, g, 572)).rate == pytest.approx(values[0], rel=2e-6)
+
+
+def test_a_growth_mode_on_a_grid_that_is_too_coarse():
+    """What is missing is cells, not a connection; the scheme without negative rates needs none."""
+    fine = solve_growth_mode(selection(3.0, 0.5, 80))
+    with pytest.raises(StateSpaceError, match=r"too coarse for its profile \(X has 20 cells\)"):
+        estimate_grid_error(fine, lambda mode: mode.rate)
+    fitted = solve_growth_mode(selection(3.0, 0.5, 80, scheme="fitted"))
+    estimate = estimate_grid_error(fitted, lambda mode: mode.rate)
+    assert abs(fitted.rate - GROWTH_RATES[3.0, 0.5]) < 2 * estimate.error < 0.01
 
 
 def test_selection_with_a_phantom_state_is_growth():
