@@ -9,6 +9,7 @@ soon as it rests it is drawn once more for dense screens, and its still (`acme_l
 import html
 import io
 import itertools
+import threading
 import time
 import weakref
 
@@ -64,8 +65,11 @@ def slider(low, high, start, *, label, step=None, log=False):
         )
     if all(isinstance(number, int | np.integer) for number in (low, high, start)) and isinstance(step or 1, int):
         return ipywidgets.IntSlider(min=low, max=high, value=start, step=step or 1, **look)
-    step = step or (high - low) / 100
-    digits = max(0, int(np.ceil(-np.log10(step) - 1e-9)))
+    if step is None:
+        step = (high - low) / 100
+        digits = max(0, int(np.ceil(-np.log10(step) - 1e-9)))
+    else:  # as many as tell each value from the next: two for steps of 0.25
+        digits = next(d for d in range(16) if np.allclose([low, step], np.round([low, step], d), rtol=1e-9, atol=0))
     return ipywidgets.FloatSlider(min=low, max=high, value=start, step=step, readout_format=f".{digits}f", **look)
 
 
@@ -121,6 +125,8 @@ class SliderFigure(LivingBox):
         self.start = {name: control.value for name, control in sliders.items()}
         self.error = None
         self._backgrounds = {}
+        # JupyterLab lets sliders call in a thread of their own, beside the cell that runs and makes the figure's still.
+        self._drawing = threading.RLock()
         self._following = [axes for axes in figure.axes if axes.get_autoscaley_on() and axes.get_yscale() == "linear"]
         layout = {"width": WIDTH, "max_width": "100%", "min_width": f"{SMALLEST_WIDTH}px", "flex": "0 0 auto"}
         self.picture = DescribedImage(format="png", tooltip=self.alt, layout=layout)
@@ -199,6 +205,11 @@ class SliderFigure(LivingBox):
         return moves
 
     def _on_move(self, _):
+        with self._drawing:
+            self._follow_sliders()
+        self._renew_still()
+
+    def _follow_sliders(self):
         try:
             self._redraw()
             self._publish()
@@ -208,7 +219,6 @@ class SliderFigure(LivingBox):
             self.answer.value = f'<div role="status">No picture for these values ({reason}). Move a slider back.</div>'
         else:
             self.error = None
-        self._renew_still()
 
     def _draw_first(self):
         # A mistake in redraw must show as an error when the cell runs, not as a line below a picture.
@@ -269,8 +279,9 @@ class SliderFigure(LivingBox):
 
     def still_html(self):
         """Return the figure as it stands, for viewers without a kernel."""
-        self._sharp = self._render(_SHARP)
-        picture = Picture(self._sharp, f"{self.alt} {self._text}", self.caption)
+        with self._drawing:
+            self._sharp = self._render(_SHARP)
+            picture = Picture(self._sharp, f"{self.alt} {self._text}", self.caption)
         return (
             f"<p><strong>Find out:</strong> {self.question}</p><p>{self._text}</p>{picture.html()}"
             "<p>▶ <em>Run this cell to move the sliders.</em></p>"

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,29 @@ def test_kept_background_gives_the_picture_of_a_fresh_figure():
     moved.move(k=0.6)
     fresh, _ = make(k=0.6)
     assert pixels(moved) == pixels(fresh)
+
+
+def test_a_still_made_while_a_slider_moves_leaves_the_axes_in_the_picture():
+    """JupyterLab runs callbacks of sliders in another thread than cells: one figure, drawn for two screens at once."""
+    figure, axes = make()
+    draw, stills = figure.figure.canvas.draw, []
+
+    def draw_while_a_still_is_made():
+        draw()
+        if not stills:
+            stills.append(threading.Thread(target=figure.still_html))
+            stills[0].start()
+            stills[0].join(timeout=0.3)  # it either draws now, or waits for its turn
+
+    axes.set_title("new")  # so that the background is drawn anew
+    figure.figure.canvas.draw = draw_while_a_still_is_made
+    figure.move(k=0.7)
+    stills[0].join(timeout=30)
+    fresh, fresh_axes = make(0.7)
+    fresh_axes.set_title("new")
+    fresh.move(k=0.1)
+    fresh.move(k=0.7)
+    assert pixels(figure) == pixels(fresh)
 
 
 @pytest.mark.parametrize("change", [{"ylim": (0, 3)}, {"title": "new"}, {"xlabel": "new"}, {"yscale": "symlog"}])
@@ -229,6 +253,18 @@ def test_figures_of_a_process_are_listed_in_order():
 def test_slider_outside_its_range_is_refused(arguments):
     with pytest.raises(ParameterError, match="cannot start at"):
         slider(**arguments, label="k")
+
+
+@pytest.mark.parametrize(
+    ("low", "step", "digits"), [(0.25, 0.25, 2), (0.5, 0.5, 1), (0.0, 0.125, 3), (0.1, 0.1, 1), (0.0, 5, 0)]
+)
+def test_a_slider_shows_its_values_in_full(low, step, digits):
+    """A step of 0.25 once read 0.3 at 0.25 and 0.8 at 0.75."""
+    control = slider(low, 40.0, low, label="x", step=step)
+    assert control.readout_format == f".{digits}f"
+    for k in range(9):
+        value = low + k * step
+        assert float(format(value, control.readout_format)) == pytest.approx(value, rel=1e-12)
 
 
 def test_logarithmic_slider_from_zero_is_refused():
