@@ -426,3 +426,16 @@ def test_equations_are_derived_once_for_all_values_of_the_parameters(monkeypatch
         network.moment_equations(1)
         with pytest.raises(acme.ParameterError, match="order must be a whole number"):
             network.moment_equations(order)
+
+
+def test_equations_are_evaluated_at_time_zero_unless_told():
+    network = acme.ReactionNetwork.parse("0 -> M : k*(3 + cos(t))\nM -> 0 : g", k=2.0, g=0.5)
+    x, birth, death = np.array([4.0]), 2.0 * (3 + 1), 0.5 * 4
+    assert network.rate_equations().evaluate(x) == pytest.approx([birth - death])
+    assert network.rate_equations().evaluate_jacobian(x) == pytest.approx(np.array([[-0.5]]))
+    for equation in (network.fokker_planck(), network.langevin()):
+        drift, _ = equation.evaluate(x)
+        assert drift == pytest.approx([birth - death])
+    jacobian, diffusion = network.linear_noise().evaluate(x)
+    assert (jacobian[0, 0], diffusion[0, 0]) == pytest.approx((-0.5, birth + death))
+    assert network.master_equation().evaluate([1.0, 0.0])[0] == pytest.approx(-birth)
