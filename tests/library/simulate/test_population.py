@@ -10,6 +10,7 @@ from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.processes import PowerLawKernel
 from acme_lib.processes.division import check_partition
 from acme_lib.random_stream import start_stream
+from acme_lib.simulate import population
 from acme_lib.simulate.daughters import divide, partition_codes
 from tests.statistics import FALSE_POSITIVE
 
@@ -142,3 +143,8 @@ def test_bad_questions_are_named():
         cells.growth_rate(start=1.0)
     with pytest.raises(PropensityError, match="leads below zero"):
         grow("0 => V : V\nM => 0 : 1", {"V": 1.0}, 5.0, continuous=["V"], size=20, replicates=2)
+
+
+def test_two_replicates_are_enough_for_a_standard_error():
+    assert population._mean_of_replicates(np.array([1.0, 3.0])) == (2.0, 1.0)  # the spread of two, √2, over √2
+    assert np.isnan(population._mean_of_replicates(np.array([[1.0]]))[1])
