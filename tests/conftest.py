@@ -59,6 +59,15 @@ def no_word_of_compiling():
     COMPILATION._told = True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_word_of_pace_in_plain_python():
+    """How long a run takes is said after two seconds of it; as plain Python, tests that are short take that long."""
+    with pytest.MonkeyPatch.context() as patch:
+        if jit_is_off():
+            patch.setattr("acme_lib.simulate.pace._FIRST", float("inf"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def root():
     """The folder of the repository."""
