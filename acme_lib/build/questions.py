@@ -442,7 +442,7 @@ def render(value, digits):
         return repr(0.0 if abs(value) < 1e-300 else float(f"{value:.{digits}g}"))
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool | int):
+    if isinstance(value, bool | int | slice):
         return repr(value)
     raise GradingError(f"a {type(value).__name__} cannot be written into a check cell; expected numbers or arrays")
 

@@ -202,7 +202,7 @@ def check_values(
         What is asked, for the message.
     parts : sequence of str
         Names of the parts of a tuple.
-    at : int or sequence of int, optional
+    at : int, slice or sequence of int, optional
         The entries of an array that are judged; by default all are.
     reveal : bool
         Whether the message shows the expected value.
