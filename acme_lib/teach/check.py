@@ -939,7 +939,9 @@ def _compare_quietly(answer, expected, rtol, atol):
 
 def _equal(one, other):
     one, other = ([as_numbers(part) for part in _parts(answer)] for answer in (one, other))
-    return len(one) == len(other) and all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+    return len(one) == len(other) and all(
+        np.array_equal(*parts, equal_nan=True) for parts in zip(one, other, strict=True)
+    )
 
 
 def _shared(one, other):
