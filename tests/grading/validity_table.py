@@ -18,15 +18,18 @@ PAGE = ROOT / "solutions" / "VALIDITY.md"
 HEAD = """\
 # How often the checks are right
 
-`uv run pytest -m validity` takes right and wrong answers of the kind that learners write (cells `variants` and `slips` of the assignments) through the
-check cells, with values drawn anew each time; `uv run python -m tests.grading.validity_table` writes this page from what it found. A dash means: not tried
-since the text of the assignment was changed.
+`uv run pytest -m validity` takes right and wrong answers of the kind that learners write (cells `variants` and `slips`
+of the assignments) through the check cells, with values drawn anew each time;
+`uv run python -m tests.grading.validity_table` writes this page from what it found. A dash means: not tried since the
+text of the assignment was changed.
 
-- **False failures**: right answers that did not pass, and the upper end of the 95 % interval of their rate. A draw is one answer through one check, visible and
-  hidden part. Where none fails the end is about 3 divided by the draws: it says how much was tried, and not how often a right answer fails. That is computed:
-  values cannot fail by chance, and a check of random answers fails with a probability of 1e-6.
+- **False failures**: right answers that did not pass, and the upper end of the 95 % interval of their rate. A draw is
+  one answer through one check, visible and hidden part. Where none fails, the end is about 3 divided by the draws: it
+  says how much was tried, and not how often a right answer fails. A check of values has no chance in it; one of random
+  answers is made to fail a right one about once in a million.
 - **Wrong, but passed**: draws in which a wrong answer passed the hidden part of a check that it must lose.
-- **Named rightly**: of the messages to answers with a known misconception, those that name it; and how many name another.
+- **Named rightly**: of the messages to answers with a known misconception, those that name it.
+- **Named as another**: messages that name another misconception.
 - **Slowest check**: seconds of CPU that the visible part of a check took at most, from the second time on.
 """
 COLUMNS = (
@@ -122,13 +125,13 @@ def write_page(folder=KEPT):
             for name in assignment.answers
             if assignment.checks_of(name)
         ]
-        parts += [f"## {assignment.title}\n", _table(COLUMNS, rows) + "\n"]
+        parts += [f"## Chapter {int(assignment.name[:2])}: {assignment.title}\n", _table(COLUMNS, rows) + "\n"]
         row = [f"`{assignment.name.partition('/')[0]}`", *["–"] * (len(WHOLE) - 1)]
         if facts := recall(assignment.name, "", "engine", folder=folder):
             row[1:] = str(facts["draws"]), _failures(facts), f"{facts['mean']:.1f} s", f"{facts['longest']:.1f} s"
         whole.append(row)
     parts += [
-        "## Whole notebooks\n\nEach question answered by one of its right answers, drawn at random; graded as a submission is.\n",
+        "## Whole notebooks\n\nEach question has one of its right answers, drawn at random; graded as a submission.\n",
         _table(WHOLE, whole) + "\n",
     ]
     return "\n".join(parts)
