@@ -23,9 +23,9 @@ SHARES = {"right": 0.5, "wrong": 0.33, "broken": 0.09, "hostile": 0.08}
 RESOURCES = 9  # the class of attacks that take as long as the limits let them
 LONG = ("slow-but-legal",)  # an honest one that does so: once
 NAMES = ("", "", "", "", "", "", " Zoë", " Жанна", " 漢字", " Jose\u0301", " O'Neil & Söhne", " ñandú.1")
-WHOLE = 0.2  # of all students answer every question
+WHOLE = 0.1  # of all students answer every question
 COSTLY = ("law", "samples", "ensemble", "coverage")  # checks of a second or more
-ANSWERED, ANSWERED_COSTLY = 0.8, 0.3  # the others answer so many
+ANSWERED, ANSWERED_COSTLY = 0.6, 0.25  # the others answer so many
 OWN, FOREIGN = 0.5, 0.2  # were given numbers of their own; and of these, hand in others
 NEAR = 0.01  # two answers about own numbers that the grading might not tell apart
 
