@@ -1,4 +1,4 @@
-"""Attacks on what checks of simulations, of intervals and of a student's own numbers judge, and on what surrounds them."""
+"""Attacks on checks of simulations, of intervals and of a student's own numbers, and on what surrounds the questions."""
 
 import json
 import re
@@ -11,7 +11,6 @@ ATTACKS = []
 
 attack = registrar(ATTACKS)
 
-RANDOM = ("law", "samples")
 ALIKE = "the check cell is ours, and judges alike wherever it runs"
 NO_OWN = "under nbgrader alone nobody has numbers of their own"
 
@@ -87,31 +86,22 @@ def learnt_interval(kit):
 # Random answers -----------------------------------------------------------------------------------------------
 
 
-def _resized(kit, name, factor):
-    """Return the call of the right function with so many times the size."""
-    names = list(inspect_parameters(kit, name))
-    return ", ".join(f"given[{i}]" + (f" * {factor}" if n == "size" else "") for i, n in enumerate(names))
-
-
-def inspect_parameters(kit, name):
-    import inspect
-
-    return inspect.signature(kit.exercise.solution(name).function).parameters
-
-
+# Of counts a mean over 25 orders is not told from chance at one false alarm in a million: their bins are too few.
 @attack(
     "evenly-spread-answers",
     (11,),
     "Of a sample of 25 times the size every 25th number, in order of size: nearly the quantiles of the law, shuffled.",
-    nothing("law"),
-    kinds=RANDOM,
+    nothing("samples"),
+    kinds=("samples",),
 )
 def evenly_spread(kit):
-    answers = kit.answer(RANDOM, "return np.asarray(given[-1].permutation(np.sort(RIGHT(MORE))[12::25]))")
-    for cell in answers.cells:
-        if "MORE" in cell.source:
-            cell.source = cell.source.replace("MORE", _resized(kit, cell.metadata.nbgrader.grade_id, 25))
-    return answers
+    body = """
+    import inspect
+    more, size = list(given), list(inspect.signature(RIGHT).parameters).index("size")
+    more[size] *= 25
+    return given[-1].permutation(np.sort(RIGHT(*more))[12::25])
+    """
+    return kit.answer(("samples",), body)
 
 
 @attack(
@@ -253,7 +243,7 @@ def helpers_replaced(kit):
 @attack(
     "forged-praise",
     (6,),
-    "The function says in the words of the checks that it is right, and writes itself into the record of what is passed.",
+    "The function says, in the checks' words, that it is right, and puts itself into the record of what is passed.",
     Stock(Effect.NONE, note="words are no grade, and no record of the learner's is read for one"),
 )
 def forged_praise(kit):
