@@ -16,7 +16,8 @@ the cells as a text and draws (`check_drawn`); the tests take from it what learn
 ``judge(kind, **options)``      how answers are judged (`KINDS`); without it, "values"
 ``@law``                        of a random answer: from the same arguments the probabilities of 0, 1, 2, …, or a
                                 continuous law with ``ppf`` and ``cdf`` (SciPy's)
-``@data``                       for "coverage": from `rng` and the arguments the data, as a dict, and the truth
+``@data``                       for "coverage": from `rng` and the arguments the data, as a dict, and the truth; a
+                                hidden case draws its arguments anew for every data set
 ==============================  ======================================================================================
 
 Of a *personal* question the function has no parameters. What it is about are numbers that every student has their own

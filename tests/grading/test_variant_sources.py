@@ -70,7 +70,7 @@ def test_a_class_is_drawn_again_from_its_seed():
 
 
 def test_a_class_hands_in_every_assignment_and_numbers_of_its_own():
-    students = draw_class(300, 9)
+    students = draw_class(240, 9)
     assert {s.assignment for s in students if s.kind != "hostile"} == set(assignments())
     own = [s for s in students if s.own]
     assert {s.assignment for s in own} == {a for a in assignments() if "sealed" in Kit(a).kinds}
@@ -92,7 +92,7 @@ def test_what_is_expected_adds_up():
 
 def test_a_grade_that_differs_is_seen():
     """A grade as expected is silent; with a wrong expectation, or the least change of the grade, it is not."""
-    for student in draw_class(120, 8):
+    for student in draw_class(60, 8):
         expected = student.expected
         if expected.cells is None:
             continue

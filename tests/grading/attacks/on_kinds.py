@@ -1,4 +1,4 @@
-"""Attacks on checks of simulations, of intervals and of a student's own numbers, and on what surrounds the questions."""
+"""Attacks on checks of simulations, of intervals and of own numbers, and on what surrounds the questions."""
 
 import json
 import re

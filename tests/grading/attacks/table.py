@@ -26,8 +26,8 @@ comparisons are shown on another assignment, `plain`, whose tests are written as
 
 Stock is nbgrader as it comes, with its default configuration, in a scratch course with two honest neighbours
 (graded first and last). Points are out of 30 in chapter 1, of 12 in `plain`. Ours grades, with this course's
-`nbgrader_config.py`, all attacks and all honest submissions of `honest.py` in one course, a batch for each assignment,
-with two honest neighbours in each: `acme grade` all of them, and `nbgrader autograde` once more those in chapter 1 and
+`nbgrader_config.py` and `acme grade`, all attacks and all honest submissions of `honest.py` in one course, a batch for
+each assignment, with two honest neighbours in each; the tests do it with `nbgrader autograde` as well, in chapter 1 and
 `plain`. All run contained: in namespaces, with a limit on memory; what would know no limit (a fork bomb, a full disk)
 is bounded in the attack itself.
 

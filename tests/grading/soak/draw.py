@@ -140,13 +140,13 @@ class _Draw:
         right as a whole.
         """
         wrong = self.random.sample(kit.questions, min(mistakes, len(kit.questions)))
-        stubs = {name: cells_of(kit.released())[name].source for name in kit.questions}
+        stubs = cells_of(kit.released())
         answers, drawn, fails, bound = {}, [], set(), {}
         for question in kit.questions:
             costly = set(kit.exercise.kinds_of(question)) & set(COSTLY)
             if question not in wrong and not whole:
                 if self.random.random() > (ANSWERED_COSTLY if costly else ANSWERED):
-                    answers[question] = stubs[question]
+                    answers[question] = stubs[question].source
                     fails |= set(kit.tests_of(question))
                     continue
             variants = kit.exercise.wrong if question in wrong else kit.exercise.right
@@ -176,13 +176,11 @@ class _Draw:
         if own and self.random.random() < FOREIGN:  # those of another, or of the general release
             hand = Kit(assignment, self.random.choice(["", "somebody else"]), self.key)
         answers, drawn, fails = self.answers(hand, mistakes, whole=self.random.random() < WHOLE)
-        asked = hand.questions_of("sealed")
-        if hand is not kit and any(
-            answers[q] != cells_of(hand.released())[q].source and _is_near(kit, q, answers[q]) for q in asked
-        ):
-            return self.notebook(assignment, name, mistakes)
         look = ()
         if hand is not kit:
+            asked, stubs = hand.questions_of("sealed"), cells_of(hand.released())
+            if any(answers[q] != stubs[q].source and _is_near(kit, q, answers[q]) for q in asked):
+                return self.notebook(assignment, name, mistakes)
             look = kit.tests_of(*asked)
             fails, drawn = fails | set(look), f"numbers of {hand.student or 'all'} {drawn}"
         words = self.random.random() < 0.9
