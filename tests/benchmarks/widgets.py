@@ -6,6 +6,7 @@ step after which the slider has the same value, as a slider of few whole numbers
 
 The machine is part of the measurement. Beside each slider stands the kernel's CPU time for each step (with the sharp
 picture that is drawn once when the hand rests), and above all rows the load average before and after.
+``ACME_CHAPTERS='0[6-9]*.ipynb'`` measures some chapters alone.
 """
 
 import os
@@ -24,7 +25,7 @@ from tests.browser.conftest import ROOT, LabPage, copy_course, run_lab
 from tests.browser.test_course import cells_that_call, run_cell
 
 STEPS = 20
-MEDIAN_LIMIT, HIGH_LIMIT = 0.1, 0.2  # seconds: the median, and the 95th percentile
+LIMITS, LATER = (0.1, 0.2), (0.2, 0.35)  # seconds: the median and the 95th percentile; chapters from 6 on
 # Left in the page: the time of the last pointer's event, and that of the first picture after it.
 WATCH = """
 image => {
@@ -53,7 +54,7 @@ def run():
         copy_course(folder)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         with run_lab(folder, home) as address:
-            for path in sorted((ROOT / "course").glob("*.ipynb")):
+            for path in sorted((ROOT / "course").glob(os.environ.get("ACME_CHAPTERS", "*.ipynb"))):
                 cells = nbformat.read(path, as_version=4)
                 if cells_that_call(cells, "explore"):
                     page = LabPage(browser.new_page(viewport={"width": 1400, "height": 1400}), address, folder, home)
@@ -80,7 +81,10 @@ def measure_chapter(page, name):
         labels = cell.locator(".widget-slider .widget-label").all_inner_texts()
         for label, handle in zip(labels, cell.locator(".noUi-handle").all(), strict=True):
             before = _cpu(kernel)
-            seconds = drag(page.page, handle)
+            # A page that moves under the hand, as a late picture comes, leaves the handle behind: the hand tries again.
+            seconds = drag(page.page, handle) or drag(page.page, handle)
+            if not seconds:
+                raise SystemExit(f"{name}, figure {number}, {label}: the handle could not be moved")
             cpu = (_cpu(kernel) - before) / max(len(seconds), 1)
             rows.append(_row(name, f"figure {number}, {label}", seconds, cpu))
             print(f"{name}, {rows[-1].tool}: {rows[-1].median_s:.3f} s", file=sys.stderr, flush=True)
@@ -125,8 +129,9 @@ def _cpu(process):
 
 def _row(name, slider, seconds, cpu):
     median, high = statistics.median(seconds), float(np.quantile(seconds, 0.95))
+    median_limit, high_limit = LATER if name >= "06" else LIMITS
     note = (
-        f"ratio to the nearer limit of {MEDIAN_LIMIT} s; 95 % within {high:.3f} s (limit {HIGH_LIMIT} s), "
+        f"ratio to the nearer limit of {median_limit} s; 95 % within {high:.3f} s (limit {high_limit} s), "
         f"{len(seconds)} steps; kernel {1000 * cpu:.0f} ms of CPU a step"
     )
-    return Row(name, slider, median, max(median / MEDIAN_LIMIT, high / HIGH_LIMIT), "s", note)
+    return Row(name, slider, median, max(median / median_limit, high / high_limit), "s", note)

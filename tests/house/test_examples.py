@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import always
+
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -17,7 +19,7 @@ FILES = {
 MODULES = [name for name, path in FILES.items() if ">>> " in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", always(30, MODULES))
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
     assert result.failed == 0 < result.attempted

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from acme_lib.build.chapters import language_info, read_source
+from tests.marks import always
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "course").glob("*.ipynb"))
@@ -222,7 +223,7 @@ def told_to_run(notebook):
             yield cell
 
 
-@each_notebook
+@pytest.mark.parametrize("path", always(4, NOTEBOOKS), ids=lambda path: path.name)
 def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_path):
     import IPython.display
 

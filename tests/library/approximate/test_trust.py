@@ -81,7 +81,7 @@ def errors(comparison, row):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("name", always(10, SPREAD))
+@pytest.mark.parametrize("name", always(6, SPREAD))
 def test_the_light_is_red_where_the_error_is_large_and_green_where_it_is_small(name):
     check_lights(name, QUICK if len(SPREAD[name][0].species) == 1 else QUICK[:-1])
 
