@@ -120,7 +120,7 @@ def _is_near(kit, question, source):
     values = []
     for text in (source, kit.exercise.solution(question).source_for(kit.secret)):
         space = {}
-        exec(f"{kit.exercise.given}\n\n{text}", space)
+        exec(f"{kit.exercise.given}\n\n{kit.self_contained(question, text)}", space)
         values.append(space[question]())
     try:
         return bool(np.allclose(values[0], values[1], rtol=NEAR))
