@@ -13,8 +13,8 @@ A cell of ``solutions/NN_name/name.md`` says what it is in its metadata, ``acme`
 ``{words: id, points: n}``                          of a Markdown cell: an answer in words, graded by hand
 ``{hints: f}``                                      of a Markdown cell below the question's text: two or three numbered
                                                     steps, which unfold one after the other; `f` may be the id of words
-``{proof: f}``                                      code for the tests alone, run below the model answers and the text's own code:
-                                                    it asserts that numbers which stand there are theirs
+``{proof: f}``                                      code for the tests alone, run below the model answers and
+                                                    the text's own code: it asserts that numbers there are theirs
 ``{passed: f}``                                     of a Markdown cell: what a learner reads who has passed all checks
 ==================================================  ==================================================================
 
