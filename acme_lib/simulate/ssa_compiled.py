@@ -90,9 +90,7 @@ def simulate(low, starts, times, scale_rows, value_rows, operands, key, max_even
 {change}
 {missing}
             fired += 1
-            if fired % 4096 == 0 and must_stop(stop, row, fired, now, times[n_times - 1]):
-                return row
-            if fired > max_events:
+            if fired > max_events or (fired % 4096 == 0 and must_stop(stop, row, fired, now, times[n_times - 1])):
                 return row
         events[row] = fired
     return counts.shape[0]
