@@ -263,7 +263,7 @@ def with_row(table, scale, parameters):
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def count_few(j, x, scale, first, second, shift):
-    """Return the constant of reaction `j` times the number of sets of its reactant molecules, of which it has up to two.
+    """Return the constant of reaction `j` times the number of sets of its reactant molecules, up to two.
 
     The arrays are fields of a `RateTable`, as those of `count_sets`.
     """

@@ -292,7 +292,8 @@ def _relaxation(split, network, counts, table, scale, values):
     for k, (row, *state) in enumerate(keys):
         x[:-1] = 0.0
         x[read] = state
-        _fill_matrix(x, with_row(table, scale[row], values[row]), split.fast, split.conversions, matrix, inflow, stack)
+        of_row = table._replace(scale=scale[row], parameters=values[row])
+        _fill_matrix(x, of_row, split.fast, split.conversions, matrix, inflow, stack)
         rates = np.sort(np.abs(np.linalg.eigvals(matrix).real))
         found[k] = rates[split.closed.sum() :].min(initial=np.inf)  # each kept number of molecules has a rate 0
     return found[place.ravel()].reshape(counts.shape[:2])
