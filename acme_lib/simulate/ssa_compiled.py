@@ -44,6 +44,7 @@ _MOST_KEPT = 500  # kernels on the disk, of some 100 kB each
 _INFIX = {ex.ADD: "+", ex.SUBTRACT: "-", ex.MULTIPLY: "*"}
 _SLOW = {ex.POWER, ex.EXP, ex.LOG, ex.SIN, ex.COS, ex.TANH}  # dearer than a mispredicted branch
 
+# Too many events and a stop are one condition in this order: asked one after the other, an event takes a fifth longer.
 _KERNEL = """\
 # The kernel of one reaction network, written by acme; it may be deleted, and acme writes it again.
 # {stamp}
