@@ -262,9 +262,18 @@ def with_row(table, scale, parameters):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def count_few(j, x, scale, first, second, shift):
+    """Return the constant of reaction `j` times the number of sets of its reactant molecules, up to two.
+
+    The arrays are fields of a `RateTable`, as those of `count_sets`.
+    """
+    return scale[j] * x[first[j]] * (x[second[j]] - shift[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def mass_action(j, x, table):
     """Return the propensity of reaction `j` where it is not special: up to two reactant molecules and no program."""
-    return table.scale[j] * x[table.first[j]] * (x[table.second[j]] - table.shift[j])
+    return count_few(j, x, table.scale, table.first, table.second, table.shift)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

@@ -59,7 +59,7 @@ class Pace:
         self._before, self._done = None, is_quiet()
 
     def look(self, ended, running):
-        """Look at the clock: so many trajectories `ended`, and `running` has first, size and flag of each range."""
+        """Look at the clock: so many trajectories `ended`; `running` has future, first, size and flag of each range."""
         if self._done:
             return
         cpu = time.process_time()
@@ -67,8 +67,11 @@ class Pace:
             self._start, self._compiled, self._before = cpu, COMPILATION.seconds, None
         if cpu < (self._start + _FIRST if self._before is None else self._before.cpu + _BETWEEN):
             return
-        done = ended + sum(min(size, flag[1] + flag[3] * 1e-9) for _, size, flag in running)
-        now = _Look(cpu, time.time(), done, {low: tuple(flag[1:].tolist()) for low, _, flag in running})
+        for future, _, size, flag in running:
+            if future.done():
+                flag[1] = size
+        done = ended + sum(min(size, flag[1] + flag[3] * 1e-9) for _, _, size, flag in running)
+        now = _Look(cpu, time.time(), done, {low: tuple(flag[1:].tolist()) for _, low, _, flag in running})
         if self._before is None or not now.differs(self._before):
             self._before = now
             return

@@ -98,10 +98,7 @@ def _result(waiting, pace, ended):
     """Return the first part that is waited for, and look at the pace of all meanwhile."""
     future = waiting[0][0]
     while True:
-        for one, _, size, flag in waiting:
-            if one.done():
-                flag[1] = size
-        pace.look(ended, [row[1:] for row in waiting])
+        pace.look(ended, waiting)
         try:
             return future.result(timeout=0.1)  # returns to Python often, so that Ctrl-C is heard on every system
         except TimeoutError:

@@ -8,7 +8,7 @@ from numba import njit
 from acme_lib.checks import check_whole, expected
 from acme_lib.errors import ParameterError, PropensityError
 from acme_lib.network.expression import MAX_STACK, suggest
-from acme_lib.network.rates import mass_action, propensity, special_propensity, with_row
+from acme_lib.network.rates import count_few, propensity, special_propensity, with_row
 from acme_lib.network.status import BAD_PROPENSITY, DONE, EVENT_LIMIT, NEGATIVE_COUNT, NO_LAW, STOPPED
 from acme_lib.network.text import located
 from acme_lib.random_stream import next_exponential, next_poisson, next_uniform, start_stream
@@ -292,7 +292,8 @@ def _relaxation(split, network, counts, table, scale, values):
     for k, (row, *state) in enumerate(keys):
         x[:-1] = 0.0
         x[read] = state
-        _fill_matrix(x, with_row(table, scale[row], values[row]), split.fast, split.conversions, matrix, inflow, stack)
+        of_row = table._replace(scale=scale[row], parameters=values[row])
+        _fill_matrix(x, of_row, split.fast, split.conversions, matrix, inflow, stack)
         rates = np.sort(np.abs(np.linalg.eigvals(matrix).real))
         found[k] = rates[split.closed.sum() :].min(initial=np.inf)  # each kept number of molecules has a rate 0
     return found[place.ravel()].reshape(counts.shape[:2])
@@ -303,7 +304,7 @@ def _slow_scale(
     low, starts, times, table, scale_rows, value_rows, key, split, max_events, counts, events, activity, stop
 ):
     """Simulate the trajectories low, low + 1, …; fills `counts`, `events` and `activity`, returns an outcome."""
-    special = table.special
+    special, first, second, shift = table.special, table.first, table.second, table.shift
     change_start, change_species, change_count = table.change_start, table.change_species, table.change_count
     fast, conversions, component, closed, slow, gain, takes, moves_rates, concerns = split
     n_species = starts.shape[1]
@@ -323,7 +324,8 @@ def _slow_scale(
         trajectory = low + row
         stream = start_stream(key, trajectory)
         if row == 0 or scale_rows.shape[0] > 1:
-            rates = with_row(table, scale_rows[row], value_rows[row])
+            scale = scale_rows[row]
+            rates = with_row(table, scale, value_rows[row])
         kept[:] = 0.0
         for i in range(n_species):
             x[i] = starts[row, i]
@@ -350,7 +352,10 @@ def _slow_scale(
                 if a[s] > 0.0:
                     for f in range(n_fast):  # with just the fast molecules that it takes, there is one set of them
                         x[fast[f]] = takes[s, f]
-                    a[s] *= special_propensity(j, x, now, rates, stack) if special[j] else mass_action(j, x, rates)
+                    if special[j]:
+                        a[s] *= special_propensity(j, x, now, rates, stack)
+                    else:
+                        a[s] *= count_few(j, x, scale, first, second, shift)
                 if not is_rate(a[s]):
                     return BAD_PROPENSITY, trajectory, j, a[s], x
                 total += a[s]

@@ -66,7 +66,7 @@ def choose_reaction(target, a, cumulative):
     return chosen
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy")
 def choose_share(target, weights):
     """Return the entry in whose share of the total weight `target` lies, never one without weight; -1 if all are."""
     chosen = -1
