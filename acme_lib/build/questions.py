@@ -13,6 +13,8 @@ A cell of ``solutions/NN_name/name.md`` says what it is in its metadata, ``acme`
 ``{words: id, points: n}``                          of a Markdown cell: an answer in words, graded by hand
 ``{hints: f}``                                      of a Markdown cell below the question's text: two or three numbered
                                                     steps, which unfold one after the other; `f` may be the id of words
+``{proof: f}``                                      code for the tests alone, run below the model answers and
+                                                    the text's own code: it asserts that numbers there are theirs
 ``{passed: f}``                                     of a Markdown cell: what a learner reads who has passed all checks
 ==================================================  ==================================================================
 
@@ -32,7 +34,7 @@ from acme_lib.errors import GradingError
 from acme_lib.teach import check as checks
 from acme_lib.teach.question import RANDOM, draw_numbers, fill_in, read_personal, read_question
 
-ROLES = ("given", "answer", "personal", "slips", "variants", "check", "words", "hints", "passed")
+ROLES = ("given", "answer", "personal", "slips", "variants", "check", "words", "hints", "passed", "proof")
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 _MARKS = ("### BEGIN SOLUTION", "### END SOLUTION")
 _LOCKED = {"grade": False, "locked": True, "schema_version": 3, "solution": False, "task": False}
@@ -196,7 +198,7 @@ def compile_cells(notebook, assignment):
         kept = {key: facts[key] for key in ("allowed", "forbidden", "non_finite") if key in facts}
         if kept:
             cell.metadata["acme"] = kept
-        if role in ("slips", "variants", "passed") or (role == "personal" and cell.cell_type == "code"):
+        if role in ("slips", "variants", "passed", "proof") or (role == "personal" and cell.cell_type == "code"):
             continue
         if role == "hints":
             if not cells or cells[-1].cell_type != "markdown":
@@ -442,7 +444,7 @@ def render(value, digits):
         return repr(0.0 if abs(value) < 1e-300 else float(f"{value:.{digits}g}"))
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool | int):
+    if isinstance(value, bool | int | slice):
         return repr(value)
     raise GradingError(f"a {type(value).__name__} cannot be written into a check cell; expected numbers or arrays")
 

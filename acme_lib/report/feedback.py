@@ -1,8 +1,11 @@
 """The feedback page of a student: nbgrader's ``generate_feedback`` writes it with this exporter.
 
 On top stands what came of each question, with what was found where points are missing; below it the notebook, where a
-check that passed is one line and one that failed shows its message. The page is one file that loads and runs nothing.
+check that passed is one line and one that failed shows its message. A question of which nothing is missing says what it
+establishes, as it did in the notebook. The page is one file that loads and runs nothing.
 """
+
+import re
 
 from nbconvert.exporters import Exporter
 from nbconvert.filters import strip_ansi
@@ -21,6 +24,7 @@ from acme_lib.report.pages import escape, write_facts, write_page
 from acme_lib.report.questions import find_headings
 from acme_lib.report.rubric import find_rubrics
 from acme_lib.teach.check_slips import SLIPS
+from acme_lib.teach.passed import read_exercises
 
 # What became of a question: the sign, and the words, which also say it without colour.
 _STATES = {
@@ -46,9 +50,13 @@ pre.message { background: #fff6ee; font-size: 0.95rem; white-space: pre-wrap; ov
 .text { overflow-wrap: anywhere; } .text img { max-width: 100%; } .text table { display: block; overflow-x: auto; }
 .text h1, .text h2, .text h3 { margin-top: 2rem; }
 blockquote.comment { margin: 0.4rem 0; padding: 0.2rem 0.9rem; border-left: 4px solid #0072b2; background: #f3f6f9; }
+.done { margin: 1rem 0; padding: 0.1rem 0.9rem 0.4rem; border-left: 4px solid #00624a; background: #f0f7f4; }
+.done p { margin: 0.3rem 0; }
 pre code { font-size: inherit; }
 @media print { .part { break-inside: avoid; } }
 """.strip()
+
+_CHECK = re.compile(r'^all_right\([\d.]+, "([^"\n]+)"\)$', re.MULTILINE)  # how a check cell ends
 
 _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
 
@@ -118,8 +126,11 @@ def write_feedback(notebook, grades, *, path=""):
     parts = [_write_sum(grades, [cell for cell, _ in asked])]
     if asked:
         parts.append(_write_marks(asked))
+    established = find_established(notebook.cells)
     for cell in notebook.cells:
         parts.append(_write_cell(cell, path))
+        if question := established.get(grade_id(cell)):
+            parts.append(_write_established(question))
     return write_page(
         f"Feedback: {title}", parts, style=f"{_STYLE}\n{formulas.STYLE}\n{_FORMATTER.get_style_defs('pre')}"
     )
@@ -136,6 +147,33 @@ def find_state(cell):
         return "waits"
     score, points = float(role.get("score") or 0), float(role.get("points") or 0)
     return "right" if score >= points else "partly" if score > 0 else "wrong"
+
+
+def find_established(cells):
+    """Find the questions that say what they establish, since none of their checks lost a point.
+
+    Parameters
+    ----------
+    cells : sequence of NotebookNode
+        Of a graded notebook.
+
+    Returns
+    -------
+    dict of str to Question
+        By the id of the last check of the question in the notebook.
+    """
+    checks = {}  # by the name that the library knows: the id here, which an instructor may have changed
+    for cell in cells:
+        named = _CHECK.search(cell.source) if is_graded(cell) and cell.cell_type == "code" else None
+        if named and find_state(cell) == "right":
+            checks[named[1]] = grade_id(cell)
+    found = {}
+    for exercises in read_exercises().values():
+        for question in exercises.questions:
+            if question.says and checks.keys() >= set(question.checks):
+                last = max(question.checks, key=list(checks).index)
+                found[checks[last]] = question
+    return found
 
 
 def find_message(cell):
@@ -242,6 +280,11 @@ def _write_part(cell, path):
         parts.append(f'<details><summary>The model answer</summary><div class="text">{text}</div></details>')
     identity = f' id="{_anchor(cell)}"' if graded else ""
     return f'<section class="part {state}"{identity}>{"".join(parts)}</section>'
+
+
+def _write_established(question):
+    words = f'<div class="text">{_render(question.says, {}, "")}</div>'
+    return f'<div class="done"><p class="label">Question {escape(question.number)} is done</p>{words}</div>'
 
 
 def _write_outputs(cell, label):

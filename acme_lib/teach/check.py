@@ -73,6 +73,7 @@ NOT_WRITTEN = (
     "run that cell and then this one."
 )
 
+WIDTHS, WIDTH_FACTOR = 50, 2.0  # how many right intervals are made, and how unlike their widths may be
 TRY_OTHERS = "Try your function on cases of your own: very small ones, and ones that you can work out by hand."
 SEAL_WIDTH, SEAL_NEAR = 0.004, 0.001  # relative: of the bins that are sealed, and how near an answer has to be
 TOO_LONG = (
@@ -202,7 +203,7 @@ def check_values(
         What is asked, for the message.
     parts : sequence of str
         Names of the parts of a tuple.
-    at : int or sequence of int, optional
+    at : int, slice or sequence of int, optional
         The entries of an array that are judged; by default all are.
     reveal : bool
         Whether the message shows the expected value.
@@ -421,7 +422,17 @@ def check_samples(function, arguments, law, *, size, slips=None, error_rate=ERRO
 
 
 def check_coverage(
-    function, data, arguments, *, between, samples=1000, example=None, slips=None, error_rate=ERROR_RATE, what=""
+    function,
+    data,
+    arguments,
+    *,
+    between,
+    samples=1000,
+    example=None,
+    slips=None,
+    reference=None,
+    error_rate=ERROR_RATE,
+    what="",
 ):
     """Check how often an interval holds the truth, in data sets drawn anew.
 
@@ -441,6 +452,9 @@ def check_coverage(
         The arguments of `function` for one data set.
     slips : dict, optional
         Misconceptions and the intervals that they give for `example`.
+    reference : callable, optional
+        A right function. An interval that ignores the data can hold the truth as often as it should, if it is wide and
+        is now and then thrown away: its typical width must lie within a factor of `WIDTH_FACTOR` of this one's.
     error_rate : float
     what : str
 
@@ -474,13 +488,25 @@ def check_coverage(
             return Finding(problem, f"Your answer: {show(answer)}", found)
         few = bdtr(held, samples, between[0]) < error_rate / 2
         if not few and (held == 0 or bdtrc(held - 1, samples, between[1]) >= error_rate / 2):
-            return None
+            return None if reference is None else _judge_widths(widths, reference, draws)
         often = "often: it is wider than it needs to be"
         general = f"the interval holds the truth too {'rarely' if few else often} {_rate(error_rate)}"
         details = f"It held the truth in {held} of {samples} data sets; its mean width is {np.mean(widths):.4g}"
         return Finding(general, details, found)
 
     _check(function, first, judge, what)
+
+
+def _judge_widths(widths, reference, draws):
+    """Return what is wrong with the widths of intervals that hold the truth as often as they should, if anything."""
+    right = [np.diff([float(end) for end in reference(*given.values())])[0] for given, _ in draws[:WIDTHS]]
+    factor = np.median(widths) / np.median(right)
+    if 1 / WIDTH_FACTOR <= factor <= WIDTH_FACTOR:
+        return None
+    than = "wider" if factor > 1 else "narrower"
+    return Finding(
+        f"the interval holds the truth as often as it should, but is much {than} than one that follows from the data"
+    )
 
 
 def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
@@ -939,7 +965,9 @@ def _compare_quietly(answer, expected, rtol, atol):
 
 def _equal(one, other):
     one, other = ([as_numbers(part) for part in _parts(answer)] for answer in (one, other))
-    return len(one) == len(other) and all(np.array_equal(*parts) for parts in zip(one, other, strict=True))
+    return len(one) == len(other) and all(
+        np.array_equal(*parts, equal_nan=True) for parts in zip(one, other, strict=True)
+    )
 
 
 def _shared(one, other):

@@ -16,7 +16,8 @@ the cells as a text and draws (`check_drawn`); the tests take from it what learn
 ``judge(kind, **options)``      how answers are judged (`KINDS`); without it, "values"
 ``@law``                        of a random answer: from the same arguments the probabilities of 0, 1, 2, …, or a
                                 continuous law with ``ppf`` and ``cdf`` (SciPy's)
-``@data``                       for "coverage": from `rng` and the arguments the data, as a dict, and the truth
+``@data``                       for "coverage": from `rng` and the arguments the data, as a dict, and the truth; a
+                                hidden case draws its arguments anew for every data set
 ==============================  ======================================================================================
 
 Of a *personal* question the function has no parameters. What it is about are numbers that every student has their own
@@ -155,12 +156,14 @@ class Question:
             given[slip.key] = (float(low), float(high))
         return data, given
 
-    def judge(self, check, function, arguments, what=""):
-        """Judge the answers of a learner's function in one case."""
+    def judge(self, check, function, arguments, what="", place=None):
+        """Judge the answers of a learner's function in one case: of the hidden ones that at this place."""
         options = {key: value for key, value in check.options.items() if key != "only"}
         if check.kind == "coverage":
             example, slips = self.example(check, arguments, fresh_rng())
-            checks.check_coverage(function, check.data, arguments, example=example, slips=slips, what=what, **options)
+            options |= {"example": example, "slips": slips, "reference": self.solution}
+            data = check.data if place is None else _draw_anew(check, place)
+            checks.check_coverage(function, data, arguments, what=what, **options)
             return
         arguments = self.order(arguments)
         right, slips = self.expect(check, arguments)
@@ -267,8 +270,8 @@ def check_drawn(function, rng, *, name, setting, solution, cells):
     """
     question, check = read_question(name, setting, solution, cells)
     first = None
-    for arguments in check.hidden(rng):
-        question.judge(check, function, arguments)
+    for place, arguments in enumerate(check.hidden(rng)):
+        question.judge(check, function, arguments, place=place)
         first = first or arguments
     if check.kind in RANDOM:
         checks.check_seeding(function, question.order(first))
@@ -375,6 +378,11 @@ def _only(value, only, parts):
     if only is None:
         return value
     return tuple(part if name == only else checks.ANYTHING for name, part in zip(parts, value, strict=True))
+
+
+def _draw_anew(check, place):
+    """Return how data are drawn with arguments of their own, so that one data set says nothing about the next."""
+    return lambda rng, **_: check.data(rng, **next(itertools.islice(check.hidden(rng), place, None)))
 
 
 def _fits(value, right):

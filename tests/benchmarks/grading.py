@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 
 from tests.benchmarks.table import Row
-from tests.grading.exercises import read_variants
+from tests.grading.exercises import find_exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT, NOTEBOOK = "01_chemical_master_equation", "chemical_master_equation"
@@ -35,14 +35,14 @@ c.Execute.timeout = 120
 
 def answers_for(number):
     """Return answers of one student: the solutions, some questions answered by a variant that the tests know."""
-    right, wrong, cells = read_variants()
+    exercise = find_exercise(ASSIGNMENT)
     generator = random.Random(number)
     answers = {}
-    for exercise in cells:
+    for question in exercise.questions:
         if generator.random() < 0.25:
-            answers[exercise] = generator.choice([v for v in wrong if v.exercise == exercise]).source
+            answers[question] = generator.choice([v for v in exercise.wrong if v.exercise == question]).source
     if number % 10 == 0:
-        answers["mean_waiting_time"] = next(variant.source for variant in right if "numba" in variant.source)
+        answers["mean_waiting_time"] = next(variant.source for variant in exercise.right if "numba" in variant.source)
     return answers
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import nbformat
 
 from acme_lib.build.exercises import load_assignment, write_source
-from acme_lib.teach.question import find_personal, write_numbers
+from acme_lib.teach.question import draw_numbers, find_personal, write_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS\n?", re.DOTALL | re.MULTILINE)
+# What the check cells call, without "check_": "sealed" is the check of a student's own numbers, "ensemble" of a log.
+KINDS = ("values", "distribution", "generator", "law", "samples", "ensemble", "coverage", "sealed")
 _BY_CHANCE = r"check_(ensemble|seeding|coverage|law|samples)\(|judge\(.(law|samples|coverage)"
 
 
@@ -32,22 +34,34 @@ class Variant:
         The question: the name of its function.
     label : str
         What a test is called by.
-    source : str
-        The text of the answer cell.
+    body : str
+        The text of the answer cell, without the numbers of a personal question.
     function : callable
     fails : tuple of str
         Ids of the checks whose points it loses; empty where it is right.
     key : str
         The misconception that the message must name; empty for none.
+    draw : str
+        The cell from which the numbers of a personal question follow.
     """
 
     assignment: str
     exercise: str
     label: str
-    source: str = field(repr=False)
+    body: str = field(repr=False)
     function: object = field(repr=False)
     fails: tuple = ()
     key: str = ""
+    draw: str = field(default="", repr=False)
+
+    @property
+    def source(self):
+        """The text of the answer cell, with the numbers of the general release."""
+        return self.source_for("")
+
+    def source_for(self, secret):
+        """Return the text that a student with this secret would hand in."""
+        return (_write_personal(secret, self.exercise, self.draw) if self.draw else "") + self.body
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,17 @@ class Exercise:
     points: dict
     random: frozenset  # checks that simulate, and take time
     personal: dict  # of each check whose numbers are a student's own: what it is read from
+    kinds: dict  # of each check: how it judges (`KINDS`)
+    words: tuple  # ids of the answers in words
+
+    def kinds_of(self, question):
+        """Return how the checks of a question judge, in the order of `KINDS`."""
+        found = {kind for check in self.questions[question] for kind in self.kinds[check]}
+        return tuple(kind for kind in KINDS if kind in found)
+
+    def solution(self, question):
+        """Return the instructor's answer."""
+        return next(variant for variant in self.right if variant.exercise == question)
 
     def visible(self, check):
         """Return the code of a check that a learner sees."""
@@ -102,6 +127,8 @@ def read_exercise(path):
         {name: cell.metadata.nbgrader.points for name, cell in cells.items() if cell.metadata.nbgrader.grade},
         random,
         {name: personal for name, cell in cells.items() if (personal := find_personal(cell.source))},
+        {name: tuple(kind for kind in KINDS if f"check_{kind}(" in cells[name].source) for name in assignment.checks},
+        tuple(name for name, cell in cells.items() if cell.metadata.nbgrader.grade and cell.cell_type == "markdown"),
     )
 
 
@@ -110,10 +137,10 @@ def all_exercises():
     return [read_exercise(path) for path in texts()]
 
 
-def read_variants():
-    """Return the right answers, the wrong ones, and the checks of each question, of the assignment that is attacked."""
-    exercise = all_exercises()[0]
-    return exercise.right, exercise.wrong, exercise.questions
+def find_exercise(folder):
+    """Return an assignment by its folder."""
+    (path,) = (ROOT / "solutions" / folder).glob("*.md")
+    return read_exercise(path)
 
 
 # The text of an answer --------------------------------------------------------------------------------------
@@ -126,6 +153,7 @@ def _variants_of(assignment, name):
     module = "\n\n\n".join([*assignment.slips.get(name, ()), *assignment.variants.get(name, ())])
     tree = ast.parse(module)
     lines, homes = module.encode().split(b"\n"), _find_homes(tree)
+    draw = assignment.personal.get(name, "")
     written = {"slip": [], "right": [], "wrong": []}
     for kind, answer in _registrations(tree):
         written[kind].append(answer)
@@ -137,14 +165,19 @@ def _variants_of(assignment, name):
                 if re.search(rf"(?<!def )\b{name}\(", text):  # it calls the solution
                     text = re.sub(rf"(?<!def )\b{name}\(", f"right_{name}(", text)
                     text = re.sub(rf"\b{name}\b", f"right_{name}", assignment.answers[name]) + f"\n\n\n{text}"
-            text = write_numbers(question.numbers) + text
             label = f"{name}-{kind}-{idea.key or _label(answer)}"
             label += f"-{sum(v.label.startswith(label) for v in made)}" if any(v.label == label for v in made) else ""
             fails = () if kind == "right" else idea.costs or checks
-            made.append(Variant(assignment.name, name, label, text, idea.function, fails, idea.key))
-    text = write_numbers(question.numbers) + assignment.answers[name]
-    solution = Variant(assignment.name, name, f"{name}-solution", text, question.solution)
+            made.append(Variant(assignment.name, name, label, text, idea.function, fails, idea.key, draw))
+    solution = Variant(
+        assignment.name, name, f"{name}-solution", assignment.answers[name], question.solution, draw=draw
+    )
     return [solution, *(v for v in made if not v.fails)], [v for v in made if v.fails]
+
+
+@cache
+def _write_personal(secret, name, draw):
+    return write_numbers(draw_numbers(secret, name, draw)[0])
 
 
 def _label(answer):

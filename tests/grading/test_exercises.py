@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from acme_lib.build.exercises import load_assignment
 from acme_lib.limits import CALL_SECONDS
 from acme_lib.teach.check import CheckFailed
 from acme_lib.teach.check_door import LocalDoor, fresh_rng, use_door
@@ -36,6 +37,11 @@ def thorough_where(long):
 def waits(exercise, question):
     """Whether a question is left to `thorough`: where a check takes long, and but for one question in three."""
     return takes_long(exercise, question) or list(exercise.questions).index(question) % 3 != 1
+
+
+def proven():
+    """Return the texts that hold numbers with a proof."""
+    return [path for path in texts() if ":acme: {proof: " in path.read_text("utf-8")]
 
 
 each_question = pytest.mark.parametrize(
@@ -176,6 +182,17 @@ def assert_no_hidden_values(message):
     text = text.replace("1,000,000", "").replace("Part 2 of the answer", "")
     text = re.sub(r"eturn \d values", "", text)
     assert not re.search(r"\d", text), text
+
+
+@pytest.mark.parametrize("path", proven(), ids=lambda path: path.parent.name)
+def test_numbers_in_a_text_are_those_of_the_model_answers(path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    notebook, assignment = load_assignment(path)
+    space = {}
+    exec("\n\n".join([*assignment.given, *assignment.answers.values()]), space)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and {"proof"} >= set(cell.metadata.get("acme", {})):
+            exec(cell.source, space)
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.parent.name)

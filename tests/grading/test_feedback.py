@@ -11,7 +11,9 @@ from acme_lib.grade.course import load_course
 from acme_lib.report.feedback import find_state, summarise, write_feedback
 from acme_lib.report.formulas import TextWithFormulas, draw_formula
 from acme_lib.report.rubric import ShowRubric
+from acme_lib.teach import passed
 from acme_lib.teach.check_slips import SLIPS, announce
+from tests.grading.exercises import ROOT, texts
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, cell, hand_in, make_course, source_notebook, submit
 
 GRADES = {"notebook": "p", "score": 5.5, "max_score": 10, "late_penalty": 0}
@@ -201,6 +203,44 @@ def test_the_model_answer_stands_where_the_course_wants_it():
     page = write_feedback(notebook, GRADES)
     assert "The model answer One point each: ." in read(page).text
     assert drawn(page) == ["k"]
+
+
+def graded_assignment(path, lost=()):
+    """A notebook that learners get, as it is after the grading: all points, but for the checks named."""
+    notebook = nbformat.read(ROOT / "exercises" / path.parent.name / f"{path.stem}.ipynb", as_version=4)
+    for found in notebook.cells:
+        role = found.metadata.get("nbgrader", {})
+        if role.get("grade"):
+            role["score"] = 0 if role["grade_id"] in lost else role["points"]
+    return notebook
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: path.parent.name)
+def test_a_question_that_is_right_says_what_it_establishes(path):
+    """Below its last check, and only when no check of it has lost points."""
+    questions = passed.read_exercises()[int(path.parent.name[:2])].questions
+    text = Reader(write_feedback(graded_assignment(path), GRADES)).text
+    places = []
+    for question in questions:
+        start = text.index(f"Question {question.number} is done {question.says}")
+        places.append(start)
+        assert start > max(text.rindex(f"Check {name.partition('/')[2]} ") for name in question.checks)
+    assert places == sorted(places)
+    lost = {question.checks[-1].partition("/")[2] for question in questions[1::2]}
+    text = Reader(write_feedback(graded_assignment(path, lost), GRADES)).text
+    done = re.findall(r"Question (\d+) is done", text)
+    assert done == [question.number for question in questions[::2]]
+
+
+def test_formulas_of_what_is_established_are_drawn(monkeypatch):
+    (path, *_) = texts()
+    first = passed.read_exercises()[int(path.parent.name[:2])].questions[0]
+    question = passed.Question("1", "a", first.checks, r"The noise is $\frac{\sigma^2}{\mu}$, and **no** more.")
+    monkeypatch.setattr("acme_lib.report.feedback.read_exercises", lambda: {1: passed.Exercises("x", (question,))})
+    lost = {name.partition("/")[2] for name in first.checks}
+    page, without = (write_feedback(graded_assignment(path, names), GRADES) for names in ((), lost))
+    assert "Question 1 is done The noise is , and no more." in read(page).text
+    assert [one for one in drawn(page) if one not in drawn(without)] == [r"\frac{\sigma^2}{\mu}"]
 
 
 def test_formgrader_shows_the_model_answer_below_the_answer(tmp_path):

@@ -155,6 +155,8 @@ def test_feedback_pages_teach_and_hide(course):
         for _, _, slip in MISCONCEPTIONS.values():
             assert (SLIPS[slip].name in words) == (student == "mistaken")
         assert ("not written yet" in words) == (student == "untouched")
+        done = {"untouched": "", "solved": "12345678", "mistaken": "235678"}[student]
+        assert re.findall(r"Question (\d+) is done", words) == list(done)
         assert "with hidden_checks" not in words
         assert "HIDDEN TESTS" not in words
         assert "most recent call last" not in words

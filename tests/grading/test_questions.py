@@ -219,6 +219,52 @@ def test_a_check_judges_what_it_is_made_from(kind):
             assert (SLIPS[idea.key].name in said) if idea.key else ("looks like" not in said), said
 
 
+def toss_a_coin(counts):
+    """Nearly always all numbers, now and then none."""
+    return (-1e6, 1e6) if np.random.default_rng().random() < 0.945 else (-1e6, -1e6)
+
+
+def pad(counts):
+    """Three times the width, thrown away as often as the right interval would miss."""
+    error = 3 * 1.96 * np.std(counts, ddof=1) / np.sqrt(len(counts))
+    middle = np.mean(counts) + 1e6 * (np.random.default_rng().random() > 0.945)
+    return middle - error, middle + error
+
+
+def learn(counts):
+    """How much a mean scatters is seen in the data sets that the check has drawn so far."""
+    means = learn.seen
+    means.append(np.mean(counts))
+    error = 1.96 * np.std(means, ddof=1) if len(means) > 1 else 1.0
+    return means[-1] - error, means[-1] + error
+
+
+def shrink(counts):
+    """The mean of all data sets so far, which are drawn alike, and now and then another number."""
+    means = learn.seen
+    means.append(np.mean(counts))
+    middle = np.mean(means) + 1e6 * (np.random.default_rng().random() > 0.945)
+    return middle - 1.4 / np.sqrt(len(means)), middle + 1.4 / np.sqrt(len(means))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (toss_a_coin, "much wider than one that follows from the data"),
+        (pad, "much wider than one that follows from the data"),
+        (learn, "too often"),
+        (shrink, "too rarely"),
+    ],
+)
+def test_an_interval_follows_from_its_own_data(answer, says):
+    """How often an interval holds the truth can be arranged; its width cannot, nor what it should be made from."""
+    _, assignment = read(INTERVAL)
+    code = write_check(assignment, assignment.checks["interval_check"]).split(BEGIN)[1].split(END)[0]
+    learn.seen = []
+    said = message(f"from acme_lib.teach.check import hidden_checks\n{code}", "interval", answer)
+    assert said is not None and says in said
+
+
 def test_every_kind_is_tried():
     assert {*TEXTS, "generator"} - {"only"} == set(KINDS)  # a generator: the assignment of chapter 1
 

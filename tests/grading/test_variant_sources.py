@@ -7,11 +7,10 @@ import warnings
 import pytest
 
 from tests.grading.attacks.catalogue import ATTACKS
-from tests.grading.exercises import all_exercises, read_variants
+from tests.grading.attacks.record import Kit, assignments
+from tests.grading.exercises import all_exercises
 from tests.grading.soak.draw import SHARES, draw_class
 from tests.grading.soak.soak import Grade, compare, draw_kills, spoilt
-
-RIGHT, WRONG, CELLS = read_variants()
 
 
 def code_of(function):
@@ -52,8 +51,9 @@ def run(*cells):
 
 
 def test_a_wrong_answer_says_what_it_loses():
-    assert all(set(v.fails) <= set(CELLS[v.exercise]) and v.fails for v in WRONG)
-    assert not any(v.fails for v in RIGHT)
+    for exercise in all_exercises():
+        assert all(set(v.fails) <= set(exercise.questions[v.exercise]) and v.fails for v in exercise.wrong)
+        assert not any(v.fails for v in exercise.right)
 
 
 def test_a_class_is_drawn_again_from_its_seed():
@@ -63,25 +63,36 @@ def test_a_class_is_drawn_again_from_its_seed():
     assert len({student.name for student in first}) == 120
     for kind, share in SHARES.items():
         assert abs(sum(student.kind == kind for student in first) - share * 120) <= 3
-    for kills in (draw_kills(1000, 5), draw_kills(1000, 6)):
-        assert sorted(what for _, what in kills) == ["batch", "batch", "worker"]
-        assert all(50 <= results <= 850 for results, _ in kills)
+    for kills in (*draw_kills([1000, 100], 5), *draw_kills([100, 1000], 6)):
+        (early, worker), (late, batch) = kills
+        assert (worker, batch) == ("worker", "batch")
+        assert 0 < early < late <= 800
+
+
+def test_a_class_hands_in_every_assignment_and_numbers_of_its_own():
+    students = draw_class(240, 9)
+    assert {s.assignment for s in students if s.kind != "hostile"} == set(assignments())
+    own = [s for s in students if s.own]
+    assert {s.assignment for s in own} == {a for a in assignments() if "sealed" in Kit(a).kinds}
+    foreign = [s for s in own if s.drawn.partition(" ")[2].startswith("numbers of")]
+    assert 0 < len(foreign) < len(own) / 2
+    assert all(s.expected.by_hand & {*Kit(s.assignment).tests} for s in foreign)
 
 
 def test_what_is_expected_adds_up():
-    deserves = {f"hostile {a.name}": a.deserved("chapter") for a in ATTACKS}
+    attacks = {f"hostile {a.name}": a for a in ATTACKS}
     for student in draw_class(120, 7):
         expected = student.expected
         if expected.cells is not None:
             assert sum(score or 0 for score in expected.cells.values()) == expected.points
-            assert expected.cells.keys() >= {cell for cells in CELLS.values() for cell in cells}
+            assert expected.cells.keys() == {*Kit(student.assignment).tests, *Kit(student.assignment).words}
         if student.kind == "hostile" and expected.points is not None:
-            assert expected.points == deserves[student.drawn]
+            assert expected.points == attacks[student.drawn].deserved(student.assignment)
 
 
 def test_a_grade_that_differs_is_seen():
     """A grade as expected is silent; with a wrong expectation, or the least change of the grade, it is not."""
-    for student in draw_class(120, 8):
+    for student in draw_class(60, 8):
         expected = student.expected
         if expected.cells is None:
             continue

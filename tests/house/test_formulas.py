@@ -34,4 +34,4 @@ def test_each_check_has_its_formula():
     chapters = {int(path.parent.name[:2]) for path in ROOT.glob("solutions/*/*.ipynb")}
     graded = {name for chapter in chapters for name in checks_of(chapter)}
     others = {"made_in_bursts_check", "counts_at_check", "governed_by_cells_check", "extrinsic_interval_check"}
-    assert graded - named == others | {"effects_check"}
+    assert graded - named == others

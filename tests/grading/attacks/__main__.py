@@ -7,11 +7,20 @@ import tempfile
 from pathlib import Path
 
 from tests.grading.attacks.catalogue import ATTACKS
-from tests.grading.attacks.course import NEIGHBOURS, can_contain
+from tests.grading.attacks.course import can_contain
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.ours import ENTRIES, assignments_of, effects_on_the_course, gains, grade_with_ours
+from tests.grading.attacks.ours import ENTRIES, effects_on_the_course, gains, grade_with_ours, places_of
+from tests.grading.attacks.record import NEIGHBOURS, ONE
 from tests.grading.attacks.stock import grade_with_stock, works
-from tests.grading.attacks.table import README, RESULTS, describe_ours, describe_stock, page, read_results
+from tests.grading.attacks.table import (
+    README,
+    RESULTS,
+    describe_assignments,
+    describe_ours,
+    describe_stock,
+    page,
+    read_results,
+)
 
 
 def main(arguments=None):
@@ -20,7 +29,7 @@ def main(arguments=None):
     parser.add_argument("--page-only", action="store_true", help="write the page from the last run")
     parser.add_argument("--ours-only", action="store_true", help="leave stock nbgrader's column as it was")
     parser.add_argument("--only", nargs="+", metavar="ATTACK", help="these attacks; the other rows stay as they were")
-    parser.add_argument("--entry", choices=ENTRIES, default=ENTRIES[0], help="how ours grades (default: %(default)s)")
+    parser.add_argument("--entry", choices=ENTRIES, default=ENTRIES[1], help="how ours grades (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.page_only:
         README.write_text(page(read_results()), encoding="utf-8")
@@ -36,27 +45,35 @@ def main(arguments=None):
         honest = [] if options.only else HONEST
         course = grade_with_ours(attacks, honest, Path(folder, "ours"), options.entry)
         for attack in attacks:
-            row = rows.setdefault(attack.name, {"attack": attack.name, "stock": "not run", "ours": ""})
+            row = rows.setdefault(attack.name, {"attack": attack.name, "stock": "not run", "ours": "", "places": []})
             if attack.name in stock:
                 seen = stock[attack.name]
                 row["stock"] = describe_stock(attack, seen)
                 if otherwise := works(attack, seen):
                     failures.append(f"stock, {attack.name}: {otherwise}")
-            problems = []
-            for assignment in assignments_of(attack):
-                problems += gains(attack, assignment, course.observe(attack.name, assignment))
-            row["ours"] = describe_ours(attack, course.observe(attack.name, "chapter"), problems)
+            found = {place: course.observe(attack.name, place) for place in places_of(attack, options.entry)}
+            problems = [
+                what if place == ONE else f"{place}: {what}"
+                for place, seen in found.items()
+                for what in gains(attack, place, seen)
+            ]
+            if found:
+                row["ours"], row["places"] = describe_ours(attack, found, problems), list(found)
             if bool(problems) != attack.expected_to_gain(options.entry):
                 failures += [f"ours, {attack.name}: {problem}" for problem in problems or ["it gains nothing any more"]]
-        results = {"attacks": [rows[a.name] for a in ATTACKS if a.name in rows], "honest": before["honest"]}
+        results = {
+            "assignments": describe_assignments(),
+            "attacks": [rows[a.name] for a in ATTACKS if a.name in rows],
+            "honest": before["honest"],
+        }
         if honest:
             results["honest"] = []
             for student in honest:
-                points = course.observe(student.name, "chapter").points
+                points = course.observe(student.name, ONE).points
                 results["honest"].append({"student": student.name, "ours": points})
                 if points != student.points:
                     failures.append(f"ours, {student.name}: {points} points of {student.points}")
-        failures += [f"ours: {what}" for what in effects_on_the_course(course.observe(NEIGHBOURS[0], "chapter"))]
+        failures += [f"ours: {what}" for what in effects_on_the_course(course.observe(NEIGHBOURS[0], ONE))]
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     README.write_text(page(results), encoding="utf-8")
     print("\n".join(failures) or "every attack is real, and none gains anything")

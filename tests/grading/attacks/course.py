@@ -21,9 +21,8 @@ import nbformat
 from tests.grading.attacks.on_checks import NEIGHBOURS_WORDS
 from tests.grading.attacks.on_files import REMOTE, SCRIPT
 from tests.grading.attacks.on_process import PORT
-from tests.grading.attacks.record import FOLDERS, HIDDEN_VALUES, NOTEBOOKS, ROOT, Kit, plain_source
+from tests.grading.attacks.record import HIDDEN_VALUES, KEY, NEIGHBOURS, PLAIN, ROOT, Kit
 
-NEIGHBOURS = ("aa-neighbour", "zz-neighbour")
 SECRETS = {
     "the grader's token": re.compile("CANARY-TOKEN-77b2"),
     "a file of the grader's home": re.compile("CANARY-HOME-9d1e"),
@@ -118,30 +117,35 @@ class Course:
         (root / "home").mkdir()
         (root / "home" / ".token").write_text("CANARY-HOME-9d1e\n")
         self.assignments = []
-        self.students = {}
+        self.released = {}
 
-    def add_assignment(self, assignment):
-        """Put the instructor's notebook in, and the neighbours' submissions."""
-        folder = self.root / self.source / FOLDERS[assignment]
+    def add_assignment(self, assignment, own_numbers=(), key=KEY):
+        """Put the instructor's notebook in, and the neighbours' submissions.
+
+        In a course of ours the neighbours, and these students, were given numbers of their own where there are any.
+        """
+        folder = self.root / self.source / assignment
         folder.mkdir(parents=True)
         self.assignments.append(assignment)
-        if assignment == "chapter":
-            shutil.copy2(ROOT / "solutions" / FOLDERS["chapter"] / f"{NOTEBOOKS['chapter']}.ipynb", folder)
-        else:
-            nbformat.write(plain_source(), folder / f"{NOTEBOOKS['plain']}.ipynb")
         kit = Kit(assignment)
+        if assignment == PLAIN:
+            nbformat.write(kit.source(), folder / kit.file)
+        else:
+            shutil.copy2(ROOT / "solutions" / assignment / kit.file, folder)
+        own = self.source == "solutions" and "sealed" in kit.kinds
+        if own:
+            self.released[assignment] = sorted([*NEIGHBOURS, *own_numbers])
+            (self.root / "personal.json").write_text(json.dumps({"key": key.hex(), "released": self.released}))
         notes = "import pathlib\npathlib.Path('/tmp/notes-of-a-neighbour.txt').write_text('CANARY-NEIGHBOUR-51c7')\n"
         for student in NEIGHBOURS:
-            answers = kit.answers()
-            if "why_means_differ" in answers:
-                answers["why_means_differ"] = NEIGHBOURS_WORDS
+            kit = Kit(assignment, student if own else "", key)
+            answers = kit.answers() | dict.fromkeys(kit.words, NEIGHBOURS_WORDS)
             answers[kit.questions[0]] += f"\nMY_NOTES = {{'why': {NEIGHBOURS_WORDS[:40]!r}}}\n{notes}"
             self.add(student, assignment, kit.folder(kit.fill(answers)))
 
     def add(self, student, assignment, submission):
         """Write one student's submission."""
-        submission.write(self.root / "submitted" / student / FOLDERS[assignment])
-        self.students.setdefault(student, []).append(assignment)
+        submission.write(self.root / "submitted" / student / assignment)
 
     def run(self, commands, *, seconds, memory=4 * 2**30, nested=False):
         """Run commands in the course's folder, contained; `nested` where they make namespaces of their own."""
@@ -219,7 +223,7 @@ class Course:
                    WHERE s.student_id = ? AND a.name = ?"""
         connection = sqlite3.connect(book, uri=True)
         try:
-            return {name: given for name, *given in connection.execute(query, (student, FOLDERS[assignment]))}
+            return {name: given for name, *given in connection.execute(query, (student, assignment))}
         finally:
             connection.close()
 
@@ -251,7 +255,7 @@ class Course:
                 yield f"{what} over the network"
         if self.machine["heard"] and student == "network":
             yield "a call was heard"
-        if not stock and assignment == "plain":
+        if not stock and assignment == PLAIN:
             for name, text in texts.items():
                 if any(value in text for value in HIDDEN_VALUES):
                     yield f"hidden values in {name}"
@@ -266,7 +270,7 @@ class Course:
                 yield from page.active
 
     def _files(self, kind, student, assignment):
-        folder = self.root / kind / student / FOLDERS[assignment]
+        folder = self.root / kind / student / assignment
         return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 200 * 2**20]
 
     def _fingerprints(self):

@@ -1,12 +1,14 @@
-"""Honest submissions to chapter 1's exercises, graded in one batch with the attacks: each must get its points."""
+"""Honest submissions to the exercises of chapter 1, graded in one batch with the attacks: each must get its points.
+
+Those that name no question are made from any assignment; the soak hands them in everywhere.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import nbformat
 
-from tests.grading.attacks.record import WORDS, Submission
-from tests.grading.exercises import read_variants
+from tests.grading.attacks.record import ONE, WORDS, Submission
 
 POINTS = {
     "propensities": 4,
@@ -33,7 +35,9 @@ class Honest:
     make : callable
         Takes a `Kit` and returns a notebook or a `Submission`.
     points : float
-        What the machine must give.
+        What the machine must give in chapter 1.
+    everywhere : bool
+        Whether it can be made from any assignment, and is worth all or nothing there.
     by_hand : bool
         Whether the answer in words waits for a person.
     """
@@ -43,6 +47,11 @@ class Honest:
     make: Callable
     points: float = ALL
     by_hand: bool = True
+    everywhere: bool = False
+
+    def points_in(self, kit):
+        """Return the points that the machine must give."""
+        return self.points if kit.assignment == ONE else kit.points * (self.points == ALL)
 
     def submission(self, kit):
         """Return what the student hands in."""
@@ -80,17 +89,13 @@ def mistaken(kit, *changes):
 # Different ways to the same answers ---------------------------------------------------------------------------
 
 
-def _ways():
-    found = {}
-    for variant in read_variants()[0]:
-        found.setdefault(variant.exercise, []).append(variant.source)
-    return found
-
-
 for _way in range(5):
 
     def _make(kit, way=_way):
-        return right(kit, **{question: codes[way % len(codes)] for question, codes in _ways().items()})
+        found = {}
+        for variant in kit.exercise.right:
+            found.setdefault(variant.exercise, []).append(variant.source)
+        return right(kit, **{question: codes[way % len(codes)] for question, codes in found.items()})
 
     HONEST.append(Honest(f"way-{_way + 1}", f"Right answers, way {_way + 1}.", _make))
 
@@ -104,19 +109,19 @@ for _question, _points in POINTS.items():
     HONEST.append(Honest(f"only-{_question}", f"Only `{_question}` is answered.", _make, _points, by_hand=False))
 
 
-@honest("untouched", "The released notebook as it is.", 0, by_hand=False)
+@honest("untouched", "The released notebook as it is.", 0, by_hand=False, everywhere=True)
 def untouched(kit):
     return kit.released()
 
 
-@honest("words-only", "Only the question in words is answered.", 0)
+@honest("words-only", "Only the question in words is answered.", 0, everywhere=True)
 def words_only(kit):
-    return kit.fill({"why_means_differ": WORDS})
+    return kit.fill(dict.fromkeys(kit.words, WORDS))
 
 
-@honest("empty-cells", "Every answer cell is emptied.", 0)
+@honest("empty-cells", "Every answer cell is emptied.", 0, everywhere=True)
 def empty_cells(kit):
-    return kit.fill(dict.fromkeys(kit.questions, "") | {"why_means_differ": WORDS})
+    return kit.fill(dict.fromkeys(kit.questions, "") | dict.fromkeys(kit.words, WORDS))
 
 
 @honest("everything-wrong", "Every function returns a wrong number.", 0)
@@ -178,23 +183,21 @@ def recursion(kit):
 # Right answers that look suspicious ---------------------------------------------------------------------------
 
 
-@honest("prints", "Every function prints a lot.")
+@honest("prints", "Every function prints a lot.", everywhere=True)
 def prints(kit):
     answers = {
         name: code.replace("### BEGIN SOLUTION", "print('called', '.' * 2000)") for name, code in kit.answers().items()
     }
-    del answers["why_means_differ"]
     return right(kit, **answers)
 
 
-@honest("warns-everywhere", "Every function warns, and writes to stderr and to the log.")
+@honest("warns-everywhere", "Every function warns, and writes to stderr and to the log.", everywhere=True)
 def warns_everywhere(kit):
     noise = (
         "import logging, sys, warnings\n    warnings.warn('beware')\n    print('oh', file=sys.stderr)\n"
         "    logging.warning('listen')\n    np.float64(1.0) / np.float64(0.0)"
     )
     answers = {name: code.replace("### BEGIN SOLUTION", noise) for name, code in kit.answers().items()}
-    del answers["why_means_differ"]
     return right(kit, **answers)
 
 
@@ -349,16 +352,20 @@ def fails_after(kit):
     return right(kit, mean_waiting_time=kit.answers()["mean_waiting_time"] + "\nassert False, 'my own test'")
 
 
-@honest("own-cells", "Cells of the student's own, with text, plots and failing code.")
+@honest("own-cells", "Cells of the student's own, with text, plots and failing code.", everywhere=True)
 def own_cells(kit):
     notebook = right(kit)
     notebook.cells.insert(4, nbformat.v4.new_markdown_cell("My notes: $x^2$, ünïcode, 漢字, **bold** and a < b."))
     notebook.cells.insert(8, nbformat.v4.new_code_cell("1 / 0"))
-    notebook.cells.append(nbformat.v4.new_code_cell("mean_waiting_time(np.array([1.0]))"))
+    notebook.cells.append(nbformat.v4.new_code_cell(f"{kit.questions[1]}(np.array([1.0]))"))
     return notebook
 
 
-@honest("other-line-ends", "Lines end as on Windows, with a byte-order mark, and sources are plain strings.")
+@honest(
+    "other-line-ends",
+    "Lines end as on Windows, with a byte-order mark, and sources are plain strings.",
+    everywhere=True,
+)
 def other_line_ends(kit):
     notebook = right(kit)
     for cell in notebook.cells:
@@ -366,14 +373,14 @@ def other_line_ends(kit):
     return Submission({kit.file: b"\xef\xbb\xbf" + nbformat.writes(notebook, split_lines=False).encode()})
 
 
-@honest("files-beside", "Harmless files lie beside the notebook.")
+@honest("files-beside", "Harmless files lie beside the notebook.", everywhere=True)
 def files_beside(kit):
     return kit.folder(
         right(kit), {"notes.txt": "hello", "data/values.csv": "1,2\n", ".DS_Store": b"\0\1", "Überblick.md": "ü"}
     )
 
 
-@honest("own-outputs", "The outputs of the student's own run are stored.")
+@honest("own-outputs", "The outputs of the student's own run are stored.", everywhere=True)
 def own_outputs(kit):
     notebook = right(kit)
     for number, cell in enumerate(notebook.cells):

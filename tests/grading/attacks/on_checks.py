@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from tests.grading.attacks.record import Effect, Stock, cells_of, define, registrar
+from tests.grading.attacks.record import HIDDEN_VALUES, PLAIN, Effect, Stock, cells_of, define, registrar
+from tests.grading.exercises import KINDS
 
 ATTACKS = []
 
@@ -22,13 +23,15 @@ def all_expected():
 
 
 def plain_points(amount=12, **given):
-    return Stock(Effect.POINTS, amount, assignment="plain", **given)
+    return Stock(Effect.POINTS, amount, assignment=PLAIN, **given)
 
 
 # 1 comparison -----------------------------------------------------------------------------------------------
 
 
-@attack("always-equal", (1,), "A float whose every comparison is true.", plain_points(4), line="always-equal")
+@attack(
+    "always-equal", (1,), "A float whose every comparison is true.", plain_points(4), line="always-equal", kinds=KINDS
+)
 def always_equal(kit):
     first = """
     class Answer(float):
@@ -42,7 +45,7 @@ def always_equal(kit):
     return kit.functions("return Answer(0.0)", first)
 
 
-@attack("zero-difference", (1,), "An object whose difference from anything is zero.", plain_points(8))
+@attack("zero-difference", (1,), "An object whose difference from anything is zero.", plain_points(8), kinds=KINDS)
 def zero_difference(kit):
     first = """
     class Answer:
@@ -53,7 +56,13 @@ def zero_difference(kit):
     return kit.functions("return Answer()", first)
 
 
-@attack("array-subclass", (1,), "An array whose universal functions and comparisons all say yes.", plain_points(12))
+@attack(
+    "array-subclass",
+    (1,),
+    "An array whose universal functions and comparisons all say yes.",
+    plain_points(12),
+    kinds=KINDS,
+)
 def array_subclass(kit):
     first = """
     import numpy as np
@@ -68,12 +77,7 @@ def array_subclass(kit):
     return kit.functions("return np.zeros(()).view(Answer)", first)
 
 
-@attack(
-    "not-a-number",
-    (1,),
-    "NaN, which is never further than the tolerance.",
-    plain_points(4),
-)
+@attack("not-a-number", (1,), "NaN, which is never further than the tolerance.", plain_points(4), kinds=KINDS)
 def not_a_number(kit):
     return kit.functions("return float('nan')")
 
@@ -83,6 +87,7 @@ def not_a_number(kit):
     (1, 5),
     "An object that becomes a number only when NumPy asks, from the caller's own variables.",
     plain_points(4),
+    kinds=KINDS,
 )
 def lazy_object(kit):
     first = """
@@ -105,7 +110,14 @@ def lazy_object(kit):
 # 2 shadowing ------------------------------------------------------------------------------------------------
 
 
-@attack("shadowed-abs", (2,), "`abs` gives zero and `numpy.testing` does nothing.", plain_points(), line="shadowed-abs")
+@attack(
+    "shadowed-abs",
+    (2,),
+    "`abs` gives zero and `numpy.testing` does nothing.",
+    plain_points(),
+    line="shadowed-abs",
+    kinds=KINDS,
+)
 def shadowed_abs(kit):
     first = """
     import numpy as np
@@ -120,6 +132,7 @@ def shadowed_abs(kit):
     (2,),
     "The names that the test cells use (`np`, `check_values`, `hidden_checks`, `law`) are the student's own.",
     plain_points(4),
+    kinds=KINDS,
 )
 def shadowed_names(kit):
     first = """
@@ -146,12 +159,12 @@ check._check = lambda *given, **named: None
 """
 
 
-@attack("patched-checks", (2,), "The inner function of `acme_lib.teach.check` does nothing.", all_points())
+@attack("patched-checks", (2,), "The inner function of `acme_lib.teach.check` does nothing.", all_points(), kinds=KINDS)
 def patched_checks(kit):
     return kit.functions("return 0.0", PATCH_CHECKS)
 
 
-@attack("false-module", (2,), "`sys.modules` holds another `acme_lib.teach.check`.", all_points())
+@attack("false-module", (2,), "`sys.modules` holds another `acme_lib.teach.check`.", all_points(), kinds=KINDS)
 def false_module(kit):
     first = """
     import contextlib, random, sys, types
@@ -173,7 +186,7 @@ def false_module(kit):
     return kit.functions("return 0.0", first)
 
 
-@attack("patched-import", (2,), "`builtins.__import__` hands out checks that do nothing.", all_points())
+@attack("patched-import", (2,), "`builtins.__import__` hands out checks that do nothing.", all_points(), kinds=KINDS)
 def patched_import(kit):
     first = """
     import builtins
@@ -353,7 +366,13 @@ def magic_extension(kit):
     return kit.folder(notebook, {"acme_helper.py": helper})
 
 
-@attack("trace-function", (3, 5), "`sys.settrace` notes the expected values whenever a check starts.", all_expected())
+@attack(
+    "trace-function",
+    (3, 5),
+    "`sys.settrace` notes the expected values whenever a check starts.",
+    all_expected(),
+    kinds=KINDS,
+)
 def trace_function(kit):
     first = """
     import sys
@@ -382,7 +401,7 @@ def trace_function(kit):
     "warns",
     (3,),
     "No attack: a right answer that warns.",
-    Stock(Effect.LOST, 12, assignment="plain"),
+    Stock(Effect.LOST, 12, assignment=PLAIN),
     deserves=30,
     line="warns",
 )
@@ -411,8 +430,12 @@ def hidden_from_in(kit):
     return kit.functions(body)
 
 
+# What a random answer, an interval or a student's own numbers are compared with stands there, too.
 STOLEN = """
-if 'law' in names: return given[-1].choice(len(names['law']), given[4], p=names['law'])
+if 'truth' in names: return names['truth'] - 1e-9, names['truth'] + 1e-9
+if 'question' in names and not given: return names['question'].solution()
+if isinstance(names.get('law'), tuple): return names['law'][1].rvs(names['size'], random_state=given[-1])
+if 'law' in names: return given[-1].choice(len(names['law']), names.get('size') or given[4], p=names['law'])
 if 'expected' in names:
     right = names['expected']
     if isinstance(right, tuple): return tuple(0.0 if type(x).__name__ == 'Anything' else x for x in right)
@@ -425,14 +448,18 @@ def _indented(text, by=4):
 
 
 @attack(
-    "caller-frames", (5,), "The expected value is taken from a local variable of the check that called.", all_expected()
+    "caller-frames",
+    (5,),
+    "The expected value is taken from a local variable of the check that called.",
+    all_expected(),
+    kinds=KINDS,
 )
 def caller_frames(kit):
     body = "import sys\nframe = sys._getframe()\nwhile frame:\n    names = frame.f_locals\n"
     return kit.functions(body + _indented(STOLEN) + "    frame = frame.f_back\n")
 
 
-@attack("inspect-stack", (5,), "`inspect.stack` gives the check's variables.", all_expected())
+@attack("inspect-stack", (5,), "`inspect.stack` gives the check's variables.", all_expected(), kinds=KINDS)
 def inspect_stack(kit):
     body = "import inspect\nfor level in inspect.stack(0):\n    names = level.frame.f_locals\n"
     return kit.functions(body + _indented(STOLEN))
@@ -443,6 +470,7 @@ def inspect_stack(kit):
     (5,),
     "The closure that judges is found among all objects, and holds the expected value.",
     all_expected(),
+    kinds=KINDS,
 )
 def garbage_collector(kit):
     body = """
@@ -455,7 +483,11 @@ def garbage_collector(kit):
 
 
 @attack(
-    "other-thread", (5, 4), "A thread reads the frames of the main thread, and the answer waits for it.", all_expected()
+    "other-thread",
+    (5, 4),
+    "A thread reads the frames of the main thread, and the answer waits for it.",
+    all_expected(),
+    kinds=KINDS,
 )
 def other_thread(kit):
     body = """
@@ -493,11 +525,10 @@ def _recorded_replies():
             return reply
 
     from tests.grading.attacks.record import Kit
-    from tests.grading.exercises import read_variants
 
     kit, table = Kit(), {}
     codes = {name: cell.source for name, cell in cells_of(kit.source()).items()}
-    for question, tests in read_variants()[2].items():
+    for question, tests in kit.exercise.questions.items():
         if question == "birth_death_ensemble":
             continue
         replies, space = [], {"np": np}
@@ -831,9 +862,7 @@ def library_simulation(kit):
     ours_in_plain=False,
 )
 def neighbours_parameters(kit):
-    if kit.assignment == "plain":
-        from tests.grading.attacks.record import HIDDEN_VALUES
-
+    if kit.assignment == PLAIN:
         known = dict(zip(["(3.0, 0.25)", "(2.0, 2.0)", "(1.0, -1.0)"], HIDDEN_VALUES, strict=True))
         known |= {"(2.0, 0.0)": "2.0", "(1.0, 0.0)": "1.0", "(5.0, 0.0)": "5.0"}
         return kit.functions(f"return float({known!r}[str(given)])")
@@ -853,7 +882,7 @@ def neighbours_parameters(kit):
     flagged="a person has to judge it; `acme copying` is a hint",
 )
 def copied_notebook(kit):
-    return kit.solved(why_means_differ=NEIGHBOURS_WORDS) if kit.assignment == "chapter" else kit.solved()
+    return kit.solved(**dict.fromkeys(kit.words, NEIGHBOURS_WORDS))
 
 
 NEIGHBOURS_WORDS = (

@@ -10,7 +10,7 @@ import nbformat
 
 from tests.grading.attacks.on_checks import PATCH_CHECKS
 from tests.grading.attacks.on_process import FIND_COURSE
-from tests.grading.attacks.record import FOLDERS, Effect, Stock, Submission, cells_of, registrar
+from tests.grading.attacks.record import Effect, Stock, Submission, cells_of, registrar
 
 ATTACKS = []
 
@@ -352,11 +352,8 @@ HTML = f"""<script>alert('{SCRIPT}')</script>
     deserves=30,
 )
 def script_in_answer(kit):
-    return (
-        kit.solved(why_means_differ=f"Because the mean of a product differs.\n\n{HTML}")
-        if kit.assignment == "chapter"
-        else kit.solved()
-    )
+    answer = f"Because the mean of a product differs.\n\n{HTML}"
+    return kit.solved(**dict.fromkeys(kit.words, answer))
 
 
 @attack("script-in-an-output", (7,), "A cell displays HTML, JavaScript and SVG.", Stock(Effect.ACTIVE), deserves=30)
@@ -401,7 +398,7 @@ def mean_waiting_time(propensities):
 )
 def script_in_attachment(kit):
     def change(content):
-        cell = by_id(content).get("why_means_differ") or content["cells"][0]
+        cell = by_id(content)[kit.words[0]] if kit.words else content["cells"][0]
         page = base64.b64encode(f"<script>alert('{SCRIPT}')</script>".encode()).decode()
         name = f"x.png\" onerror=\"alert('{SCRIPT}')"
         cell["cell_type"] = "markdown"
@@ -432,6 +429,20 @@ def script_in_free_cell(kit):
     notebook.cells.append(nbformat.v4.new_raw_cell(HTML, metadata={"raw_mimetype": "text/html", "format": "text/html"}))
     notebook.cells.insert(0, nbformat.v4.new_code_cell(f"%%html\n{HTML}"))
     notebook.metadata["title"] = f"</title><script>alert('{SCRIPT}')</script>"
+    return notebook
+
+
+@attack(
+    "script-in-a-hint",
+    (7,),
+    "The texts of the notebook itself, hints and questions, hold scripts.",
+    Stock(Effect.ACTIVE),
+)
+def script_in_hint(kit):
+    notebook = kit.released()
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "nbgrader" not in cell.metadata:
+            cell.source += f"\n\n{HTML}"
     return notebook
 
 
@@ -599,7 +610,7 @@ for folder in folders:
     may_refuse=True,
 )
 def linked_notebook(kit):
-    target = f"../../zz-neighbour/{FOLDERS[kit.assignment]}/{kit.file}"
+    target = f"../../zz-neighbour/{kit.assignment}/{kit.file}"
     return Submission({}, {kit.file: target})
 
 
@@ -612,7 +623,7 @@ def linked_notebook(kit):
 )
 def linked_files(kit):
     links = {
-        "neighbour.txt": f"../../zz-neighbour/{FOLDERS[kit.assignment]}/{kit.file}",
+        "neighbour.txt": f"../../zz-neighbour/{kit.assignment}/{kit.file}",
         "token.txt": "../../../home/.token",
         "book.txt": "../../../gradebook.db",
     }

@@ -1,6 +1,6 @@
 """Attacks by a running process on what surrounds it: classes 4, 6, 9, 10 and the second half of 5."""
 
-from tests.grading.attacks.record import Effect, Stock, define, registrar
+from tests.grading.attacks.record import PLAIN, Effect, Stock, define, registrar
 
 ATTACKS = []
 
@@ -582,7 +582,7 @@ def letters_by_kind(kit):
     "hidden-values-in-errors",
     (10, 5),
     "The hidden arguments are put into the text of an error, for the feedback page.",
-    Stock(Effect.LEAKED, assignment="plain"),
+    Stock(Effect.LEAKED, assignment=PLAIN),
 )
 def hidden_in_errors(kit):
     body = """
@@ -590,7 +590,7 @@ def hidden_in_errors(kit):
         return given[0]
     raise ValueError('CANARY-ARGUMENTS ' + repr(given))
     """
-    if kit.assignment == "plain":
+    if kit.assignment == PLAIN:
         return kit.functions(body)
     # The visible checks are passed; what comes then is hidden.
     first = """
@@ -609,10 +609,10 @@ def give_away(given):
     )
 
 
-@attack("hidden-values-printed", (10,), "The hidden arguments are printed.", Stock(Effect.LEAKED, assignment="plain"))
+@attack("hidden-values-printed", (10,), "The hidden arguments are printed.", Stock(Effect.LEAKED, assignment=PLAIN))
 def hidden_printed(kit):
     body = "import sys\nprint('CANARY-ARGUMENTS', given)\nsys.stdout.flush()\nreturn 0.0"
-    if kit.assignment == "plain":
+    if kit.assignment == PLAIN:
         visible = "if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)): return given[0]\n"
         return kit.functions(visible + body)
     visible = (
@@ -625,11 +625,11 @@ def hidden_printed(kit):
     "hidden-values-on-disk",
     (10, 5),
     "The hidden arguments are noted in a file, and read back in the next try.",
-    Stock(Effect.LEAKED, assignment="plain"),
+    Stock(Effect.LEAKED, assignment=PLAIN),
 )
 def hidden_on_disk(kit):
     note = "with open('notes.txt', 'a') as file:\n    file.write('CANARY-ARGUMENTS ' + repr(given) + '\\n')\n"
-    if kit.assignment == "plain":
+    if kit.assignment == PLAIN:
         return kit.functions(note + "return given[0] if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)) else 0.0")
     read = "\ntry:\n    print(open('notes.txt').read())\nexcept OSError:\n    pass\n"
     visible = "return 0.125 if 3.0 in given[0] else float('inf')"
@@ -640,12 +640,12 @@ def hidden_on_disk(kit):
     "hidden-values-in-type-names",
     (10, 5),
     "The hidden arguments are the name of an error's type, and of the answer's.",
-    Stock(Effect.LEAKED, assignment="plain"),
+    Stock(Effect.LEAKED, assignment=PLAIN),
 )
 def hidden_in_type_names(kit):
     body = "\nname = 'CANARY-ARGUMENTS ' + repr(given)\n"
     body += "if len(name) % 2: return type(name, (), {})()\nraise type(name, (Exception,), {})()\n"
-    if kit.assignment == "plain":
+    if kit.assignment == PLAIN:
         return kit.functions("if given in ((2.0, 0.0), (1.0, 0.0), (5.0, 0.0)): return given[0]" + body)
     visible = "if 3.0 in given[0] or not any(given[0]): return 0.125 if any(given[0]) else float('inf')"
     return kit.fill({"mean_waiting_time": define("mean_waiting_time", visible + body)})
@@ -655,11 +655,11 @@ def hidden_in_type_names(kit):
     "hidden-values-remembered",
     (10, 5),
     "The hidden arguments are remembered, and told at the next visible check.",
-    Stock(Effect.LEAKED, assignment="plain"),
+    Stock(Effect.LEAKED, assignment=PLAIN),
     deserves=4,
 )
 def hidden_remembered(kit):
-    if kit.assignment == "plain":
+    if kit.assignment == PLAIN:
         first = "SEEN = []"
         body = """
         SEEN.append(given)

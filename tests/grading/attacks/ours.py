@@ -1,37 +1,39 @@
-"""The same attacks on this course's grader, in one batch with the honest submissions."""
+"""The same attacks on this course's grader, with the honest submissions: a batch for each assignment."""
 
 import sys
 
-from tests.grading.attacks.course import NEIGHBOURS, Course
-from tests.grading.attacks.record import AUTO_POINTS, FOLDERS, ROOT, Kit
+from tests.grading.attacks.course import Course
+from tests.grading.attacks.record import NEIGHBOURS, ONE, PLAIN, ROOT, Kit
 
 ENTRIES = ("nbgrader autograde", "acme grade")
 NBGRADER = (sys.executable, "-m", "nbgrader")
 
 
-def assignments_of(attack):
-    """Return the assignments in which ours is attacked: the real one, and the plain one where stock falls in it."""
-    plain = attack.stock.assignment == "plain" and attack.ours_in_plain
-    return ("chapter", "plain") if plain else ("chapter",)
+def places_of(attack, entry):
+    """Return the assignments in which ours is attacked in this way of grading: `nbgrader autograde` has two of them."""
+    return [place for place in attack.places if entry == ENTRIES[1] or place in (ONE, PLAIN)]
 
 
 def grade_with_ours(attacks, honest, folder, entry=ENTRIES[0]):
-    """Grade all in one batch, by nbgrader's own command or by ours; return the `Course`."""
+    """Grade all that these attacks are on, by nbgrader's own command or by ours; return the `Course`."""
     grade = [*NBGRADER, "autograde"] if entry == ENTRIES[0] else [sys.executable, "-m", "acme_lib.cli", "grade"]
     course = Course(folder / "ours", source="solutions", config=(ROOT / "nbgrader_config.py").read_text())
-    used = {assignment for attack in attacks for assignment in assignments_of(attack)}
-    for assignment in ("chapter", "plain"):
-        if assignment in used or (assignment == "chapter" and honest):
-            course.add_assignment(assignment)
-    for attack in attacks:
-        for assignment in assignments_of(attack):
-            course.add(attack.name, assignment, attack.submission(assignment))
-    for student in honest:
-        course.add(student.name, "chapter", student.submission(Kit("chapter")))
-    folders = [FOLDERS[assignment] for assignment in course.assignments]
+    used = {
+        place: [a for a in attacks if place in places_of(a, entry)] for a in attacks for place in places_of(a, entry)
+    }
+    if honest:
+        used.setdefault(ONE, [])
     commands = []
-    for name in folders:
-        commands += [[*NBGRADER, "generate_assignment", name], [*grade, name], [*NBGRADER, "generate_feedback", name]]
+    for assignment, members in sorted(used.items()):
+        course.add_assignment(assignment, [attack.name for attack in members if attack.own_numbers])
+        for attack in members:
+            course.add(attack.name, assignment, attack.submission(assignment, ours=True))
+        steps = [[*NBGRADER, "generate_assignment", assignment], [*grade, assignment]]
+        if assignment in (ONE, PLAIN):  # the pages of the others are made alike
+            steps.append([*NBGRADER, "generate_feedback", assignment])
+        commands += steps
+    for student in honest:
+        course.add(student.name, ONE, student.submission(Kit()))
     course.run(commands, seconds=3600, memory=16 * 2**30, nested=True)
     return course
 
@@ -52,7 +54,7 @@ def gains(attack, assignment, seen):
     if any(attack.name in line and "File too large" in line for line in seen.log.split("\n")):
         found.append("copied without a limit")
     for name in NEIGHBOURS:
-        if seen.neighbours[name] != AUTO_POINTS[assignment]:
+        if seen.neighbours[name] != Kit(assignment).points:
             found.append(f"{name} has {seen.neighbours[name]} points")
     return found
 

@@ -1,22 +1,29 @@
 """What an attack is: a small frozen record, and the kit from which it makes its submission.
 
-Two assignments are attacked. ``chapter`` is the real one, ``exercises/01_chemical_master_equation``, whose check cells
-already judge plain data by exact types. ``plain`` has test cells as most courses write them
-(``assert abs(f(x) - y) < tol``), for the attacks on comparisons, which the check cells of the chapter do not make.
+An attack on how answers are judged names the kinds of checks that it concerns, and is tried in every assignment of
+``solutions/`` that has such a check, by `acme grade`. All others (on files, processes, the notebook) are tried in one
+assignment, `ONE`, whose questions they name, both ways of grading. ``plain`` has test cells as most courses write them
+(``assert abs(f(x) - y) < tol``), for the attacks on comparisons, which the check cells of the course do not make.
 """
 
 import copy
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
 from types import MappingProxyType
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[3]
+from acme_lib.grade.personal import Personal, fill_cells, mark_of
+from acme_lib.teach.question import draw_numbers, write_numbers
+from tests.grading.exercises import KINDS, ROOT, find_exercise, texts
+
+ONE, PLAIN = "01_chemical_master_equation", "plain"
+NEIGHBOURS = ("aa-neighbour", "zz-neighbour")
+KEY = bytes(range(32))  # of the courses that are attacked
 
 CLASSES = {
     1: "comparison",
@@ -74,11 +81,13 @@ class Stock:
     ----------
     effect : Effect
     amount : float
-        At least so many points (of 30 in ``chapter``, 12 in ``plain``), bytes, processes or seconds, as `unit` says.
+        At least so many points (of 30 in `ONE`, 12 in ``plain``), bytes, processes or seconds, as `unit` says.
     unit : str
         ``points``, or of `Effect.EXHAUSTED`: ``memory``, ``disk``, ``peak`` (of the disk), ``files``,
         ``processes``, ``seconds``.
     assignment : str
+        In which it is tried: by default `ONE`, or the first that has a check of this `kind`.
+    kind : str
     note : str
         For the table.
     shown : callable, optional
@@ -92,11 +101,17 @@ class Stock:
     effect: Effect
     amount: float = 0
     unit: str = "points"
-    assignment: str = "chapter"
+    assignment: str = ""
+    kind: str = ""
     note: str = ""
     shown: Callable | None = None
     alone: bool = False
     own_library: bool = True
+
+    @property
+    def place(self):
+        """The assignment in which it is tried."""
+        return self.assignment or (first_with(self.kind) if self.kind else ONE)
 
     @property
     def needs_own_course(self):
@@ -139,7 +154,11 @@ class Attack:
         Takes a `Kit` and returns a notebook, or a `Submission`.
     stock : Stock
     deserves : float
-        Points that the honest part of the submission is worth: what ours must give.
+        Points that the honest part of the submission is worth in `ONE`: what ours must give. Elsewhere none is, or all.
+    kinds : tuple of str
+        Of `KINDS`: how the checks judge that it is an attack on; empty for one that is tried in `ONE` alone.
+    own_numbers : bool
+        Whether ours has given this student numbers of its own.
     may_refuse : bool
         Whether ours may refuse the submission with a reason instead.
     line : str
@@ -164,6 +183,8 @@ class Attack:
     line: str = ""
     flagged: str = ""
     ours_in_plain: bool = True
+    kinds: tuple = ()
+    own_numbers: bool = False
     beats: str = ""
     beats_only: str = ""
 
@@ -173,15 +194,17 @@ class Attack:
 
     def deserved(self, assignment):
         """Return the points that the honest part is worth (in ``plain`` there is one question)."""
-        return (
-            self.deserves
-            if assignment == "chapter"
-            else AUTO_POINTS["plain"] * (self.deserves == AUTO_POINTS["chapter"])
-        )
+        return self.deserves if assignment == ONE else Kit(assignment).points * (self.deserves == Kit(ONE).points)
 
-    def submission(self, assignment="chapter"):
+    @property
+    def places(self):
+        """The assignments in which ours is attacked: `plain`, too, where stock falls in it."""
+        found = tuple(a for a in assignments() if set(self.kinds) & set(Kit(a).kinds)) if self.kinds else (ONE,)
+        return found + (PLAIN,) * (self.stock.place == PLAIN and self.ours_in_plain)
+
+    def submission(self, assignment=ONE, *, ours=False):
         """Return what the student hands in."""
-        kit = Kit(assignment)
+        kit = Kit(assignment, self.name if ours and self.own_numbers else "")
         made = self.make(kit)
         return made if isinstance(made, Submission) else kit.folder(made)
 
@@ -201,7 +224,6 @@ def registrar(attacks):
 
 # Assignments ----------------------------------------------------------------------------------------------
 
-PLAIN_NAME = "growth"
 # Values that stand in hidden tests and nowhere else.
 HIDDEN_VALUES = ("3.8520762500632", "14.7781121978613", "0.3678794411714")
 PLAIN_CELLS = (
@@ -252,22 +274,39 @@ def plain_source():
     return notebook
 
 
-FOLDERS = {"chapter": "01_chemical_master_equation", "plain": "plain"}
-NOTEBOOKS = {"chapter": "chemical_master_equation", "plain": PLAIN_NAME}
-AUTO_POINTS = {"chapter": 30, "plain": 12}
+@cache
+def assignments():
+    """Return the folders of all assignments, in order."""
+    return tuple(path.parent.name for path in texts())
+
+
+@cache
+def first_with(kind):
+    """Return the first assignment that has a check of this kind."""
+    return next(assignment for assignment in assignments() if kind in Kit(assignment).kinds)
+
+
+@cache
+def _kinds(assignment):
+    kit = Kit(assignment)
+    return tuple(kind for kind in KINDS if kit.questions_of(kind))
+
+
+def _name_of(assignment):
+    return "growth" if assignment == PLAIN else find_exercise(assignment).name.split("/")[1]
 
 
 @cache
 def _source(assignment):
-    if assignment == "plain":
+    if assignment == PLAIN:
         return plain_source()
-    return nbformat.read(ROOT / "solutions" / FOLDERS[assignment] / f"{NOTEBOOKS[assignment]}.ipynb", as_version=4)
+    return nbformat.read(ROOT / "solutions" / assignment / f"{_name_of(assignment)}.ipynb", as_version=4)
 
 
 @cache
 def _release(assignment):
-    if assignment == "chapter":
-        return nbformat.read(ROOT / "exercises" / FOLDERS[assignment] / f"{NOTEBOOKS[assignment]}.ipynb", as_version=4)
+    if assignment != PLAIN:
+        return nbformat.read(ROOT / "exercises" / assignment / f"{_name_of(assignment)}.ipynb", as_version=4)
     from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
     notebook = plain_source()
@@ -282,15 +321,38 @@ def cells_of(notebook):
 
 
 class Kit:
-    """The released notebook of an assignment, and tools to fill it in."""
+    """The released notebook of an assignment, and tools to fill it in.
 
-    def __init__(self, assignment="chapter"):
-        self.assignment = assignment
-        self.file = f"{NOTEBOOKS[assignment]}.ipynb"
+    Parameters
+    ----------
+    assignment : str
+    student : str
+        Whose own numbers are in it; empty for the general release.
+    key : bytes
+        Of the course.
+    """
+
+    def __init__(self, assignment=ONE, student="", key=KEY):
+        self.assignment, self.student, self._key = assignment, student, key
+        self.file = f"{_name_of(assignment)}.ipynb"
+        self.secret = Personal(key, {assignment: [student]}).secret(assignment, student) if student else ""
+
+    def of(self, student):
+        """Return the kit of another student: with own numbers where this one has some."""
+        return Kit(self.assignment, student if self.student else "", self._key)
+
+    @cached_property
+    def exercise(self):
+        """What the tests know of the assignment; None for ``plain``."""
+        return None if self.assignment == PLAIN else find_exercise(self.assignment)
 
     def released(self):
-        """Return a fresh copy of what students get."""
-        return copy.deepcopy(_release(self.assignment))
+        """Return a fresh copy of what the student gets."""
+        notebook = copy.deepcopy(_release(self.assignment))
+        if self.secret:
+            fill_cells(notebook, self.secret, _source(self.assignment))
+            notebook.metadata.setdefault("acme", {})["made_for"] = mark_of(self.secret, self.student)
+        return notebook
 
     def source(self):
         """Return a fresh copy of the instructor's notebook."""
@@ -302,14 +364,54 @@ class Kit:
         return [k for k, c in cells_of(_source(self.assignment)).items() if c.cell_type == "code" and is_solution(c)]
 
     @property
+    def words(self):
+        """Grade ids of the cells in which words are asked for."""
+        return [k for k, c in cells_of(_source(self.assignment)).items() if c.cell_type != "code" and is_solution(c)]
+
+    @property
     def tests(self):
         """Grade ids of the test cells."""
         return [k for k, c in cells_of(_source(self.assignment)).items() if c.metadata.nbgrader.grade and is_locked(c)]
 
+    def tests_of(self, *questions):
+        """Return the ids of the test cells of these questions."""
+        return [test for question in questions for test in self.exercise.questions[question]]
+
+    @property
+    def points(self):
+        """The points that a machine gives."""
+        cells = cells_of(_source(self.assignment))
+        return sum(cells[name].metadata.nbgrader.points for name in self.tests)
+
+    @property
+    def kinds(self):
+        """How the checks judge, of `KINDS`; empty for ``plain``."""
+        return _kinds(self.assignment)
+
+    def questions_of(self, *kinds):
+        """Return the questions that have a check of one of these kinds."""
+        if self.exercise is None:
+            return []
+        return [name for name in self.questions if set(kinds) & set(self.exercise.kinds_of(name))]
+
+    @property
+    def targets(self):
+        """The questions that a general attack is on: all, or, in other assignments than `ONE`, one of each kind."""
+        if self.assignment in (ONE, PLAIN):
+            return self.questions
+        return list(dict.fromkeys(self.questions_of(kind)[0] for kind in self.kinds))
+
     def answers(self):
         """Return the instructor's code by question, and words of the student's own."""
         cells = cells_of(_source(self.assignment)).items()
-        return {k: c.source if c.cell_type == "code" else WORDS for k, c in cells if is_solution(c)}
+        return {
+            k: self.numbers_of(k) + c.source if c.cell_type == "code" else WORDS for k, c in cells if is_solution(c)
+        }
+
+    def numbers_of(self, question):
+        """Return the lines that type in the numbers of a personal question; of any other question none."""
+        draw = "" if self.exercise is None else self.exercise.solution(question).draw
+        return write_numbers(draw_numbers(self.secret, question, draw)[0]) if draw else ""
 
     def fill(self, answers):
         """Return the released notebook with these cells filled in."""
@@ -322,10 +424,31 @@ class Kit:
         """Return the released notebook with the instructor's answers, except for these."""
         return self.fill(self.answers() | answers)
 
+    def answer(self, kinds, body, first=""):
+        """Return the released notebook in which the functions that are judged by these kinds do `body`.
+
+        ``RIGHT`` in `body` is the instructor's function.
+        """
+        answers = {}
+        for name in self.questions_of(*kinds):
+            own = re.sub(rf"\b{name}\b", f"right_{name}", self.self_contained(name))
+            code = define(name, body.replace("RIGHT", f"right_{name}"))
+            answers[name] = "\n\n\n".join(filter(None, [textwrap.dedent(first).strip(), own, code]))
+        return self.fill(answers)
+
+    def self_contained(self, name, source=None):
+        """Return an answer (by default the instructor's) that brings along what it calls of earlier questions."""
+        questions, text = self.questions, self.answers()[name] if source is None else source
+        for other in reversed(questions[: questions.index(name)]):
+            if re.search(rf"(?<![\w.]){other}\(", text):
+                text = f"{self.exercise.solution(other).source_for(self.secret)}\n\n\n{text}"
+                text = re.sub(rf"(?<![\w.]){other}\b", f"own_{other}", text)
+        return text
+
     def functions(self, body="return 0.0", first=""):
-        """Return the released notebook in which each function does `body`, with the code `first` before them all."""
-        answers = {name: define(name, body) for name in self.questions}
-        name = self.questions[0]
+        """Return the released notebook in which each target does `body`, with the code `first` before them all."""
+        answers = {name: define(name, body) for name in self.targets}
+        name = self.targets[0]
         answers[name] = f"{textwrap.dedent(first).strip()}\n\n{answers[name]}" if first else answers[name]
         return self.fill(answers)
 

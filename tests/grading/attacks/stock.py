@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.grading.attacks.course import NEIGHBOURS, Course
-from tests.grading.attacks.record import AUTO_POINTS, FOLDERS, Effect
+from tests.grading.attacks.course import Course
+from tests.grading.attacks.record import NEIGHBOURS, Effect, Kit
 
 CONFIG = 'c = get_config()\nc.CourseDirectory.course_id = "stock"\n'
 NBGRADER = (sys.executable, "-m", "nbgrader")
@@ -19,19 +19,16 @@ def grade_with_stock(attacks, folder):
         course = Course(
             folder / name, source="source", config=CONFIG, own_library=all(attack.stock.own_library for attack in group)
         )
-        for assignment in ("chapter", "plain"):
-            members = [attack for attack in group if attack.stock.assignment == assignment]
-            if members:
-                course.add_assignment(assignment)
-            for attack in members:
-                course.add(attack.name, assignment, attack.submission(assignment))
-        folders = [FOLDERS[assignment] for assignment in course.assignments]
-        commands = [
-            [*NBGRADER, step, a] for a in folders for step in ("generate_assignment", "autograde", "generate_feedback")
-        ]
+        for assignment in sorted({attack.stock.place for attack in group}):
+            course.add_assignment(assignment)
+            for attack in group:
+                if attack.stock.place == assignment:
+                    course.add(attack.name, assignment, attack.submission(assignment))
+        steps = ("generate_assignment", "autograde", "generate_feedback")
+        commands = [[*NBGRADER, step, a] for a in course.assignments for step in steps]
         course.run(commands, seconds=1500 if len(group) > 1 else 240)
         for attack in group:
-            seen[attack.name] = course.observe(attack.name, attack.stock.assignment)
+            seen[attack.name] = course.observe(attack.name, attack.stock.place)
     return seen
 
 
@@ -39,9 +36,9 @@ def works(attack, seen):
     """Return why the attack did not have its effect on stock nbgrader, or None."""
     stock = attack.stock
     points = seen.points or 0.0
-    full = AUTO_POINTS[stock.assignment]
+    full = Kit(stock.place).points
     lost = [name for name in NEIGHBOURS if seen.neighbours[name] != full]
-    deserved = attack.deserved(stock.assignment)
+    deserved = attack.deserved(stock.place)
     tests = {
         Effect.POINTS: (points >= stock.amount > 0, f"{points} points"),
         Effect.LOST: (points <= deserved - stock.amount, f"{points} of {deserved} points"),

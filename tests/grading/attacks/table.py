@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.grading.attacks.catalogue import ATTACKS, BY_NAME
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.record import AUTO_POINTS, CLASSES, LINES, Effect
+from tests.grading.attacks.record import CLASSES, LINES, ONE, PLAIN, Effect, Kit, assignments
+from tests.grading.exercises import KINDS
 
 RESULTS = Path(__file__).with_name("results.json")
 README = Path(__file__).with_name("README.md")
@@ -14,22 +15,42 @@ HEAD = """\
 # Attacks on the grader
 
 What a submission can do to a grader, what stock nbgrader does with it, and what ours does. Each attack is a
-small record in this folder (`on_checks.py`, `on_process.py`, `on_files.py`) that makes a submission from the
-released notebook of chapter 1. A few comparisons are shown on a second assignment, `plain`, whose tests are
-written as in most courses (`assert abs(f(x) - y) < tol`), because the check cells of the chapter do not make
-them. {numbers}
+small record in this folder (`on_checks.py`, `on_kinds.py`, `on_process.py`, `on_files.py`) that makes a submission from
+a released notebook. {numbers}
+
+An attack on how answers are judged is tried **on a question of each kind of check that it concerns, in every assignment
+that has one**; the table below says which these were in the last run. An attack on files, the notebook, the process or
+the boundary does not depend on the question: it is tried in the exercises to chapter 1, whose questions it names. A few
+comparisons are shown on another assignment, `plain`, whose tests are written as in most courses
+(`assert abs(f(x) - y) < tol`), because the check cells of the course do not make them.
 
 Stock is nbgrader as it comes, with its default configuration, in a scratch course with two honest neighbours
-(graded first and last). Points are out of 30 in the chapter, of 12 in `plain`. Ours grades all attacks and
-all honest submissions of `honest.py` in one batch, with this course's `nbgrader_config.py` and `nbgrader autograde`;
-the tests do it with `acme grade` as well. All run contained: in namespaces, with a limit on memory; what would know
-no limit (a fork bomb, a full disk) is bounded in the attack itself.
+(graded first and last). Points are out of 30 in chapter 1, of 12 in `plain`. Ours grades, with this course's
+`nbgrader_config.py` and `acme grade`, all attacks and all honest submissions of `honest.py` in one course, a batch for
+each assignment, with two honest neighbours in each; the tests do it with `nbgrader autograde` as well, in chapter 1 and
+`plain`. All run contained: in namespaces, with a limit on memory; what would know no limit (a fork bomb, a full disk)
+is bounded in the attack itself.
 
     uv run pytest -m attacks                     # runs both and compares; needs bubblewrap; half an hour
     uv run pytest -m attacks -k caller-frames    # one of them
     uv run python -m tests.grading.attacks       # runs both and writes this page
 
 """
+
+
+def describe_assignments():
+    """Return which questions have a check of which kind, by assignment: what a run attacks."""
+    return {a: {kind: Kit(a).questions_of(kind) for kind in Kit(a).kinds} for a in assignments()}
+
+
+def _short(place):
+    return place if place == PLAIN else place.split("_")[0]
+
+
+def _tried(places, everywhere):
+    if set(places) - {PLAIN} == set(everywhere):
+        return ", ".join(["all", *(p for p in places if p == PLAIN)])
+    return ", ".join(map(_short, places))
 
 
 def read_results():
@@ -40,8 +61,8 @@ def read_results():
 def describe_stock(attack, seen):
     """Say in a few words what stock nbgrader did."""
     stock = attack.stock
-    points = "no grade" if seen.points is None else f"{seen.points:g}/{AUTO_POINTS[stock.assignment]}"
-    where = f" ({stock.assignment})" if stock.assignment != "chapter" else ""
+    points = "no grade" if seen.points is None else f"{seen.points:g}/{Kit(stock.place).points}"
+    where = f" ({_short(stock.place)})" if stock.place != ONE else ""
     said = {
         Effect.POINTS: f"**{points}**{where}",
         Effect.LOST: f"**{points}**{where} for right answers",
@@ -78,11 +99,15 @@ def _amount(stock, seen):
     }[stock.unit]
 
 
-def describe_ours(attack, seen, problems):
-    """Say in a few words what ours did."""
+def describe_ours(attack, found, problems):
+    """Say in a few words what ours did: `found` is what was seen, by assignment."""
+    seen = next(iter(found.values()))
     if problems:
         return "**" + "; ".join(problems) + "**" + (f" ({attack.beats})" if attack.beats else "")
-    deserved = attack.deserved("chapter")
+    deserved = attack.deserved(ONE)
+    if attack.kinds:
+        points = {assignment: seen.points or 0 for assignment, seen in found.items() if assignment != PLAIN}
+        return "0 in each" if not any(points.values()) else ", ".join(f"{p:g}" for p in points.values())
     if seen.points is None:
         return "refused, with a reason"
     if attack.flagged:
@@ -98,12 +123,20 @@ def page(results):
         f"and {len(HONEST)} honest submissions."
     )
     lines = [HEAD.format(numbers=numbers)]
-    lines += ["| attack | class | what it does | stock nbgrader | ours |", "|---|---|---|---|---|"]
+    everywhere = results["assignments"]
+    lines += ["| assignment | kinds of checks, and the questions that have them |", "|---|---|"]
+    for assignment, kinds in everywhere.items():
+        named = "; ".join(f"**{kind}** {', '.join(f'`{q}`' for q in questions)}" for kind, questions in kinds.items())
+        lines.append(f"| {assignment} | {named} |")
+    lines += ["", "| attack | class | what it does | kinds | tried in | stock nbgrader | ours |", "|" + "---|" * 7]
     for row in results["attacks"]:
         attack = BY_NAME.get(row["attack"])
         classes = ", ".join(f"{n} {CLASSES[n]}" for n in attack.classes) if attack else ""
         what = _cell(attack.what) if attack else ""
-        lines.append(f"| `{row['attack']}` | {classes} | {what} | {_cell(row['stock'])} | {_cell(row['ours'])} |")
+        kinds = ("all" if attack.kinds == KINDS else ", ".join(attack.kinds)) if attack else ""
+        tried = _tried(row["places"], everywhere)
+        told = [f"`{row['attack']}`", classes, what, kinds, tried, _cell(row["stock"]), _cell(row["ours"])]
+        lines.append(f"| {' | '.join(told)} |")
     lines += ["", "The attacks that were measured first, before there was a grader of our own:", ""]
     lines += ["| submission | attack |", "|---|---|"]
     by_line = {attack.line: attack.name for attack in ATTACKS if attack.line}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.record import CLASSES, LINES, Effect, Kit, Submission
+from tests.grading.attacks.record import CLASSES, LINES, PLAIN, Effect, Kit, Submission, assignments
 from tests.grading.attacks.table import page, read_results
 
 README = Path(__file__).with_name("README.md")
@@ -38,12 +38,12 @@ def test_what_does_not_apply_says_why():
             assert attack.stock.note, attack.name
 
 
-@pytest.mark.parametrize("assignment", ["chapter", "plain"])
+@pytest.mark.parametrize("assignment", [*assignments(), PLAIN])
 def test_submissions_are_changes_of_the_release(assignment):
     kit = Kit(assignment)
     released = nbformat.writes(kit.released())
     for attack in ATTACKS:
-        if assignment in ("chapter", attack.stock.assignment):
+        if assignment in (*attack.places, attack.stock.place):
             made = attack.submission(assignment)
             assert isinstance(made, Submission)
             assert made.links or made.files.get(kit.file) != released, attack.name

@@ -7,8 +7,8 @@ they are contained).
 import pytest
 
 from tests.grading.attacks.catalogue import ATTACKS
-from tests.grading.attacks.course import NEIGHBOURS, Seen
-from tests.grading.attacks.record import AUTO_POINTS, Effect, Kit
+from tests.grading.attacks.course import Seen
+from tests.grading.attacks.record import NEIGHBOURS, Effect, Kit
 from tests.grading.attacks.stock import grade_with_stock, works
 
 pytestmark = pytest.mark.attacks
@@ -31,8 +31,8 @@ def test_it_works_on_stock_nbgrader(attack, stock, tmp_path):
 def test_an_attack_without_effect_is_not_taken_for_one_that_works():
     machine = {"survivors": 0, "late": False, "heard": "", "commands": [{"seconds": 1.0}], "memory": 0, "disk": 0}
     for attack in ATTACKS:
-        assignment = attack.stock.assignment
-        neighbours = dict.fromkeys(NEIGHBOURS, float(AUTO_POINTS[assignment]))
+        assignment = attack.stock.place
+        neighbours = dict.fromkeys(NEIGHBOURS, float(Kit(assignment).points))
         cells = dict.fromkeys(Kit(assignment).tests, 0.0)
         nothing = Seen(attack.deserved(assignment), cells, (), neighbours, (), (), (), machine, "")
         applies = attack.stock.effect != Effect.NONE and not attack.flagged

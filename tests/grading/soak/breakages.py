@@ -11,10 +11,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from tests.grading.attacks.record import FOLDERS, Submission, cells_of
-from tests.grading.exercises import read_variants
-
-FOLDER = FOLDERS["chapter"]
+from tests.grading.attacks.record import Submission, cells_of
 
 
 @dataclass(frozen=True)
@@ -25,9 +22,9 @@ class Handed:
     whole: bool = False
     pipe: str = ""
 
-    def write(self, folder):
+    def write(self, folder, assignment):
         """Write it below the folder of the student."""
-        place = folder if self.whole else folder / FOLDER
+        place = folder if self.whole else folder / assignment
         place.mkdir(parents=True)
         self.submission.write(place)
         if self.pipe:
@@ -42,8 +39,9 @@ class Breakage:
     ----------
     name : str
     make : callable
-        Takes a `Kit`, the answers and a generator (`random.Random`); returns what is handed in, and the test cells that
-        are lost by it, or None where nothing can be read.
+        Takes a `Kit`, the answers and a generator (`random.Random`); returns what is handed in, the test cells that are
+        lost by it (None where nothing can be read) and, where an answer could not be placed, its test cells: a person
+        looks at those that lose points.
     large : bool
         Whether it is large, so that once is enough.
     """
@@ -83,11 +81,6 @@ def named(content, name):
     """Return the place of a cell, by its grade id."""
     ids = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in content["cells"]]
     return ids.index(name)
-
-
-def tests_of(question):
-    """Return the test cells of a question."""
-    return read_variants()[2][question]
 
 
 # Nothing can be read ----------------------------------------------------------------------------------------
@@ -157,14 +150,14 @@ def pipe_for_file(kit, answers, rng):
 @breakage("a link in place of the file")
 def link_for_file(kit, answers, rng):
     text = nbformat.writes(kit.fill(answers))
-    target = rng.choice(["real.ipynb", kit.file, "nowhere", f"../../aa-neighbour/{FOLDER}/{kit.file}"])
+    target = rng.choice(["real.ipynb", kit.file, "nowhere", f"../../aa-neighbour/{kit.assignment}/{kit.file}"])
     return Handed(Submission({"real.ipynb": text}, {kit.file: target})), None
 
 
 @breakage("a link in place of the folder")
 def link_for_folder(kit, answers, rng):
     text = nbformat.writes(kit.fill(answers))
-    return Handed(Submission({f"elsewhere/{kit.file}": text}, {FOLDER: "elsewhere"}), whole=True), None
+    return Handed(Submission({f"elsewhere/{kit.file}": text}, {kit.assignment: "elsewhere"}), whole=True), None
 
 
 @breakage("two notebooks in an archive")
@@ -229,7 +222,8 @@ def no_metadata(kit, answers, rng):
 def other_encoding(kit, answers, rng):
     question = rng.choice(kit.questions)
     text = nbformat.writes(kit.fill(answers | {question: answers[question] + "\n# größer als naïve Grüße"}))
-    encoding = rng.choice(["utf-16", "utf-8-sig", "cp1252"])
+    latin = "".join(answers.values()).encode("cp1252", "ignore").decode("cp1252") == "".join(answers.values())
+    encoding = rng.choice(["utf-16", "utf-8-sig", *(["cp1252"] if latin else [])])
     return of_bytes(kit, text.encode(encoding, "replace")), ()
 
 
@@ -261,7 +255,7 @@ def missing_answer(kit, answers, rng):
     content = filled(kit, answers)
     question = rng.choice(kit.questions)
     del content["cells"][named(content, question)]
-    return of_json(kit, content), tests_of(question)
+    return of_json(kit, content), kit.tests_of(question), kit.tests_of(question)
 
 
 @breakage("an answer of an older release")
@@ -269,14 +263,14 @@ def older_release(kit, answers, rng):
     content = filled(kit, answers)
     question = rng.choice(kit.questions)
     content["cells"][named(content, question)]["metadata"]["nbgrader"]["grade_id"] = f"{question}_v0"
-    return of_json(kit, content), tests_of(question)
+    return of_json(kit, content), (), kit.tests_of(question)  # it is run as a cell of the student's own
 
 
 @breakage("an answer that does not compile")
 def does_not_compile(kit, answers, rng):
     question = rng.choice(kit.questions)
     broken = rng.choice(["def f(:\n    return", "((((", "\tx = 1\n  y = 2", "return", "“quoted”", ">>> a = 1"])
-    return Handed(kit.folder(kit.fill(answers | {question: broken}))), tests_of(question)
+    return Handed(kit.folder(kit.fill(answers | {question: broken}))), kit.tests_of(question)
 
 
 @breakage("an answer of wrong type")
@@ -284,14 +278,15 @@ def answer_of_wrong_type(kit, answers, rng):
     content = filled(kit, answers)
     question = rng.choice(kit.questions)
     content["cells"][named(content, question)]["source"] = rng.choice([5, None, {"a": 1}, [1, 2], [["x"]], True])
-    return of_json(kit, content), tests_of(question)
+    return of_json(kit, content), kit.tests_of(question), kit.tests_of(question)
 
 
 @breakage("an endless answer")
 def too_long(kit, answers, rng):
     question = rng.choice(kit.questions)
     padded = answers[question] + "\n# " + "x" * 200_001
-    return Handed(kit.folder(kit.fill(answers | {question: padded}))), tests_of(question)
+    tests = kit.tests_of(question)
+    return Handed(kit.folder(kit.fill(answers | {question: padded}))), tests, tests
 
 
 @breakage("an answer twice")
@@ -306,7 +301,7 @@ def answer_twice(kit, answers, rng):
     else:
         again["source"] = cells_of(kit.released())[question].source
         content["cells"].insert(place + 1, again)
-    return of_json(kit, content), ()
+    return of_json(kit, content), (), kit.tests_of(question)
 
 
 @breakage("a test twice")

@@ -1,26 +1,33 @@
-"""Draw a class at random: who hands in what, and what each must get.
+"""Draw a class at random: who hands in what to which assignment, and what each must get.
 
 What is expected follows from the lists of the variants, the honest submissions and the attacks, and from what was
-broken: never from the grader.
+broken: never from the grader. No assignment is known by its name here.
 """
 
+import ast
+import hashlib
 import math
 import random
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
+
 from tests.grading.attacks.catalogue import ATTACKS
 from tests.grading.attacks.honest import HONEST
-from tests.grading.attacks.record import Kit, cells_of
-from tests.grading.exercises import read_variants
+from tests.grading.attacks.record import ONE, PLAIN, Kit, assignments, cells_of
 from tests.grading.soak.breakages import BREAKAGES, Handed
 
 ENTRY = "acme grade"
 SHARES = {"right": 0.5, "wrong": 0.33, "broken": 0.09, "hostile": 0.08}
 RESOURCES = 9  # the class of attacks that take as long as the limits let them
 LONG = ("slow-but-legal",)  # an honest one that does so: once
-QUESTION_IN_WORDS = "why_means_differ"
 NAMES = ("", "", "", "", "", "", " Zoë", " Жанна", " 漢字", " Jose\u0301", " O'Neil & Söhne", " ñandú.1")
+WHOLE = 0.1  # of all students answer every question
+COSTLY = ("law", "samples", "ensemble", "coverage")  # checks of a second or more
+ANSWERED, ANSWERED_COSTLY = 0.6, 0.25  # the others answer so many
+OWN, FOREIGN = 0.5, 0.2  # were given numbers of their own; and of these, hand in others
+NEAR = 0.01  # two answers about own numbers that the grading might not tell apart
 
 
 @dataclass(frozen=True)
@@ -47,103 +54,182 @@ class Expected:
 
 @dataclass(frozen=True)
 class Student:
-    """One of the class: a name, a kind (a key of `SHARES`), from what it was drawn, and what is expected."""
+    """One of the class: a name, a kind (a key of `SHARES`), an assignment, from what it was drawn, what is expected.
+
+    `own` says whether the course has given numbers of their own to this student.
+    """
 
     name: str
     kind: str
     drawn: str
+    assignment: str
     handed: Handed = field(repr=False)
     expected: Expected = field(repr=False)
+    own: bool = False
 
 
 @cache
-def points_of_cells():
-    """Return the points of every graded cell of the exercises, by its id."""
-    found = cells_of(Kit().source()).items()
+def points_of_cells(assignment):
+    """Return the points of every graded cell of an assignment, by its id."""
+    found = cells_of(Kit(assignment).source()).items()
     return {name: float(c.metadata.nbgrader.points) for name, c in found if c.metadata.nbgrader.grade}
 
 
-def expect(fails, words=True):
-    """Return what is expected of a notebook that loses these cells, with or without an answer in words."""
-    cells = {name: 0.0 if name in fails else points for name, points in points_of_cells().items()}
-    cells[QUESTION_IN_WORDS] = None if words else 0.0
-    by_hand = frozenset([QUESTION_IN_WORDS] if words else [])
+def expect(kit, fails, *, words=True, look=()):
+    """Return what is expected of a notebook that loses these cells, with or without an answer in words.
+
+    At those of `look` a person has to look, where they are lost.
+    """
+    cells = {name: 0.0 if name in fails else points for name, points in points_of_cells(kit.assignment).items()}
+    cells |= dict.fromkeys(kit.words, None if words else 0.0)
+    by_hand = frozenset([*(kit.words if words else ()), *(set(look) & set(fails))])
     return Expected("graded", cells, math.fsum(score or 0 for score in cells.values()), by_hand)
 
 
-def expect_unreadable():
+def expect_unreadable(kit):
     """Return what is expected of a file that cannot be read: no points, and a person looks at all of it."""
-    cells = dict.fromkeys(points_of_cells(), 0.0)
+    cells = dict.fromkeys(points_of_cells(kit.assignment), 0.0)
     return Expected("unreadable", cells, 0.0, frozenset(cells))
+
+
+def key_of(seed):
+    """Return the key of the course, from which the numbers of its students follow."""
+    return hashlib.sha256(f"soak {seed}".encode()).digest()
+
+
+def _bindings(source):
+    """Return the names that a text binds, each with the statement: two texts in one notebook must not differ in one."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [(name.asname or name.name).split(".")[0] for name in node.names]
+        else:
+            names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        found |= dict.fromkeys(names, ast.dump(node))
+    return found
+
+
+def _agree(one, other):
+    return all(one[name] == other[name] for name in one.keys() & other.keys())
+
+
+def _is_near(kit, question, source):
+    """Whether an answer about own numbers comes near to the right one."""
+    values = []
+    for text in (source, kit.exercise.solution(question).source_for(kit.secret)):
+        space = {}
+        exec(f"{kit.exercise.given}\n\n{kit.self_contained(question, text)}", space)
+        values.append(space[question]())
+    try:
+        return bool(np.allclose(values[0], values[1], rtol=NEAR))
+    except (TypeError, ValueError):
+        return False
 
 
 class _Draw:
     def __init__(self, seed):
-        self.random = random.Random(seed)
-        self.right, self.wrong, self.cells = read_variants()
+        self.random, self.key = random.Random(seed), key_of(seed)
         self.once = set()
 
-    def answers(self, mistakes):
-        """Return answers to all questions, that many of them wrong, what they are, and the cells that they lose."""
-        questions = list(self.cells)
-        wrong = self.random.sample(questions, mistakes)
-        answers, drawn, fails = {}, [], set()
-        for question in questions:
-            pool = [v for v in (self.wrong if question in wrong else self.right) if v.exercise == question]
-            place = self.random.randrange(-1 if question not in wrong else 0, len(pool))
-            if place < 0:  # the instructor's answer, as it is in the kit
-                continue
-            answers[question] = pool[place].source
-            fails |= set(pool[place].fails)
-            if question in wrong:
-                drawn.append(f"{question}[{place}]")
+    def answers(self, kit, mistakes=0, *, whole=False):
+        """Return answers to all questions, that many of them wrong, what they are, and the cells that they lose.
+
+        An answer that calls earlier ones brings those along, so that no mistake follows it; but in a notebook that is
+        right as a whole.
+        """
+        wrong = self.random.sample(kit.questions, min(mistakes, len(kit.questions)))
+        stubs = cells_of(kit.released())
+        answers, drawn, fails, bound = {}, [], set(), {}
+        for question in kit.questions:
+            costly = set(kit.exercise.kinds_of(question)) & set(COSTLY)
+            if question not in wrong and not whole:
+                if self.random.random() > (ANSWERED_COSTLY if costly else ANSWERED):
+                    answers[question] = stubs[question].source
+                    fails |= set(kit.tests_of(question))
+                    continue
+            variants = kit.exercise.wrong if question in wrong else kit.exercise.right
+            pool = [v for v in variants if v.exercise == question]
+            variant = self.choose(kit, question, pool, bound) or kit.exercise.solution(question)
+            text = variant.source_for(kit.secret)
+            bound |= _bindings(text)
+            answers[question] = text if whole and not wrong else kit.self_contained(question, text)
+            fails |= set(variant.fails)
+            if variant.fails:
+                drawn.append(f"{question}[{pool.index(variant)}]")
         return answers, " ".join(drawn), fails
 
-    def draw_right(self):
-        if self.random.random() < 0.25:
-            pool = [h for h in HONEST if h.name not in LONG or h.name not in self.once]
-            honest = self.random.choice(pool)
-            self.once.add(honest.name)
-            by_hand = frozenset([QUESTION_IN_WORDS] if honest.by_hand else [])
-            return (
-                f"honest {honest.name}",
-                Handed(honest.submission(Kit())),
-                Expected(points=honest.points, by_hand=by_hand),
-            )
-        answers, _, _ = self.answers(0)
-        kit = Kit()
-        return "right", Handed(kit.folder(kit.solved(**answers))), expect(())
+    def choose(self, kit, question, pool, bound):
+        """Return one of these variants that can stand beside the others, or None."""
+        for variant in self.random.sample(pool, len(pool)):
+            text = variant.source_for(kit.secret)
+            close = kit.secret and variant.draw and variant.fails and _is_near(kit, question, text)
+            if _agree(bound, _bindings(text)) and not close:
+                return variant
+        return None
 
-    def draw_wrong(self):
-        questions = len(self.cells)
-        mistakes = min(questions, 1 + sum(self.random.random() < 0.2 for _ in range(questions - 1)))
-        answers, drawn, fails = self.answers(mistakes)
+    def notebook(self, assignment, name, mistakes):
+        """Return a notebook with answers as drawn, what it is, what is expected, and whether the numbers are own."""
+        own = "sealed" in Kit(assignment).kinds and self.random.random() < OWN
+        kit = hand = Kit(assignment, name if own else "", self.key)
+        if own and self.random.random() < FOREIGN:  # those of another, or of the general release
+            hand = Kit(assignment, self.random.choice(["", "somebody else"]), self.key)
+        answers, drawn, fails = self.answers(hand, mistakes, whole=self.random.random() < WHOLE)
+        look = ()
+        if hand is not kit:
+            asked, stubs = hand.questions_of("sealed"), cells_of(hand.released())
+            if any(answers[q] != stubs[q].source and _is_near(kit, q, answers[q]) for q in asked):
+                return self.notebook(assignment, name, mistakes)
+            look = kit.tests_of(*asked)
+            fails, drawn = fails | set(look), f"numbers of {hand.student or 'all'} {drawn}"
         words = self.random.random() < 0.9
-        if not words:
-            answers[QUESTION_IN_WORDS] = cells_of(Kit().released())[QUESTION_IN_WORDS].source
-        kit = Kit()
-        return f"wrong {drawn}", Handed(kit.folder(kit.solved(**answers))), expect(fails, words)
+        filled = hand.fill(answers | (dict.fromkeys(kit.words, "Because cells differ.") if words else {}))
+        return filled, drawn, expect(kit, fails, words=words, look=look), own
 
-    def draw_broken(self):
-        pool = [b for b in BREAKAGES if not b.large or b.name not in self.once]
-        breakage = self.random.choice(pool)
+    def draw_right(self, assignment, name):
+        if self.random.random() < 0.25:
+            pool = [h for h in HONEST if h.everywhere or assignment == ONE]
+            honest = self.random.choice([h for h in pool if h.name not in LONG or h.name not in self.once])
+            self.once.add(honest.name)
+            kit = Kit(assignment)
+            expected = Expected(points=honest.points_in(kit), by_hand=frozenset(kit.words if honest.by_hand else ()))
+            return Student(name, "right", f"honest {honest.name}", assignment, Handed(honest.submission(kit)), expected)
+        filled, drawn, expected, own = self.notebook(assignment, name, 0)
+        handed = Handed(Kit(assignment).folder(filled))
+        return Student(name, "right", f"right {drawn}".strip(), assignment, handed, expected, own)
+
+    def draw_wrong(self, assignment, name):
+        mistakes = 1 + sum(self.random.random() < 0.2 for _ in Kit(assignment).questions[1:])
+        filled, drawn, expected, own = self.notebook(assignment, name, mistakes)
+        handed = Handed(Kit(assignment).folder(filled))
+        return Student(name, "wrong", f"wrong {drawn}", assignment, handed, expected, own)
+
+    def draw_broken(self, assignment, name):
+        breakage = self.random.choice([b for b in BREAKAGES if not b.large or b.name not in self.once])
         self.once.add(breakage.name)
-        answers, drawn, fails = self.answers(self.random.choice((0, 0, 1, 2)))
-        kit = Kit()
-        handed, lost = breakage.make(kit, kit.answers() | answers, self.random)
-        expected = expect_unreadable() if lost is None else expect(fails | set(lost))
-        return f"broken {breakage.name} {drawn}".strip(), handed, expected
+        kit = Kit(assignment)
+        answers, drawn, fails = self.answers(kit, self.random.choice((0, 0, 1, 2)))
+        answers |= dict.fromkeys(kit.words, "Because cells differ.")
+        handed, lost, *unplaced = breakage.make(kit, answers, self.random)
+        if lost is None:
+            expected = expect_unreadable(kit)
+        else:
+            expected = expect(kit, fails | set(lost), look=unplaced[0] if unplaced else ())
+        drawn = f"broken {breakage.name} {drawn}".strip()
+        return Student(name, "broken", drawn, assignment, handed, expected)
 
-    def draw_hostile(self):
-        costly = [a for a in ATTACKS if RESOURCES in a.classes and a.name not in self.once]
-        cheap = [a for a in ATTACKS if RESOURCES not in a.classes]
+    def draw_hostile(self, assignment, name):
+        pool = [a for a in ATTACKS if not a.own_numbers]
+        costly = [a for a in pool if RESOURCES in a.classes and a.name not in self.once]
+        cheap = [a for a in pool if RESOURCES not in a.classes]
         attack = self.random.choice(costly if costly and self.random.random() < 0.12 else cheap)
-        gains = attack.expected_to_gain(ENTRY)
-        points = None if gains else attack.deserved("chapter")
+        place = self.random.choice([place for place in attack.places if place != PLAIN])
+        points = None if attack.expected_to_gain(ENTRY) else attack.deserved(place)
         expected = Expected("" if attack.may_refuse else "graded", points=points)
-        own_name = attack.name if attack.name not in self.once else None  # some know it, and use it
+        name = attack.name if attack.name not in self.once else name  # some know it, and use it
         self.once.add(attack.name)
-        return f"hostile {attack.name}", Handed(attack.submission("chapter")), expected, own_name
+        return Student(name, "hostile", f"hostile {attack.name}", place, Handed(attack.submission(place)), expected)
 
     def name(self, number, kind):
         prefix = "".join(self.random.choices("abcdefghijklmnopqrstuvwxyz", k=3))
@@ -151,7 +237,7 @@ class _Draw:
 
 
 def draw_class(count, seed):
-    """Return `count` students: the same for the same seed.
+    """Return `count` students, over all assignments: the same for the same seed.
 
     Parameters
     ----------
@@ -165,9 +251,8 @@ def draw_class(count, seed):
     draw = _Draw(seed)
     kinds = [kind for kind, share in SHARES.items() for _ in range(round(share * count))]
     kinds = (kinds + ["right"] * count)[:count]
-    students = []
-    for number, kind in enumerate(kinds):
-        drawn, handed, expected, *own_name = getattr(draw, f"draw_{kind}")()
-        name = (own_name[0] if own_name else None) or draw.name(number, kind)
-        students.append(Student(name, kind, drawn, handed, expected))
-    return students
+    places = assignments()
+    return [
+        getattr(draw, f"draw_{kind}")(places[number % len(places)], draw.name(number, kind))
+        for number, kind in enumerate(kinds)
+    ]

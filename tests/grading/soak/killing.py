@@ -1,4 +1,4 @@
-"""Run a batch to its end while it is killed now and then: ``python killing.py PLAN``.
+"""Run batches to their ends, one after the other, while they are killed now and then: ``python killing.py PLAN``.
 
 It runs inside the containment of the attacks, beside what it kills, and imports the standard library alone. A kill of
 the batch ends the writer and nothing else (``kill -9``); what it leaves running must end by itself, while the next run
@@ -97,14 +97,28 @@ def stamps_of(audit):
 def main():
     """Run the plan and write what was seen."""
     plan = json.loads(Path(sys.argv[1]).read_text())
-    rng, machine, log = random.Random(plan["seed"]), Machine(), Log(plan["log"])
-    waiting = sorted(plan["kills"])  # pairs: a number of results, and what is killed then
+    rng, machine = random.Random(plan["seed"]), Machine()
     seen = {"runs": [], "kills": [], "orphans": [], "written_again": []}
-    orphans, before = {}, {}
+    orphans = {}
+    for batch in plan["batches"]:
+        run_batch(batch, plan["output"], rng, machine, seen, orphans)
+    deadline = time.monotonic() + 30
+    while (left := machine.find()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    seen["orphans"] += [time.monotonic() - since for process, since in orphans.items()]
+    seen["left"] = sorted(command[:200] for _, command in left.values())
+    seen["scratch"] = sorted(os.listdir(plan["tmp"]))
+    Path(plan["seen"]).write_text(json.dumps(seen))
+
+
+def run_batch(plan, output, rng, machine, seen, orphans):
+    """Run one batch until it comes to its end, and note in `seen` and `orphans` what becomes of it."""
+    log, before = Log(plan["log"]), {}
+    waiting = sorted(plan["kills"])  # pairs: a number of results, and what is killed then
     while True:
         start = time.monotonic()
-        output = open(plan["output"], "ab")
-        batch = subprocess.Popen(plan["command"], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        written = open(output, "ab")
+        batch = subprocess.Popen(plan["command"], stdout=written, stderr=written, stdin=subprocess.DEVNULL)
         killed, memory, looked = False, [], 0.0
         while batch.poll() is None:
             time.sleep(0.02)
@@ -141,13 +155,6 @@ def main():
         )
         if not killed:
             break
-    deadline = time.monotonic() + 30
-    while (left := machine.find()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    seen["orphans"] += [time.monotonic() - since for process, since in orphans.items()]
-    seen["left"] = sorted(command[:200] for _, command in left.values())
-    seen["scratch"] = sorted(os.listdir(plan["tmp"]))
-    Path(plan["seen"]).write_text(json.dumps(seen))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.grading.attacks.course import NEIGHBOURS, Course
-from tests.grading.attacks.ours import NBGRADER
-from tests.grading.attacks.record import FOLDERS, NOTEBOOKS, ROOT, Kit
-from tests.grading.soak.draw import QUESTION_IN_WORDS, Student, expect
+from tests.grading.attacks.course import Course
+from tests.grading.attacks.record import NEIGHBOURS, ROOT, Kit, assignments
+from tests.grading.soak.draw import Student, expect, key_of
 from tests.grading.soak.killing import RESULT
-
-FOLDER, NOTEBOOK = FOLDERS["chapter"], NOTEBOOKS["chapter"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,14 @@ class Soak:
     Attributes
     ----------
     course : Course
-    grades : dict of str to Grade
-        By student.
-    submissions : dict of str to int
+    grades : dict of (str, str) to Grade
+        By assignment and student.
+    submissions : dict of (str, str) to int
         How many the gradebook holds.
-    lines : dict of str to int
-        How often the log has a result of the student.
-    starts, ends : int
-        Runs that began and that came to their end, by the log.
+    lines : dict of (str, str) to int
+        How often the log of the assignment has a result of the student.
+    starts, ends : dict of str to int
+        Runs that began and that came to their end, by the log of each assignment.
     killing : dict
         What `tests.grading.soak.killing` saw.
     """
@@ -52,8 +49,8 @@ class Soak:
     grades: dict = field(repr=False)
     submissions: dict = field(repr=False)
     lines: dict = field(repr=False)
-    starts: int
-    ends: int
+    starts: dict
+    ends: dict
     killing: dict = field(repr=False)
 
     def memory(self):
@@ -62,81 +59,102 @@ class Soak:
 
 
 def neighbours():
-    """Return the two honest neighbours that every scratch course has."""
-    return [Student(name, "right", "neighbour", None, expect(())) for name in NEIGHBOURS]
+    """Return the two honest neighbours that every assignment of a scratch course has."""
+    everywhere = [Kit(assignment) for assignment in assignments()]
+    return [
+        Student(n, "right", "neighbour", kit.assignment, None, expect(kit, ()))
+        for kit in everywhere
+        for n in NEIGHBOURS
+    ]
 
 
-def draw_kills(count, seed):
-    """Return when what is killed: two times the batch and one worker, at random but well inside the run."""
+def draw_kills(counts, seed):
+    """Return when what is killed: in each assignment first a worker, then the batch, at random but well inside the run.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Submissions to each assignment.
+    seed : int
+
+    Returns
+    -------
+    list of list of (int, str)
+        For each assignment numbers of results, and what is killed then.
+    """
     rng = random.Random(f"kills {seed}")
-    first, second = rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.85)
-    worker = rng.choice([rng.uniform(0.05, first - 0.02), rng.uniform(first + 0.02, second - 0.02)])
-    kills = {"batch": (first, second), "worker": (worker,)}
-    return sorted((math.ceil(share * count), what) for what, shares in kills.items() for share in shares)
+    shares = [(("worker", rng.uniform(0.05, 0.3)), ("batch", rng.uniform(0.35, 0.8))) for _ in counts]
+    return [[(math.ceil(s * n), what) for what, s in both] for n, both in zip(counts, shares, strict=True)]
 
 
 def soak(students, folder, seed):
     """Grade these students with the real command; return a `Soak`."""
     course = Course(folder / "course", source="solutions", config=(ROOT / "nbgrader_config.py").read_text())
-    course.add_assignment("chapter")
-    for student in students:
-        student.handed.write(course.root / "submitted" / student.name)
     tmp = folder / "tmp"
     tmp.mkdir()
-    audit = course.root / "audit" / FOLDER
-    grade = [sys.executable, "-m", "acme_lib.cli", "grade", FOLDER, "--seed", str(seed)]
+    for student in students:
+        student.handed.write(course.root / "submitted" / student.name, student.assignment)
+    places, batches, grade = assignments(), [], {}
+    counts = [sum(student.assignment == place for student in students) for place in places]
+    for place, kills in zip(places, draw_kills(counts, seed), strict=True):
+        own = [student.name for student in students if student.own and student.assignment == place]
+        course.add_assignment(place, own, key_of(seed))
+        grade[place] = [sys.executable, "-m", "acme_lib.cli", "grade", place, "--seed", str(seed)]
+        audit = course.root / "audit" / place
+        batch = {"command": ["env", f"TMPDIR={tmp}", *grade[place]], "kills": kills}
+        batches.append(batch | {"log": str(audit / "grade.log"), "audit": str(audit)})
     plan = {
-        "command": ["env", f"TMPDIR={tmp}", *grade],
+        "batches": batches,
         "seed": seed,
-        "kills": draw_kills(len(students), seed),
-        "log": str(audit / "grade.log"),
-        "audit": str(audit),
         "output": str(folder / "output"),
         "tmp": str(tmp),
         "seen": str(folder / "killing.json"),
     }
     (folder / "plan.json").write_text(json.dumps(plan))
     killing = [sys.executable, str(Path(__file__).with_name("killing.py")), str(folder / "plan.json")]
-    commands = [[*NBGRADER, "generate_assignment", FOLDER], killing, grade]
-    course.run(commands, seconds=3 * 3600, memory=16 * 2**30, nested=True)
-    log = (audit / "grade.log").read_text(encoding="utf-8").splitlines()
-    found = [match[1] for line in log if (match := RESULT.match(line))]
+    course.run([killing, *grade.values()], seconds=3 * 3600, memory=16 * 2**30, nested=True)
+    logs = {b: (course.root / "audit" / b / "grade.log").read_text(encoding="utf-8").splitlines() for b in places}
     return Soak(
         course=course,
-        grades=read_grades(course.root),
+        grades={(place, name): grade for place in places for name, grade in read_grades(course.root, place).items()},
         submissions=_count_submissions(course.root),
-        lines=Counter(found),
-        starts=sum(re.search(r"^\S+ start: ", line) is not None for line in log),
-        ends=sum(re.search(r"^\S+ end: ", line) is not None for line in log),
+        lines=Counter((place, m[1]) for place, log in logs.items() for line in log if (m := RESULT.match(line))),
+        starts=_count_lines(logs, "start"),
+        ends=_count_lines(logs, "end"),
         killing=json.loads(Path(plan["seen"]).read_text()),
     )
 
 
-def _query(root, text):
+def _count_lines(logs, word):
+    return {place: sum(re.search(rf"^\S+ {word}: ", line) is not None for line in log) for place, log in logs.items()}
+
+
+def _query(root, text, *given):
     connection = sqlite3.connect(f"file:{root / 'gradebook.db'}?mode=ro", uri=True)
     try:
-        return connection.execute(text, (FOLDER,)).fetchall()
+        return connection.execute(text, given).fetchall()
     finally:
         connection.close()
 
 
-def read_grades(root):
-    """Return all grades, from the gradebook's tables and the audit records."""
+def read_grades(root, assignment):
+    """Return all grades of an assignment by student, from the gradebook's tables and the audit records."""
     rows = _query(
         root,
         """SELECT s.student_id, c.name, g.auto_score, g.manual_score, g.extra_credit, g.needs_manual_grade FROM grade g
            JOIN base_cell c ON c.id = g.cell_id JOIN submitted_notebook n ON n.id = g.notebook_id
            JOIN submitted_assignment s ON s.id = n.assignment_id JOIN assignment a ON a.id = s.assignment_id
            WHERE a.name = ?""",
+        assignment,
     )
     found = {}
     for student, cell, *given in rows:
         found.setdefault(student, {})[cell] = given
-    return {student: _grade_of(root, student, cells) for student, cells in found.items()}
+    return {student: _grade_of(root, assignment, student, cells) for student, cells in found.items()}
 
 
-def _grade_of(root, student, cells):
-    path = root / "audit" / FOLDER / student / f"{NOTEBOOK}.json"
+def _grade_of(root, assignment, student, cells):
+    path = (root / "audit" / assignment / student / Kit(assignment).file).with_suffix(".json")
     return Grade(
         cells={name: auto for name, (auto, *_) in cells.items()},
         points=math.fsum((m if m is not None else a or 0) + (e or 0) for a, m, e, _ in cells.values()),
@@ -146,9 +164,9 @@ def _grade_of(root, student, cells):
 
 
 def _count_submissions(root):
-    text = """SELECT s.student_id, COUNT(*) FROM submitted_assignment s JOIN assignment a ON a.id = s.assignment_id
-              WHERE a.name = ? GROUP BY s.student_id"""
-    return dict(_query(root, text))
+    text = """SELECT a.name, s.student_id, COUNT(*) FROM submitted_assignment s
+              JOIN assignment a ON a.id = s.assignment_id GROUP BY a.name, s.student_id"""
+    return {(place, student): count for place, student, count in _query(root, text)}
 
 
 def compare(student, grade):
@@ -168,11 +186,12 @@ def compare(student, grade):
             for name, score in expected.cells.items()
             if grade.cells.get(name, "nothing") != score
         ]
-    if unsettled := [name for name in Kit().tests if grade.cells.get(name) is None]:
+    kit = Kit(student.assignment)
+    if unsettled := [name for name in kit.tests if grade.cells.get(name) is None]:
         found.append(f"without points: {', '.join(unsettled)}")
     if expected.by_hand is not None and grade.by_hand != expected.by_hand:
         found.append(f"waits for a person: {sorted(grade.by_hand)}; expected {sorted(expected.by_hand)}")
-    if expected.by_hand is None and status == "graded" and grade.by_hand - {QUESTION_IN_WORDS}:
+    if expected.by_hand is None and status == "graded" and grade.by_hand - set(kit.words):
         found.append(f"waits for a person: {sorted(grade.by_hand)}")
     recorded = {name: entry["score"] for name, entry in grade.record["scores"].items()}
     if recorded != grade.cells:
@@ -186,9 +205,9 @@ def _message(grade, name):
 
 def differences(students, grades):
     """Return what differs, by student and what it was drawn as; empty where every grade is as expected."""
-    every = {f"{s.name} ({s.drawn})": compare(s, grades.get(s.name)) for s in students}
-    strangers = sorted(set(grades) - {s.name for s in students})
-    return {name: found for name, found in every.items() if found} | {name: ["unknown"] for name in strangers}
+    every = {f"{s.assignment}, {s.name} ({s.drawn})": compare(s, grades.get((s.assignment, s.name))) for s in students}
+    strangers = sorted(set(grades) - {(s.assignment, s.name) for s in students})
+    return {n: found for n, found in every.items() if found} | {", ".join(pair): ["unknown"] for pair in strangers}
 
 
 def spoilt(student):
@@ -212,19 +231,28 @@ def describe(result, students, seed):
     memory = [[bytes_ / 2**20 for _, bytes_ in run if bytes_] for run in result.memory()]
     runs = result.killing["runs"]
     each = ", ".join(f"{run['seconds']:.0f}" for run in runs)
+    places = {
+        place: [g.record.get("seconds", 0.0) for (p, _), g in result.grades.items() if p == place]
+        for place, _ in result.grades
+    }
+    costs = ", ".join(f"{place} {sum(found) / len(found):.1f}" for place, found in places.items())
     seconds = sum(run["seconds"] for run in runs)
-    drawn = {student.name: student.drawn for student in students}
+    drawn = {(student.assignment, student.name): student.drawn for student in students}
     return "\n".join(
         [
             f"seed {seed}: {len(students)} submissions: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()),
             f"{seconds:.0f} s in {len(runs)} runs ({each}), "
             f"{seconds / len(students):.2f} s each; judged {total:.0f} s, half of it in "
             f"{_count_of_half(judged)} submissions",
+            f"seconds each: {costs}",
             "kills: " + ", ".join(f"{kill['what']} after {kill['results']}" for kill in result.killing["kills"]),
             f"orphans ended after at most {max(result.killing['orphans'], default=0):.1f} s",
             "writer's memory (MB) in each run, at its quarters: "
             + "; ".join(", ".join(f"{m[min(len(m) - 1, len(m) * i // 4)]:.0f}" for i in range(5)) for m in memory if m),
-            "slowest: " + ", ".join(f"{drawn.get(name, name)} {seconds:.0f} s" for seconds, name in judged[:12]),
+            "slowest: "
+            + ", ".join(
+                f"{place[:2]} {drawn.get((place, n), n)} {seconds:.0f} s" for seconds, (place, n) in judged[:12]
+            ),
             f"left in the temporary folder: {len(result.killing['scratch'])}",
         ]
     )

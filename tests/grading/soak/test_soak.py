@@ -1,4 +1,4 @@
-"""A class drawn at random is graded, killed on the way, to the point: ``uv run pytest -n 0 -m soak``.
+"""A class drawn at random over all assignments is graded, killed on the way, to the point: ``pytest -n 0 -m soak``.
 
 ``ACME_SOAK`` sets the number of submissions (2,000), ``ACME_SOAK_SEED`` makes a run again (the report and each failure
 say which it was).
@@ -11,8 +11,9 @@ import statistics
 
 import pytest
 
-from tests.grading.attacks.course import NEIGHBOURS, can_contain
+from tests.grading.attacks.course import can_contain
 from tests.grading.attacks.ours import effects_on_the_course
+from tests.grading.attacks.record import NEIGHBOURS, assignments
 from tests.grading.soak.draw import draw_class
 from tests.grading.soak.soak import compare, describe, differences, neighbours, soak, spoilt
 from tests.programs import do_without
@@ -51,26 +52,30 @@ def test_every_grade_is_as_expected(students, graded):
 
 def test_a_wrong_expectation_is_seen(students, graded):
     for student in students:
-        assert compare(spoilt(student), graded.grades[student.name]), student.drawn
+        assert compare(spoilt(student), graded.grades[student.assignment, student.name]), student.drawn
 
 
-def test_it_was_killed_twice_and_a_worker_once(graded):
-    kills = [kill["what"] for kill in graded.killing["kills"]]
-    assert sorted(kills) == ["batch", "batch", "worker"]
-    first, second, last = graded.killing["runs"]
-    assert (first["code"], second["code"], last["code"]) == (-9, -9, 0)
-    assert 0 < first["records"] < second["records"] < last["records"] == COUNT + len(NEIGHBOURS)
+def test_in_each_assignment_the_batch_and_a_worker_were_killed(students, graded):
+    assert [kill["what"] for kill in graded.killing["kills"]] == ["worker", "batch"] * len(assignments())
+    runs = graded.killing["runs"]
+    assert [run["code"] for run in runs] == [-9, 0] * len(assignments())
+    handed_in = [sum(s.assignment == place for s in students) + len(NEIGHBOURS) for place in assignments()]
+    for first, last, count in zip(runs[::2], runs[1::2], handed_in, strict=True):
+        assert 0 < first["records"] < last["records"] == count
 
 
 def test_each_submission_is_graded_once(students, graded):
-    names = {student.name for student in [*students, *neighbours()]}
-    assert graded.submissions == dict.fromkeys(names, 1)
+    pairs = {(student.assignment, student.name) for student in [*students, *neighbours()]}
+    assert graded.submissions == dict.fromkeys(pairs, 1)
     assert graded.killing["written_again"] == []  # no record that a killed run had left
     assert max(graded.lines.values()) == 1
-    unlogged = names - set(graded.lines)  # killed between the record and its line in the log
-    assert len(unlogged) <= 2
-    assert (graded.starts, graded.ends) == (4, 2)
-    assert f"0 graded, 0 unreadable, 0 failed, {len(names)} unchanged" in graded.course.log
+    unlogged = pairs - set(graded.lines)  # killed between the record and its line in the log
+    assert len(unlogged) <= len(assignments())
+    assert graded.starts == dict.fromkeys(assignments(), 3)
+    assert graded.ends == dict.fromkeys(assignments(), 2)
+    for place in assignments():
+        count = sum(assignment == place for assignment, _ in pairs)
+        assert f"0 graded, 0 unreadable, 0 failed, {count} unchanged" in graded.course.log
     assert {grade.record["run_seed"] for grade in graded.grades.values()} == {SEED}
 
 
@@ -81,7 +86,7 @@ def test_nothing_is_left(graded):
 
 
 def test_the_course_and_the_machine_are_as_before(graded):
-    assert effects_on_the_course(graded.course.observe(NEIGHBOURS[0], "chapter")) == []
+    assert effects_on_the_course(graded.course.observe(NEIGHBOURS[0], assignments()[0])) == []
 
 
 def test_the_memory_of_the_writer_does_not_grow(graded):

@@ -677,6 +677,12 @@ def test_an_answer_that_differs_from_call_to_call_has_a_hint():
     assert failure.value.slips == ("own-random-numbers",)
 
 
+def test_an_answer_that_holds_nan_is_not_taken_for_a_random_one():
+    with pytest.raises(CheckFailed) as failure:
+        check_values(lambda u: np.array([u, np.nan]), {"u": 0.3}, [0.3, 1.2])
+    assert failure.value.slips == ()
+
+
 def test_a_passed_cell_says_so_in_a_notebook_alone(monkeypatch, capsys):
     all_right(2)
     assert capsys.readouterr().out == ""
