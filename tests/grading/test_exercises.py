@@ -11,6 +11,7 @@ from collections import Counter
 import nbformat
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from acme_lib.build.exercises import load_assignment
 from acme_lib.limits import CALL_SECONDS
@@ -193,6 +194,7 @@ def test_numbers_in_a_text_are_those_of_the_model_answers(path, monkeypatch):
     for cell in notebook.cells:
         if cell.cell_type == "code" and {"proof"} >= set(cell.metadata.get("acme", {})):
             exec(cell.source, space)
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.parent.name)

@@ -207,7 +207,12 @@ def test_coagulation_case():
 
 
 @pytest.mark.jit
+def open_figures():
+    return sys.modules["matplotlib.pyplot"].get_fignums() if "matplotlib.pyplot" in sys.modules else []
+
+
 def test_gallery(tmp_path, capsys, monkeypatch):
+    before = open_figures()
     command.main(["figure_6a", "figure_7a", "--output", str(tmp_path)])
     assert "2 figures in" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"figure_6a.png", "figure_7a.png", "index.md"}
@@ -219,7 +224,7 @@ def test_gallery(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         command.main(["figure_8"])
     assert "--output" in capsys.readouterr().err
-    assert sys.modules.get("matplotlib.pyplot") is None or not sys.modules["matplotlib.pyplot"].get_fignums()
+    assert open_figures() == before
 
 
 @pytest.mark.jit
