@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from acme_lib.build.exercises import load_assignment, write_source
+from acme_lib.build.exercises import load_assignment
 from acme_lib.teach.question import draw_numbers, find_personal, write_numbers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,9 +106,9 @@ def texts():
 
 @cache
 def read_exercise(path):
-    """Return an assignment by the path of its text."""
+    """Return an assignment by the path of its text, beside which stands the notebook that was built of it."""
     _, assignment = load_assignment(path)
-    notebook = nbformat.reads(write_source(path), as_version=4)
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     cells = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
     questions = {name: assignment.checks_of(name) for name in assignment.answers}
     right, wrong = [], []
