@@ -1,4 +1,4 @@
-"""Of many like cases, some run always; the others are `thorough`, which `.ci/run` runs."""
+"""Of many like cases, some run always; the others are `thorough`, which `.ci/run` and `.ci/weekly` run."""
 
 import pytest
 
