@@ -104,11 +104,12 @@ def drag(page, handle, steps=STEPS):
     page.mouse.move(box["x"] + box["width"] / 2, y)
     page.mouse.down()
     seconds = []
+    place = handle.locator("xpath=..")  # its style: aria-valuenow has one decimal place only
     for x in np.linspace(track["x"], track["x"] + track["width"], steps + 1):
-        before = handle.get_attribute("aria-valuenow")
+        before = place.get_attribute("style")
         page.mouse.move(x, y)
         page.wait_for_timeout(20)
-        if handle.get_attribute("aria-valuenow") == before:
+        if place.get_attribute("style") == before:
             continue
         page.wait_for_function("() => window.acmeSeen.drawn > 0", timeout=20_000)
         seconds.append(page.evaluate("() => (window.acmeSeen.drawn - window.acmeSeen.moved) / 1000"))
