@@ -90,9 +90,12 @@ def namespaces():
         programs.do_without(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium):
-    """A Chromium under Playwright, one for all tests of a process: two at once cannot be."""
+    """A Chromium under Playwright, one for all tests of a file: two at once cannot be.
+
+    It ends with the file, and Playwright's event loop with it: to tests after it, a loop that runs is a kernel's.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
