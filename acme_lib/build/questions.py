@@ -26,13 +26,14 @@ import ast
 import hashlib
 import json
 import re
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from acme_lib.errors import GradingError
 from acme_lib.teach import check as checks
-from acme_lib.teach.question import RANDOM, draw_numbers, fill_in, read_personal, read_question
+from acme_lib.teach.question import RANDOM, draw_numbers, fill_in, read_personal, read_question, write_numbers
 
 ROLES = ("given", "answer", "personal", "slips", "variants", "check", "words", "hints", "passed", "proof")
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
@@ -209,6 +210,8 @@ def compile_cells(notebook, assignment):
             cell.metadata["nbgrader"] = _LOCKED | {"grade_id": value}
         elif role == "answer":
             cell.metadata["nbgrader"] = _WRITTEN | {"grade_id": value}
+            if value in assignment.personal:  # whoever runs the model answers finds them right
+                cell.source = _type_in(assignment, value, cell.source)
         elif role == "personal":
             cell.metadata["acme"] = {"personal": value, "text": cell.source}
             cell.source = _fill_in(assignment, value, cell.source)
@@ -340,6 +343,14 @@ def _write_cases(assignment, part):
             lines += _write_call("check_seeding", values[:2], {}, {}, "")
             used.add("check_seeding")
     return "\n".join([*lines, BEGIN, *_write_hidden(assignment, part), END]), used
+
+
+def _type_in(assignment, name, source):
+    """Return a model answer with the numbers of the general release in it, as a learner types in their own."""
+    numbers, _ = draw_numbers("", name, assignment.personal[name])
+    before, mark, after = source.partition(_MARKS[0])
+    indent = before.rpartition("\n")[2]
+    return f"{before}{mark}\n{textwrap.indent(write_numbers(numbers), indent).rstrip()}{after}"
 
 
 def _fill_in(assignment, name, template):

@@ -4,8 +4,10 @@ import re
 import textwrap
 
 import jupytext
+import nbformat
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from acme_lib.build.misconceptions import write_misconceptions
 from acme_lib.build.questions import (
@@ -22,6 +24,8 @@ from acme_lib.errors import GradingError
 from acme_lib.teach.check import ANYTHING, CheckFailed, hidden_checks
 from acme_lib.teach.check_slips import SLIPS, Slip
 from acme_lib.teach.question import KINDS
+from tests.grading.exercises import texts
+from tests.marks import always
 
 HEAD = """\
 ---
@@ -440,3 +444,14 @@ def test_the_page_of_misconceptions_says_what_the_cells_say():
         "- **No mean** (`trial-variance`). Think of a mean."
     )
     assert "- **Rows and columns exchanged** (`transposed`)." in page.split("## In any question")[1]
+
+
+@pytest.mark.parametrize("path", always(1, texts()), ids=lambda path: path.parent.name)
+def test_model_answers_run_from_top_to_bottom(path, monkeypatch):
+    """As for an instructor who runs them all: every check passes, that on the numbers of the general release too."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    space = {"__name__": "__main__"}
+    for cell in nbformat.read(path.with_suffix(".ipynb"), as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, space)
+    pyplot.close("all")
