@@ -1,4 +1,4 @@
-"""The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
+"""The command `acme`: open the course, check the installation, build chapters and book, grade, audit, release."""
 
 import argparse
 import importlib.util
@@ -75,6 +75,10 @@ def _add_build(commands):
     build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=build_all, extra="grade")
+
+    book = commands.add_parser("book", help="build the open book: a web site whose figures move without a kernel")
+    book.add_argument("--output", type=Path, metavar="DIR", help="folder of the site (default: build/site)")
+    book.set_defaults(run=build_site, extra="book")
 
     release = commands.add_parser(
         "release",
@@ -236,6 +240,19 @@ def build_exercises(root, check):
         else:
             print(f"{name}: differs from its text: run `acme build`", file=sys.stderr)
     return len(same) - sum(same.values())
+
+
+def build_site(options):
+    """Build the open book; 1 when a page or a link in it is wrong."""
+    from acme_lib.build.book import BookError, build_book
+
+    try:
+        book = build_book(options.root, options.output or options.root / "build" / "site")
+    except BookError as error:
+        print(f"acme book: {error}", file=sys.stderr)
+        return 1
+    print(book)
+    return 0
 
 
 def release_course(options):

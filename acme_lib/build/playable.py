@@ -79,7 +79,7 @@ def play_cell(source, *, cache=None, folder=None, address="", budget=BUDGET):
     if not _is_playable(source):
         return None
     name = f"acme-{hashlib.sha256(source.encode()).hexdigest()[:10]}"
-    kept = cache and Path(cache) / f"{name}-{budget}-{_state_of_the_library()}.json"
+    kept = cache and Path(cache) / f"{name}-{budget}-{state_of_the_library()}.json"
     if kept and kept.is_file():
         page, frames = json.loads(kept.read_text("utf-8"))
     else:
@@ -128,7 +128,7 @@ def _run(source):
 
 
 @functools.cache
-def _state_of_the_library():
+def state_of_the_library():
     """Return a hash of all that a picture depends on besides its cell."""
     library, digest = _HERE.parent, hashlib.sha256(sys.version.encode())
     for path in sorted(library.rglob("*.py")):
