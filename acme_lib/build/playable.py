@@ -43,7 +43,7 @@ from acme_lib.teach.vector import VectorDrawer
 from acme_lib.teach.widgets import SliderFigure
 
 BUDGET = 2_000_000  # bytes of one figure
-FRAMES = 729  # pictures of one figure at most: a page should not take long to make
+FRAMES = 343  # pictures of one figure at most (7 × 7 × 7): a book should be built in minutes
 LEAST = 7  # positions of a slider, below which sliders move one at a time
 _CALLS = {"explore", "explore_density", "predict"}
 _HERE = Path(__file__).parent
