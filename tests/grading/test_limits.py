@@ -164,6 +164,7 @@ def press(tmp_path, monkeypatch, loops_left_open):
     return press
 
 
+@pytest.mark.thorough
 def test_validate_holds_one_process_in_the_cells_as_well(press, grade):
     """A process that is started while a cell runs, where no check sees it; `!` runs nothing and stops nothing."""
     cell = f"import subprocess\nsubprocess.run(['true'])\n{DOUBLE_RIGHT}"

@@ -52,10 +52,12 @@ def test_right_answers_pass_in_every_draw(exercise, question):
             )
             for draw in range(draws_of(exercise, check)):
                 with use_door(SeededDoor(seed_of(answer.label, check, draw))):
-                    start = time.process_time()
-                    messages = [run(visible, question, answer.function)]
-                    if draw:
-                        longest = max(longest, time.process_time() - start)
+                    messages = []
+                    if draw < 2 or check in exercise.random:  # else it is the same in every draw
+                        start = time.process_time()
+                        messages.append(run(visible, question, answer.function))
+                        if draw:
+                            longest = max(longest, time.process_time() - start)
                     messages.append(run(hidden, question, answer.function))
                 failed += [(answer.label, check, draw, message) for message in messages if message]
                 total += 1

@@ -126,6 +126,7 @@ def test_figure_7b(power):
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_agents_follow_the_selection_of_figure_6():
     """Mean content and growth in time, from the same start."""
     times, size, replicates = [1.0, 2.0], 240, 12
@@ -164,6 +165,7 @@ def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_genes_in_growing_dividing_selected_cells():
     z = stats.t.isf(FALSE_POSITIVE / 2, 15)
     result = cases.compare_cell_populations(0.15, size=2400, replicates=16, rng=np.random.default_rng(3))
