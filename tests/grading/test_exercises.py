@@ -36,7 +36,7 @@ def thorough_where(long):
 
 
 def waits(exercise, question):
-    """Whether a question is left to `thorough`: where a check takes long, and but for the second question of each assignment."""
+    """Whether a question is left to `thorough`: but for the second of each assignment, and where a check takes long."""
     return takes_long(exercise, question) or list(exercise.questions).index(question) != 1
 
 

@@ -484,6 +484,7 @@ def test_a_fast_promoter_is_averaged(scaled):
     assert ensemble.events.mean() < 10  # of thousands of switches none is simulated
 
 
+@pytest.mark.thorough
 def test_the_error_is_the_time_scale_ratio_in_first_order():
     # Master equation against the averaged law: both exact, so that no sampling hides the slope.
     t, ks = 1.3, np.array([8.0, 32.0, 128.0])

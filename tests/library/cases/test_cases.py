@@ -147,6 +147,7 @@ def test_agents_follow_the_selection_of_figure_6():
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
     size, replicates = 1600, 16
     result = cases.follow_growth_and_fragmentation(2)
@@ -230,6 +231,7 @@ def test_gallery(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_the_other_figures_are_drawn(tmp_path):
     few = {
         "figure_3a": lambda: cases.compare_messenger_laws((10.0,), dx=0.1, most=6),
