@@ -2,7 +2,8 @@
 
 ``python -m tests.mutation --seed 1 --count 20`` prints one line a mutant, and ends with 0 if each was caught. Each is
 one operator, comparison, number or truth value of one line, in one module. It is made in a copy of the repository: this
-one is never touched. The tests of the module's room run first, and, if they all pass, those of other rooms. What fails
+one is never touched. The tests of the module's room run first, thorough ones too, and, if they all pass, those of other
+rooms. What fails
 must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
 
 A mutant that survives is a line without a test, or a line that means the same (a first guess, the size of a buffer):
@@ -162,7 +163,8 @@ def run_tests(folder, arguments, seconds):
 def try_mutant(mutant, folder, seconds):
     """Return how a mutant ends, ``caught`` or ``survived``, and by what."""
     kernels = "numba" in (folder / mutant.path).read_text(encoding="utf-8")
-    for tests in find_tests(mutant.path):
+    here, others = find_tests(mutant.path)
+    for tests in ([*here, "-m", "not slow and not soak and not attacks and not validity"], others):
         shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
         _forget(folder, kernels)
         mutant.apply(folder)
