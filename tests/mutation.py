@@ -3,8 +3,7 @@
 ``python -m tests.mutation --seed 1 --count 20`` prints one line a mutant, and ends with 0 if each was caught. Each is
 one operator, comparison, number or truth value of one line, in one module. It is made in a copy of the repository: this
 one is never touched. The tests of the module's room run first, thorough ones too, and, if they all pass, those of other
-rooms. What fails
-must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
+rooms. What fails must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
 
 A mutant that survives is a line without a test, or a line that means the same (a first guess, the size of a buffer):
 look at each.
