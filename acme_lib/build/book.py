@@ -333,7 +333,6 @@ def _run_sphinx(sources, output, doctrees):
         "nitpicky": True,
         "autodoc_typehints": "none",
         "autodoc_member_order": "bysource",
-        "suppress_warnings": ["myst.header"],  # three chapters' tests of concepts stand under no section
         "numpydoc_show_class_members": False,
         "python_use_unqualified_type_names": True,
         "show_warning_types": True,

@@ -29,8 +29,7 @@ def public_names():
     dict of str to dict of str to object
         By room, then by the name to be imported, the object; each object stands once.
     """
-    import acme_lib
-
+    acme_lib = importlib.import_module(__name__.partition(".")[0])  # its names are what is described
     seen, rooms = set(), {room: {} for room in ROOMS}
     short = {id(getattr(acme_lib, name)): name for name in acme_lib.__all__ if name not in ROOMS}
     for room in ROOMS:
