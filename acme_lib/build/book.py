@@ -193,6 +193,7 @@ def _show_in_page(cell, played):
     tags = cell.metadata.setdefault("tags", [])
     if RESULT in tags:
         tags.append("hide-output")
+        cell.metadata["mystnb"] = {"code_prompt_show": "Show the result: predict first"}
     for output in cell.outputs:
         texts = output if output.output_type == "stream" else output.get("data", {})
         for kind in {"text", "text/plain", "text/html"} & set(texts):
@@ -326,6 +327,8 @@ def _run_sphinx(sources, output, doctrees):
         "html_copy_source": False,
         "html_show_sourcelink": False,
         "nb_execution_mode": "off",
+        "nb_code_prompt_show": "Show the {type}",
+        "nb_code_prompt_hide": "Hide the {type}",
         "myst_enable_extensions": ["dollarmath", "deflist"],
         "myst_heading_anchors": 3,
         "myst_heading_slug_func": "acme_lib.build.sphinx_acme.heading_anchor",
