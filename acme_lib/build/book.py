@@ -30,7 +30,8 @@ from acme_lib.errors import AcmeError
 
 PAGES = Path("course") / "book"
 _PERSONAL = re.compile(r"\b(my_predictions|my_progress|check_installation)\(")  # says something on the reader's machine
-_ANSWER = re.compile(r" \*In the answer:\*.*$", re.MULTILINE)
+# What the page of misconceptions says of the code of solutions, and its sentence that announces it.
+_ANSWER = re.compile(r" \*In the answer:\*[^\n]*|\*In the answer\*\s[^.]*\.\s")
 _HERE = Path(__file__).parent
 
 

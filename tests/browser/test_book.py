@@ -9,6 +9,7 @@ import pytest
 
 from acme_lib.build.book import build_book
 from tests.browser.conftest import ARTIFACTS, ROOT
+from tests.browser.test_access import find_faults
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = {"width": 390, "height": 844}
@@ -184,6 +185,17 @@ def test_in_the_dark_text_and_figures_are_light(read):
     page.wait_for_timeout(300)
     assert "invert" in figure.locator("svg").evaluate("svg => getComputedStyle(svg).filter")
     keep(page, "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name", ["index.html", CHAPTER, "howto/toggle_switch.html", "guide.html", "reference/simulate.html"]
+)
+def test_a_page_is_open_to_everyone(read, name, scheme):
+    page = read(name, color_scheme=scheme)
+    for figure in page.locator(".acme-playable").all():
+        figure.scroll_into_view_if_needed()
+    assert find_faults(page, ["article"]) == []
 
 
 def test_the_book_can_be_searched(read):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import acme_lib as acme
+from acme_lib import cli
 from acme_lib.build.book import check_site, write_sources
 from acme_lib.build.mathml import FormulaError, formula, typeset
 from acme_lib.build.playable import figure_html, play_cell, prediction_html
@@ -264,6 +265,14 @@ def test_the_code_of_a_how_to_page_runs(path, monkeypatch, capsys):
     for cell in cells:
         exec(compile(ast.parse(cell), path.name, "exec"), names)
     assert capsys.readouterr().out.strip()
+
+
+def test_the_command_leaves_a_folder_alone_that_holds_something_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "thesis.tex").write_text("x")
+    assert cli.main(["book", "--output", str(tmp_path)]) == 1
+    assert "holds something else than a book" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 # Links
