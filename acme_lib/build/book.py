@@ -326,6 +326,7 @@ def _run_sphinx(sources, output, doctrees):
         "html_math_renderer": "mathml",
         "html_copy_source": False,
         "html_show_sourcelink": False,
+        "html_show_search_summary": False,  # it is fetched, which a page opened as a file may not do
         "nb_execution_mode": "off",
         "nb_code_prompt_show": "Show the {type}",
         "nb_code_prompt_hide": "Hide the {type}",
