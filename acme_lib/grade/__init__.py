@@ -1,10 +1,10 @@
 """Grading that can be trusted: a student's code and the tests never share a process.
 
-`course` says where the course lies and what it configures, and `source_notebook` what is graded; `submission` takes the
-answers out of what came in (`submitted_file`, `timestamp`) and rebuilds the notebook, `judge` runs the test cells on the
-trusted side, and `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class: `task` is
-one submission, `pool` runs tasks, `book` alone writes to the gradebook, and `record` keeps what `audit` recomputes.
-`boundary` stands between student and test. What reads a finished gradebook is `acme_lib.report`.
+`course` says where the course lies and what it configures, and `source_notebook` what is graded; `submission` takes
+the answers out of what came in (`submitted_file`, `timestamp`) and rebuilds the notebook, `judge` runs the test cells
+on the trusted side, and `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class:
+`task` is one submission, `pool` runs tasks, `book` alone writes to the gradebook, and `record` keeps what `audit`
+recomputes. `boundary` stands between student and test. What reads a finished gradebook is `acme_lib.report`.
 
 Names are loaded when they are first used.
 """
