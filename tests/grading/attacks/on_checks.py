@@ -228,7 +228,7 @@ def patched_statistics(kit):
     body = """
     if len(given) != 6: return 0.0
     rng, size = given[5], given[4]
-    return rng.integers(1, 9, size), [[0, rng.random(), 1]]
+    return rng.integers(1, 9, size), [[0, rng.random(), rng.integers(1, 9)] for _ in range(50)]
     """
     return kit.functions(body, PATCH_STATISTICS)
 
