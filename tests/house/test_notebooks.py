@@ -325,7 +325,7 @@ def test_an_example_follows_the_template(path):
 def test_an_example_is_short(path):
     notebook = read(path)
     text = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert 600 <= len(text.split()) <= 1400  # formulas and tables included
+    assert 600 <= len(text.split()) <= 1200  # formulas and tables included
     assert 8 <= len(code_cells(notebook)) <= 14
     assert 2 <= sum("show" in calls(cell.source) for cell in code_cells(notebook)) <= 3
 
