@@ -201,7 +201,7 @@ def test_no_code_says_which_prediction_is_right(path):
         assert "answer=" not in cell.source
 
 
-@each_notebook
+@each_chapter
 def test_what_answers_a_prediction_is_folded(path):
     cells = read(path).cells
     asked = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and "predict" in calls(cell.source)]
