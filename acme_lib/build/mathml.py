@@ -34,6 +34,7 @@ def formula(latex, block=False):
     """
     known = re.sub(r"\\dots(?![a-z])|…", r"\\ldots ", latex)
     known = re.sub(r"\\([dt]?frac|binom)(\d)(\d)", r"\\\1{\2}{\3}", known)  # \frac12
+    known = re.sub(r"\\([bB]igg?)(?![a-zA-Z])", r"\\\1l ", known)  # \bigg|
     try:
         return tex2mathml(known, as_block=block)
     except MathError as error:
