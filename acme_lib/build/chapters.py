@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
-_CURTAIN = "(stored result)\n"
+CURTAIN = "(stored result)\n"
 
 
 def read_source(source):
@@ -94,7 +94,7 @@ def _settle(notebook):
                 first = cell.outputs[0]
                 texts = first if first.output_type == "stream" else first.get("data", {})
                 for kind in {"text", "text/plain", "text/html"} & set(texts):
-                    texts[kind] = _CURTAIN + texts[kind]
+                    texts[kind] = CURTAIN + texts[kind]
     return notebook
 
 

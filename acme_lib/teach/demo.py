@@ -1,0 +1,231 @@
+"""The demonstration of a chapter: one of its figures with sliders, drawn large, with settings that have names.
+
+``demos/NN_chapter.toml`` beside this file says which figure is shown, and how. The figure itself is made by the
+function in the chapter's notebook, so that a demonstration shows what the chapter shows. A file holds
+
+* ``figure``: the function of the chapter that makes the figure;
+* ``idea``: the one sentence that the class is to take home;
+* ``play``: the slider that *play* moves;
+* ``[presets]``: for each name the values of the sliders; those not named stay at their start;
+* and where needed: ``axes``, which of several axes is shown (0 is the first), ``follow``, the directions in which the
+  axes follow the curve (``"y"``, ``"x"``, ``"xy"`` or ``""``; default ``"y"``), ``xlabel`` and ``ylabel``.
+"""
+
+import ast
+import re
+import tomllib
+from importlib import resources
+
+import ipywidgets
+import nbformat
+import numpy as np
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from acme_lib.checks import check_choice, expected
+from acme_lib.errors import ParameterError
+from acme_lib.plot import subplots
+from acme_lib.teach.widgets import SliderFigure, follow_lines, round_up
+
+_KEYS = {"figure", "idea", "play", "presets", "axes", "follow", "xlabel", "ylabel"}
+_POINTS = 13  # size of the letters in a figure
+_MARGINS = {"left": 1.05, "right": 0.25, "bottom": 0.75, "top": 0.2}  # inches around the axes: nothing shifts on a move
+
+
+def list_demos():
+    """Return the name of each chapter that has a demonstration, by its number."""
+    folder = resources.files("acme_lib.teach") / "demos"
+    names = sorted(path.name for path in folder.iterdir() if re.match(r"\d\d_.*\.toml$", path.name))
+    return {int(name[:2]): name.removesuffix(".toml") for name in names}
+
+
+def read_demo(chapter):
+    """Return the demonstration of a chapter as its file holds it."""
+    known = list_demos()
+    if chapter not in known:
+        raise expected("chapter", f"one that has a demonstration ({', '.join(map(str, known))})", chapter)
+    text = (resources.files("acme_lib.teach") / "demos" / f"{known[chapter]}.toml").read_text("utf-8")
+    demo = {"follow": "y", "axes": 0, "xlabel": None, "ylabel": None, **tomllib.loads(text)}
+    if set(demo) != _KEYS:
+        missing, strange = sorted(_KEYS - set(demo)), sorted(set(demo) - _KEYS)
+        raise ParameterError(
+            f"demos/{known[chapter]}.toml lacks {missing or 'nothing'}, and has the unknown {strange or 'nothing'}"
+        )
+    check_choice("follow", demo["follow"], ("", "x", "y", "xy"))
+    return demo
+
+
+def make_figure(notebook, name):
+    """Make a figure with sliders as a chapter does: run the cell that defines its function, and call it.
+
+    Parameters
+    ----------
+    notebook : path
+        Of the chapter.
+    name : str
+        Of the function.
+
+    Returns
+    -------
+    SliderFigure
+    """
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code" and f"def {name}(" in cell.source:
+            tree = ast.parse(cell.source)
+            tree.body = [part for part in tree.body if not isinstance(part, ast.Expr)]  # the call that displays it
+            names = {}
+            exec(compile(tree, str(notebook), "exec"), names)
+            figure = names[name]()
+            if not isinstance(figure, SliderFigure):
+                raise expected(f"what {name}() returns", "a figure with sliders", figure)
+            return figure
+    raise ParameterError(f"{notebook} has no function {name!r}")
+
+
+class Scale:
+    """The values that a slider can take, from low to high, and how they are written."""
+
+    def __init__(self, name, widget, start):
+        self.name, self.label = name, widget.description
+        number = round((widget.max - widget.min) / widget.step) + 1
+        places = [widget.min + widget.step * i for i in range(number)]
+        if isinstance(widget, ipywidgets.FloatLogSlider):
+            self.values = [float(10.0**place) for place in places]
+            self.texts = [f"{value:.3g}" for value in self.values]
+        elif isinstance(widget, ipywidgets.IntSlider):
+            self.values, self.texts = places, [str(place) for place in places]
+        else:
+            self.values = [round(place, 10) for place in places]
+            self.texts = [format(value, widget.readout_format) for value in self.values]
+        self.start = self.find(start)
+
+    def find(self, value):
+        """Return the place of the nearest value; the ends of a slider may be missed by a step."""
+        low, high = 2 * self.values[0] - self.values[1], 2 * self.values[-1] - self.values[-2]
+        if not low <= value <= high:
+            raise expected(self.name, f"from {self.values[0]:g} to {self.values[-1]:g}", value)
+        return int(np.argmin(np.abs(np.array(self.values) - value)))
+
+
+class Demo:
+    """The demonstration of a chapter: two panels of one figure, side by side.
+
+    Parameters
+    ----------
+    chapter : int
+    notebook : path
+        Of that chapter.
+    """
+
+    def __init__(self, chapter, notebook):
+        self._demo = demo = read_demo(chapter)
+        self.panels = [Panel(make_figure(notebook, demo["figure"]), demo) for _ in range(2)]
+        shown = self.panels[0].figure
+        self.scales = {name: Scale(name, widget, shown.start[name]) for name, widget in shown.sliders.items()}
+        named = [demo["play"], *(name for values in demo["presets"].values() for name in values)]
+        if unknown := [name for name in named if name not in self.scales]:
+            raise ParameterError(
+                f"the figure {demo['figure']} has no slider {unknown[0]!r}; it has {list(self.scales)}"
+            )
+        self.facts = {
+            "chapter": chapter,
+            "idea": demo["idea"],
+            "alt": shown.alt,
+            "legend": ", ".join(self.panels[0].labels),
+            "play": list(self.scales).index(demo["play"]),
+            "sliders": [
+                {"label": scale.label, "texts": scale.texts, "start": scale.start} for scale in self.scales.values()
+            ],
+            "presets": [
+                {
+                    "name": name,
+                    "at": [s.find(values[s.name]) if s.name in values else s.start for s in self.scales.values()],
+                }
+                for name, values in demo["presets"].items()
+            ],
+        }
+
+    def draw(self, panel, at, width, height, letters):
+        """Draw a panel.
+
+        Parameters
+        ----------
+        panel : int
+            0 or 1.
+        at : sequence of int
+            The place of each slider.
+        width, height, letters : int
+            Pixels: of the picture, and of the size of its letters.
+
+        Returns
+        -------
+        text : str
+            The sentence that says in numbers what is seen.
+        pixels : ndarray of uint8, shape (height, width, 4)
+        """
+        values = {name: scale.values[place] for (name, scale), place in zip(self.scales.items(), at, strict=True)}
+        return self.panels[panel].draw(values, width, height, 72 * letters / _POINTS)
+
+    def draw_legend(self, width, letters):
+        """Draw the legend of both panels; returns its pixels."""
+        return self.panels[0].draw_legend(width, 72 * letters / _POINTS)
+
+
+class Panel:
+    """One of the chapter's figures: one of its axes, without its legend."""
+
+    def __init__(self, figure, demo):
+        self.figure, self._follow, self._size = figure, demo["follow"], None
+        drawing = figure.figure
+        self.axes = axes = drawing.axes[demo["axes"]]
+        for other in drawing.axes[:]:
+            if other is not axes:
+                drawing.delaxes(other)
+        handles, self.labels = axes.get_legend_handles_labels()
+        self._handles = handles
+        for legend in [axes.get_legend(), *drawing.legends]:
+            if legend is not None:
+                legend.remove()
+        axes.set(**{name: demo[name] for name in ("xlabel", "ylabel") if demo[name]})
+        for axis, scale, ticks in ((axes.xaxis, axes.get_xscale(), 6), (axes.yaxis, axes.get_yscale(), 4)):
+            if scale == "linear" and not isinstance(axis.get_major_locator(), FixedLocator):
+                axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+
+    def draw(self, values, width, height, dpi):
+        """Draw the figure at the sliders' values; returns its sentence and its pixels."""
+        text = str(self.figure.redraw(**values))
+        if "x" in self._follow:
+            _follow_across(self.axes)
+        if "y" in self._follow:
+            follow_lines(self.axes)
+        if (size := (width / dpi, height / dpi)) != self._size:
+            self._size = size
+            self.figure.figure.set_size_inches(*size)
+            left, bottom = _MARGINS["left"] / size[0], _MARGINS["bottom"] / size[1]
+            across, up = 1 - left - _MARGINS["right"] / size[0], 1 - bottom - _MARGINS["top"] / size[1]
+            self.axes.set_position([left, bottom, max(across, 0.1), max(up, 0.1)])
+        return text, self.figure.pixels(dpi)
+
+    def draw_legend(self, width, dpi):
+        """Draw the legend that both panels share, in as few rows as the width allows."""
+        for columns in range(len(self.labels), 0, -1):
+            figure, axes = subplots(size=(width / dpi, 0.3 * -(-len(self.labels) // columns)))
+            figure.set_layout_engine("none")
+            axes.set_axis_off()
+            figure.set_dpi(dpi)
+            legend = figure.legend(self._handles, self.labels, loc="center", ncols=columns, borderpad=0)
+            figure.canvas.draw()
+            if legend.get_window_extent().width <= width:
+                break
+        return np.asarray(figure.canvas.buffer_rgba())
+
+
+def _follow_across(axes):
+    """Let the horizontal limits hold what of the lines is higher than a hundredth of their tops."""
+    seen = []
+    for line in axes.lines:
+        x, y = (np.asarray(values, dtype=float) for values in line.get_data(orig=False))
+        if line.get_transform() == axes.transData and y.size > 2:
+            seen.append(x[np.isfinite(y) & (np.abs(y) > 0.01 * np.nanmax(np.abs(y)))])
+    ends = np.concatenate(seen)
+    low, high = -round_up(-min(ends.min(), 0.0)), round_up(ends.max())
+    axes.set_xlim(low - 0.02 * (high - low), high)
