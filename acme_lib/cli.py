@@ -1,4 +1,4 @@
-"""The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
+"""The command `acme`: open the course, check the installation, build chapters and book, grade, audit, release."""
 
 import argparse
 import importlib.util
@@ -86,6 +86,10 @@ def _add_build(commands):
     slides.add_argument("chapter", help="its number, or all")
     slides.add_argument("--output", type=Path, metavar="PATH", help="a file, or a folder; default: reports/slides")
     slides.set_defaults(run=write_slides, extra="grade")
+
+    book = commands.add_parser("book", help="build the open book: a web site whose figures move without a kernel")
+    book.add_argument("--output", type=Path, metavar="DIR", help="folder of the site (default: build/site)")
+    book.set_defaults(run=build_site, extra="book")
 
     release = commands.add_parser(
         "release",
@@ -279,6 +283,19 @@ def write_slides(options):
             raise SystemExit("acme slides: the slides of all chapters need a folder, not one file")
         write_whole(path, make_slides(found[number], cache=cache))
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def build_site(options):
+    """Build the open book; 1 when a page or a link in it is wrong."""
+    from acme_lib.build.book import BookError, build_book
+
+    try:
+        book = build_book(options.root, options.output or options.root / "build" / "site")
+    except BookError as error:
+        print(f"acme book: {error}", file=sys.stderr)
+        return 1
+    print(book)
+    return 0
 
 
 def release_course(options):

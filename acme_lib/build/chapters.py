@@ -44,7 +44,23 @@ def build_chapter(source, timeout=300):
     list of str
         What went wrong; empty when the notebook was written.
     """
-    notebook = read_source(source)
+    notebook, problems = execute(read_source(source), source.resolve().parent, timeout)
+    if not problems:
+        nbformat.validate(notebook)
+        nbformat.write(notebook, source.with_suffix(".ipynb"))
+    return problems
+
+
+def execute(notebook, folder, timeout=300):
+    """Execute a notebook in a folder.
+
+    Returns
+    -------
+    notebook : NotebookNode
+        With outputs that can be stored.
+    problems : list of str
+        What went wrong; then the notebook is not to be used.
+    """
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -53,17 +69,14 @@ def build_chapter(source, timeout=300):
         coalesce_streams=True,
         store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(source.resolve().parent)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     try:
         # What the author predicted is no part of the chapter.
         client.execute(env={**os.environ, "ACME_RECORD": "", "ACME_QUIET": "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
-    notebook = _settle(notebook)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, source.with_suffix(".ipynb"))
-    return []
+        return notebook, [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
+    return _settle(notebook), []
 
 
 def language_info():

@@ -16,7 +16,6 @@ import re
 import tomllib
 from importlib import resources
 
-import ipywidgets
 import nbformat
 import numpy as np
 from matplotlib.ticker import FixedLocator, MaxNLocator
@@ -28,7 +27,7 @@ from acme_lib.teach.widgets import SliderFigure, follow_lines, round_up
 
 _KEYS = {"figure", "idea", "play", "presets", "axes", "follow", "xlabel", "ylabel"}
 _POINTS = 13  # size of the letters in a figure
-_MARGINS = {"left": 1.05, "right": 0.25, "bottom": 0.75, "top": 0.2}  # inches around the axes: nothing shifts on a move
+_MARGINS = {"left": 1.0, "right": 0.25, "bottom": 0.65, "top": 0.12}  # inches around the axes: nothing shifts on a move
 
 
 def list_demos():
@@ -81,31 +80,6 @@ def make_figure(notebook, name):
     raise ParameterError(f"{notebook} has no function {name!r}")
 
 
-class Scale:
-    """The values that a slider can take, from low to high, and how they are written."""
-
-    def __init__(self, name, widget, start):
-        self.name, self.label = name, widget.description
-        number = round((widget.max - widget.min) / widget.step) + 1
-        places = [widget.min + widget.step * i for i in range(number)]
-        if isinstance(widget, ipywidgets.FloatLogSlider):
-            self.values = [float(10.0**place) for place in places]
-            self.texts = [f"{value:.3g}" for value in self.values]
-        elif isinstance(widget, ipywidgets.IntSlider):
-            self.values, self.texts = places, [str(place) for place in places]
-        else:
-            self.values = [round(place, 10) for place in places]
-            self.texts = [format(value, widget.readout_format) for value in self.values]
-        self.start = self.find(start)
-
-    def find(self, value):
-        """Return the place of the nearest value; the ends of a slider may be missed by a step."""
-        low, high = 2 * self.values[0] - self.values[1], 2 * self.values[-1] - self.values[-2]
-        if not low <= value <= high:
-            raise expected(self.name, f"from {self.values[0]:g} to {self.values[-1]:g}", value)
-        return int(np.argmin(np.abs(np.array(self.values) - value)))
-
-
 class Demo:
     """The demonstration of a chapter: two panels of one figure, side by side.
 
@@ -120,29 +94,38 @@ class Demo:
         self._demo = demo = read_demo(chapter)
         self.panels = [Panel(make_figure(notebook, demo["figure"]), demo) for _ in range(2)]
         shown = self.panels[0].figure
-        self.scales = {name: Scale(name, widget, shown.start[name]) for name, widget in shown.sliders.items()}
+        self._values = {name: shown.positions(name)[0] for name in shown.sliders}
         named = [demo["play"], *(name for values in demo["presets"].values() for name in values)]
-        if unknown := [name for name in named if name not in self.scales]:
+        if unknown := [name for name in named if name not in shown.sliders]:
             raise ParameterError(
-                f"the figure {demo['figure']} has no slider {unknown[0]!r}; it has {list(self.scales)}"
+                f"the figure {demo['figure']} has no slider {unknown[0]!r}; it has {', '.join(shown.sliders)}"
             )
         self.facts = {
             "chapter": chapter,
             "idea": demo["idea"],
             "alt": shown.alt,
             "legend": ", ".join(self.panels[0].labels),
-            "play": list(self.scales).index(demo["play"]),
+            "play": list(shown.sliders).index(demo["play"]),
             "sliders": [
-                {"label": scale.label, "texts": scale.texts, "start": scale.start} for scale in self.scales.values()
+                {
+                    "label": control.description,
+                    "texts": shown.positions(name)[1],
+                    "start": self._find(name, shown.start[name]),
+                }
+                for name, control in shown.sliders.items()
             ],
             "presets": [
-                {
-                    "name": name,
-                    "at": [s.find(values[s.name]) if s.name in values else s.start for s in self.scales.values()],
-                }
-                for name, values in demo["presets"].items()
+                {"name": preset, "at": [self._find(name, value) for name, value in {**shown.start, **values}.items()]}
+                for preset, values in demo["presets"].items()
             ],
         }
+
+    def _find(self, name, value):
+        """Return the position of a slider for a value, which may miss the ends by a step."""
+        values = self._values[name]
+        if not 2 * values[0] - values[1] <= value <= 2 * values[-1] - values[-2]:
+            raise expected(name, f"from {values[0]:g} to {values[-1]:g}", value)
+        return self.panels[0].figure.nearest(name, value)
 
     def draw(self, panel, at, width, height, letters):
         """Draw a panel.
@@ -162,7 +145,7 @@ class Demo:
             The sentence that says in numbers what is seen.
         pixels : ndarray of uint8, shape (height, width, 4)
         """
-        values = {name: scale.values[place] for (name, scale), place in zip(self.scales.items(), at, strict=True)}
+        values = {name: values[place] for (name, values), place in zip(self._values.items(), at, strict=True)}
         return self.panels[panel].draw(values, width, height, 72 * letters / _POINTS)
 
     def draw_legend(self, width, letters):
@@ -192,7 +175,7 @@ class Panel:
 
     def draw(self, values, width, height, dpi):
         """Draw the figure at the sliders' values; returns its sentence and its pixels."""
-        text = str(self.figure.redraw(**values))
+        text = self.figure.show_values(**values)
         if "x" in self._follow:
             _follow_across(self.axes)
         if "y" in self._follow:
