@@ -1,8 +1,9 @@
 // Arranges slides so that each fits, and turns them. See acme_lib/build/slides.py.
 (() => {
   "use strict";
-  const WIDTH = 1600, HEIGHT = 900, SMALLEST = 0.8; // below which a slide becomes several instead of smaller
+  const WIDTH = 1600, HEIGHT = 900, SMALLEST = 0.86; // below which a slide becomes several instead of smaller
   const deck = document.getElementById("deck");
+  const zooms = new Map(); // of each slide, as it was arranged
   let slides = [], now = 0, step = 0;
 
   // Arranging. A slide is made smaller where that is enough; else what does not fit goes to a next one.
@@ -12,9 +13,9 @@
   const tooHigh = (slide) => contentOf(slide).getBoundingClientRect().height > room(slide) * scaleOfDeck() + 0.5;
   const scaleOfDeck = () => deck.getBoundingClientRect().width / WIDTH;
 
-  function shrink(slide, least) {
+  function shrink(slide, least, most = 1) {
     const content = contentOf(slide);
-    for (let zoom = 0.98; zoom >= least; zoom -= 0.02) {
+    for (let zoom = most - 0.02; zoom >= least; zoom -= 0.02) {
       content.style.zoom = zoom;
       if (!tooHigh(slide)) return true;
     }
@@ -61,6 +62,7 @@
       if (pre.scrollWidth > pre.clientWidth) pre.style.fontSize = `${22 * (pre.clientWidth - 30) / (pre.scrollWidth - 28)}px`;
     for (const slide of [...deck.children]) fit(slide);
     slides = [...deck.children];
+    for (const slide of slides) zooms.set(slide, contentOf(slide).style.zoom);
     slides.forEach((slide, i) => {
       slide.setAttribute("role", "group");
       slide.setAttribute("aria-roledescription", "slide");
@@ -127,6 +129,11 @@
   document.getElementById("on").addEventListener("click", (event) => { on(); event.target.blur(); });
   document.getElementById("back").addEventListener("click", (event) => { back(); event.target.blur(); });
   addEventListener("resize", resize);
+  document.addEventListener("toggle", (event) => { // steps that unfold stay on their slide
+    const slide = event.target.closest("section");
+    contentOf(slide).style.zoom = zooms.get(slide);
+    if (tooHigh(slide)) shrink(slide, 0.4, zooms.get(slide) || 1);
+  }, true);
   addEventListener("hashchange", () => go(Number(location.hash.slice(1)) - 1 || 0));
 
   addEventListener("load", async () => {

@@ -132,11 +132,11 @@ def _inline(path):
 
 def _ask(question):
     """Return a question with its options; the reasons of all are there, and shown one step later."""
-    items = "".join(
-        f'<li>{typeset(html.escape(option, quote=False))}<p class="reasons">'
-        f"<b>{'✔' if option == question['answer'] else '✘'}</b> {typeset(' '.join(question['because'][option].split()))}"
-        "</p></li>"
-        for option in question["options"]
-    )
+    items = []
+    for option in question["options"]:
+        mark = "✔" if option == question["answer"] else "✘"
+        reason = typeset(" ".join(question["because"][option].split()))
+        option = typeset(html.escape(option, quote=False))
+        items.append(f'<li>{option}<p class="reasons"><b>{mark}</b> {reason}</p></li>')
     asked = typeset(" ".join(question["question"].split()))
-    return f'<div class="asks"><p><strong>Predict:</strong> {asked}</p><ol type="A">{items}</ol></div>'
+    return f'<div class="asks"><p><strong>Predict:</strong> {asked}</p><ol type="A">{"".join(items)}</ol></div>'

@@ -55,13 +55,10 @@ class Show:
 
     def rest(self, side=0):
         """Wait until a picture stands still; returns its pixels and its sentence."""
-        count = f"() => Number(document.querySelectorAll('.panel canvas')[{side}].dataset.drawn || 0)"
-        self.page.wait_for_function(f"({count})() > 0", timeout=60_000)
-        while True:
-            before = self.page.evaluate(count)
-            self.page.wait_for_timeout(250)
-            if self.page.evaluate(count) == before:
-                break
+        self.page.wait_for_function(
+            f"() => document.querySelectorAll('.panel canvas')[{side}].dataset.drawn && document.getElementById('panels').ariaBusy === 'false'",
+            timeout=60_000,
+        )
         canvas = self.page.locator(".panel canvas").nth(side)
         return canvas.screenshot(), self.page.locator(".says").nth(side).inner_text()
 
@@ -177,8 +174,9 @@ def test_a_demonstration_is_driven_by_keys_and_survives(shown):
     page.wait_for_timeout(1_500)
     show.press("Space")
     assert show.drawn() >= drawn + 5, "it does not play"
-    stopped = show.rest()
-    assert show.press(".") != stopped
+    stopped, value = show.rest(), page.locator("label.chosen b").inner_text()
+    show.press(".")
+    assert page.locator("label.chosen b").inner_text() != value
     assert show.press(",") == stopped
 
     show.press("1", "c")

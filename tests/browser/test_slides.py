@@ -20,6 +20,7 @@ MEASURE = """
         if (element.closest('svg') && element.tagName !== 'svg' || element.closest('math') && element.tagName !== 'math') continue;
         const box = element.getBoundingClientRect();
         if (!box.width || !box.height || element.matches('script, style, template')) continue;
+        if (element.tagName !== 'SUMMARY' && !element.closest('summary') && element.closest('details:not([open])')) continue;
         const over = Math.max(box.bottom - body.bottom, box.right - body.right, body.top - box.top, body.left - box.left) / scale;
         if (over > 2) outside.push(`${element.tagName} ${Math.round(over)}: ${element.textContent.slice(0, 40)}`);
         if (element.scrollWidth > element.clientWidth + 2 && /PRE|TABLE|P|LI|DIV/.test(element.tagName) && element.clientWidth)
@@ -75,6 +76,11 @@ def test_every_slide_fits_and_answers_come_later(chapter, browser, tmp_path):
             page.keyboard.press("PageDown")
         found = page.evaluate(MEASURE)
         assert found["outside"] == [], f"slide {i} of {number}"
+        for folded in page.locator("section.now details").all():
+            folded.locator("summary").click()
+            page.wait_for_timeout(50)
+            assert page.evaluate(MEASURE)["outside"] == [], f"slide {i} of {number}, unfolded"
+            folded.locator("summary").click()
         small.append((found["letters"][0], i, found["letters"][1]))
     assert questions >= 3
     assert min(small)[0] >= 15, min(small)
