@@ -42,14 +42,25 @@ def read_demo(chapter):
     known = list_demos()
     if chapter not in known:
         raise expected("chapter", f"one that has a demonstration ({', '.join(map(str, known))})", chapter)
-    text = (resources.files("acme_lib.teach") / "demos" / f"{known[chapter]}.toml").read_text("utf-8")
+    file = resources.files("acme_lib.teach") / "demos" / f"{known[chapter]}.toml"
+    return parse_demo(file.read_text("utf-8"))
+
+
+def parse_demo(text):
+    """Return the demonstration that a text describes.
+
+    >>> parse_demo('figure = "regimes"')
+    Traceback (most recent call last):
+    acme_lib.errors.ParameterError: a demonstration needs idea, play, presets
+    """
     demo = {"follow": "y", "axes": 0, "xlabel": None, "ylabel": None, **tomllib.loads(text)}
-    if set(demo) != _KEYS:
-        missing, strange = sorted(_KEYS - set(demo)), sorted(set(demo) - _KEYS)
-        raise ParameterError(
-            f"demos/{known[chapter]}.toml lacks {missing or 'nothing'}, and has the unknown {strange or 'nothing'}"
-        )
+    if missing := sorted(_KEYS - set(demo)):
+        raise ParameterError(f"a demonstration needs {', '.join(missing)}")
+    if strange := sorted(set(demo) - _KEYS):
+        raise ParameterError(f"a demonstration has no {', '.join(strange)}; it has {', '.join(sorted(_KEYS))}")
     check_choice("follow", demo["follow"], ("", "x", "y", "xy"))
+    if not 2 <= len(demo["presets"]) <= 9:
+        raise expected("presets", "two to nine settings, each with a key", demo["presets"])
     return demo
 
 

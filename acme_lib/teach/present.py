@@ -81,12 +81,15 @@ def _free_port():
     raise OSError("no free port")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers the page: with itself, with the facts of the demonstration, and with pixels."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     demo, drawing = None, threading.Lock()
 
     def do_GET(self):
+        """Send the page, or what it shows beside its pictures."""
         if self.path == "/":
             page = (resources.files("acme_lib.teach") / "present.html").read_bytes()
             self._answer(200, page, "text/html; charset=utf-8")
@@ -96,6 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404)
 
     def do_POST(self):
+        """Draw what the page asks for, or end, so that `present` starts another process."""
         try:
             asked = json.loads(self.rfile.read(min(int(self.headers["Content-Length"]), 10_000)))
             if self.path == "/restart":
@@ -132,14 +136,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        pass
+        """Leave the terminal to what its reader can use."""
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of a page that was closed or a connection that was cut."""
+
     daemon_threads = True
 
     def handle_error(self, *_):
-        pass  # a page that was closed or a connection that was cut
+        """Go on."""
 
 
 def _serve(chapter, notebook, port):
@@ -156,8 +162,8 @@ def _serve(chapter, notebook, port):
     except AcmeError as error:
         print(f"acme present: {error}", file=sys.stderr)
         return 2
-    _Handler.demo = demo
-    with _Server((HOST, port), _Handler) as server:
+    Handler.demo = demo
+    with Server((HOST, port), Handler) as server:
         print("ready", flush=True)
         server.serve_forever()
 

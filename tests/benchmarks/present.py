@@ -23,7 +23,8 @@ WATCH = """
     const seen = {moved: 0, drawn: 0};
     const start = () => { seen.moved = performance.now(); seen.drawn = 0; };
     for (const event of ['pointermove', 'keydown']) document.addEventListener(event, start, true);
-    const watch = new MutationObserver(() => requestAnimationFrame(() => { seen.drawn += 1; seen.at = performance.now(); }));
+    const seeIt = () => { seen.drawn += 1; seen.at = performance.now(); };
+    const watch = new MutationObserver(() => requestAnimationFrame(seeIt));
     document.querySelectorAll('.panel canvas').forEach(
         canvas => watch.observe(canvas, {attributes: true, attributeFilter: ['data-drawn']}));
     window.acmeSeen = seen;

@@ -50,14 +50,15 @@ class Show:
     def __init__(self, page, address):
         self.page, self.problems = page, []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.set_default_timeout(120_000)
         page.goto(address)
         self.rest()
 
     def rest(self, side=0):
         """Wait until a picture stands still; returns its pixels and its sentence."""
         self.page.wait_for_function(
-            f"() => document.querySelectorAll('.panel canvas')[{side}].dataset.drawn && document.getElementById('panels').ariaBusy === 'false'",
-            timeout=60_000,
+            f"() => document.querySelectorAll('.panel canvas')[{side}].dataset.drawn"
+            " && document.getElementById('panels').ariaBusy === 'false'",
         )
         canvas = self.page.locator(".panel canvas").nth(side)
         return canvas.screenshot(), self.page.locator(".says").nth(side).inner_text()
@@ -68,7 +69,7 @@ class Show:
 
     def wait_for_more(self, drawn):
         self.page.wait_for_function(
-            "drawn => Number(document.querySelector('.panel canvas').dataset.drawn) > drawn", arg=drawn, timeout=60_000
+            "drawn => Number(document.querySelector('.panel canvas').dataset.drawn) > drawn", arg=drawn
         )
 
     def press(self, *keys):

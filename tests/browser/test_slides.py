@@ -17,19 +17,18 @@ MEASURE = """
     const slide = document.querySelector('section.now'), body = slide.querySelector('.body').getBoundingClientRect();
     const scale = document.getElementById('deck').getBoundingClientRect().width / 1600, outside = [], letters = [];
     for (const element of slide.querySelectorAll('.content *')) {
-        if (element.closest('svg') && element.tagName !== 'svg' || element.closest('math') && element.tagName !== 'math') continue;
+        const words = `${element.tagName} ${element.textContent.slice(0, 40)}`;
+        if (element.parentElement.closest('svg, math') || element.matches('script, style, template')) continue;
+        if (element.closest('details:not([open])') && !element.closest('summary')) continue;
         const box = element.getBoundingClientRect();
-        if (!box.width || !box.height || element.matches('script, style, template')) continue;
-        if (element.tagName !== 'SUMMARY' && !element.closest('summary') && element.closest('details:not([open])')) continue;
-        const over = Math.max(box.bottom - body.bottom, box.right - body.right, body.top - box.top, body.left - box.left) / scale;
-        if (over > 2) outside.push(`${element.tagName} ${Math.round(over)}: ${element.textContent.slice(0, 40)}`);
-        if (element.scrollWidth > element.clientWidth + 2 && /PRE|TABLE|P|LI|DIV/.test(element.tagName) && element.clientWidth)
-            outside.push(`${element.tagName} is wider by ${element.scrollWidth - element.clientWidth}: ${element.textContent.slice(0, 40)}`);
-        const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-        if (own && !element.closest('math')) {
-            const zoom = element.currentCSSZoom ?? 1;
-            letters.push([parseFloat(getComputedStyle(element).fontSize) * zoom, element.textContent.slice(0, 40)]);
-        }
+        if (!box.width || !box.height) continue;
+        const over = Math.max(
+            box.bottom - body.bottom, box.right - body.right, body.top - box.top, body.left - box.left);
+        if (over > 2 * scale) outside.push(`${words} by ${Math.round(over / scale)}`);
+        if (element.matches('pre, table, p, li, div') && element.scrollWidth > element.clientWidth + 2)
+            outside.push(`${words} is wider by ${element.scrollWidth - element.clientWidth}`);
+        if ([...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()))
+            letters.push([parseFloat(getComputedStyle(element).fontSize) * (element.currentCSSZoom ?? 1), words]);
     }
     letters.sort((a, b) => a[0] - b[0]);
     return {outside, letters: letters[0] ?? [99, '']};
@@ -46,12 +45,13 @@ def write_slides(chapter, folder):
 def open_slides(browser, path, width=1280, height=720):
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
     page = context.new_page()
+    page.set_default_timeout(120_000)
     problems = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
     page.goto(path.as_uri())
-    page.wait_for_selector("body[data-arranged]", timeout=60_000)
+    page.wait_for_selector("body[data-arranged]")
     return page, problems
 
 
