@@ -85,7 +85,7 @@ def _add_build(commands):
     slides = commands.add_parser("slides", help="write the slides of a chapter: one HTML file that needs no network")
     slides.add_argument("chapter", help="its number, or all")
     slides.add_argument("--output", type=Path, metavar="PATH", help="a file, or a folder; default: reports/slides")
-    slides.set_defaults(run=write_slides, extra="grade")
+    slides.set_defaults(run=write_slides, extra="book")
 
     book = commands.add_parser("book", help="build the open book: a web site whose figures move without a kernel")
     book.add_argument("--output", type=Path, metavar="DIR", help="folder of the site (default: build/site)")
