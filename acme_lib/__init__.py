@@ -8,6 +8,8 @@ Names are loaded when they are first used, so that the import itself is fast.
 
 import importlib
 
+import acme_lib.kernel_cache  # noqa: F401  # before numba looks for a folder
+
 __version__ = "0.1.0"
 
 _HOMES = {

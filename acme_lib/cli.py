@@ -2,13 +2,16 @@
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from acme_lib.checks import readable
 from acme_lib.errors import MissingExtraError
 from acme_lib.extras import explain, how_to_install, import_extra
+from acme_lib.kernel_cache import is_writable
 
 RELEASE = """\
 Write the archive that learners get, searched for every line of an answer.
@@ -152,7 +155,14 @@ def open_lab(options):
     """Open JupyterLab on the welcome page."""
     import_extra("jupyterlab")
     command = [sys.executable, "-m", "jupyterlab", *(options.rest or ["course/00_welcome.ipynb"])]
-    return subprocess.call(command, cwd=options.root)
+    if not is_writable(options.root):
+        words = f"acme lab: {options.root} cannot be written to: copy it to a folder of yours to keep what you change"
+        print(words, flush=True)
+    if is_writable(Path.home()):
+        return subprocess.call(command, cwd=options.root)
+    print("acme lab: your home cannot be written to: settings and your record last until JupyterLab ends", flush=True)
+    with tempfile.TemporaryDirectory(prefix="acme-home-") as home:
+        return subprocess.call(command, cwd=options.root, env=os.environ | {"HOME": home})
 
 
 def present_chapter(options):

@@ -7,9 +7,15 @@ import time
 
 from numba.core import event
 
+from acme_lib import kernel_cache
+
 BAR_AFTER = 5.0  # seconds until a bar appears that nobody asked for
 _TELL_AFTER = 1.0  # seconds of compiling, all together
 _TELL = "acme: compiling, about 20 s, only the first time"
+_TELL_EACH_TIME = (
+    "acme: compiling, about 20 s, and again in each session: neither the library's folder nor your cache can be "
+    "written to. To keep what is compiled, set the variable NUMBA_CACHE_DIR to a folder of your own"
+)
 
 
 def is_quiet():
@@ -56,7 +62,7 @@ class Compilation(event.Listener):
         # on a notebook's error stream it would look like an error, and cost the points of a cell that nbgrader marks
         stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
         if stream:
-            print(_TELL, file=stream, flush=True)
+            print(_TELL_EACH_TIME if kernel_cache.FOLDER else _TELL, file=stream, flush=True)
 
 
 COMPILATION = Compilation()

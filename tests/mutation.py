@@ -2,8 +2,8 @@
 
 ``python -m tests.mutation --seed 1 --count 20`` prints one line a mutant, and ends with 0 if each was caught. Each is
 one operator, comparison, number or truth value of one line, in one module. It is made in a copy of the repository: this
-one is never touched. The tests of the module's room run first, and, if they all pass, those of other rooms. What fails
-must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
+one is never touched. The tests of the module's room run first, thorough ones too, and, if they all pass, those of other
+rooms. What fails must pass again without the mutant; otherwise it fails of itself, and the mutant is not caught by it.
 
 A mutant that survives is a line without a test, or a line that means the same (a first guess, the size of a buffer):
 look at each.
@@ -130,7 +130,9 @@ def find_tests(path):
     else:
         others = set((ROOT / "tests").rglob("test_*.py")) - here
     name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    examples = [f"tests/house/test_examples.py::test_docstring_examples[{name}]"] if path.stem != "__main__" else []
+    # A test that does not exist would keep pytest from running all others.
+    told = ">>> " in (ROOT / path).read_text(encoding="utf-8")
+    examples = [f"tests/house/test_examples.py::test_docstring_examples[{name}]"] if told else []
     return [*examples, *_first_named(here, path.stem)], _first_named(others, path.stem)
 
 
@@ -162,7 +164,8 @@ def run_tests(folder, arguments, seconds):
 def try_mutant(mutant, folder, seconds):
     """Return how a mutant ends, ``caught`` or ``survived``, and by what."""
     kernels = "numba" in (folder / mutant.path).read_text(encoding="utf-8")
-    for tests in find_tests(mutant.path):
+    here, others = find_tests(mutant.path)
+    for tests in ([*here, "-m", "not slow and not soak and not attacks and not validity"], others):
         shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
         _forget(folder, kernels)
         mutant.apply(folder)

@@ -30,7 +30,8 @@ from acme_lib.errors import AcmeError
 
 PAGES = Path("course") / "book"
 _PERSONAL = re.compile(r"\b(my_predictions|my_progress|check_installation)\(")  # says something on the reader's machine
-_ANSWER = re.compile(r" \*In the answer:\*.*$", re.MULTILINE)
+# What the page of misconceptions says of the code of solutions, and its sentence that announces it.
+_ANSWER = re.compile(r" \*In the answer:\*[^\n]*|\*In the answer\*\s[^.]*\.\s")
 _HERE = Path(__file__).parent
 
 
@@ -166,7 +167,8 @@ def write_sources(root, folder, kept, *, play=play_cell, draw=True):
         index.cells.append(nbformat.v4.new_markdown_cell("\n".join(lines)))
     _write_notebook(folder / "index.ipynb", index, played, depth=0)
     (static / "book.css").write_text(_read("playable.css") + _read("book.css"), encoding="utf-8")
-    (static / "book.js").write_text(_read("playable.js") + _read("book.js"), encoding="utf-8")
+    # what listens for predictions stands first: one that the browser remembers is told at once
+    (static / "book.js").write_text(_read("book.js") + _read("playable.js"), encoding="utf-8")
     _write_math_font(static)
 
 
@@ -192,6 +194,7 @@ def _show_in_page(cell, played):
     tags = cell.metadata.setdefault("tags", [])
     if RESULT in tags:
         tags.append("hide-output")
+        cell.metadata["mystnb"] = {"code_prompt_show": "Show the result: predict first"}
     for output in cell.outputs:
         texts = output if output.output_type == "stream" else output.get("data", {})
         for kind in {"text", "text/plain", "text/html"} & set(texts):
@@ -280,6 +283,7 @@ def _write_math_font(static):
     home = Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
     font = TTFont(home / "DejaVuSerif.ttf")
     options = subset.Options(layout_features=["*"], flavor="woff", notdef_outline=True)
+    options.drop_tables += ["FFTM"]  # the font editor's
     cut = subset.Subsetter(options)
     ranges = [(0x20, 0x17F), (0x300, 0x3FF), (0x2000, 0x23FF), (0x27C0, 0x2AFF), (0x1D400, 0x1D7FF), (0x25A0, 0x25FF)]
     cut.populate(unicodes=[code for low, high in ranges for code in range(low, high + 1)])
@@ -312,7 +316,6 @@ def _run_sphinx(sources, output, doctrees):
         "extensions": [
             "myst_nb",
             "sphinx.ext.autodoc",
-            "sphinx.ext.autosummary",
             "numpydoc",
             "acme_lib.build.sphinx_acme",
         ],
@@ -325,6 +328,8 @@ def _run_sphinx(sources, output, doctrees):
         "html_copy_source": False,
         "html_show_sourcelink": False,
         "nb_execution_mode": "off",
+        "nb_code_prompt_show": "Show the {type}",
+        "nb_code_prompt_hide": "Hide the {type}",
         "myst_enable_extensions": ["dollarmath", "deflist"],
         "myst_heading_anchors": 3,
         "myst_heading_slug_func": "acme_lib.build.sphinx_acme.heading_anchor",
@@ -332,7 +337,6 @@ def _run_sphinx(sources, output, doctrees):
         "nitpicky": True,
         "autodoc_typehints": "none",
         "autodoc_member_order": "bysource",
-        "autosummary_generate": False,
         "numpydoc_show_class_members": False,
         "python_use_unqualified_type_names": True,
         "show_warning_types": True,

@@ -32,7 +32,7 @@ def formula(latex, block=False):
     >>> formula(r"\mu")
     '<math ...<mi>μ</mi>...</math>'
     """
-    known = re.sub(r"\\dots(?![a-z])", r"\\ldots", latex)
+    known = re.sub(r"\\dots(?![a-z])|…", r"\\ldots ", latex)
     known = re.sub(r"\\([dt]?frac|binom)(\d)(\d)", r"\\\1{\2}{\3}", known)  # \frac12
     try:
         return tex2mathml(known, as_block=block)

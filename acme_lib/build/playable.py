@@ -37,13 +37,14 @@ import sys
 from pathlib import Path
 
 from acme_lib.build.mathml import typeset
+from acme_lib.checks import expected
 from acme_lib.files import write_whole
 from acme_lib.teach.prediction import Prediction
 from acme_lib.teach.vector import VectorDrawer
 from acme_lib.teach.widgets import SliderFigure
 
 BUDGET = 2_000_000  # bytes of one figure
-FRAMES = 343  # pictures of one figure at most (7 × 7 × 7): a book should be built in minutes
+FRAMES = 729  # pictures of one figure at most (9 × 9 × 9): a book should be built in minutes
 LEAST = 7  # positions of a slider, below which sliders move one at a time
 _CALLS = {"explore", "explore_density", "predict"}
 _HERE = Path(__file__).parent
@@ -160,6 +161,11 @@ def figure_html(figure, name, *, budget=BUDGET, most=FRAMES):
         A ``<figure>`` without its pictures.
     frames : str
         The pictures.
+
+    Raises
+    ------
+    ParameterError
+        If even two positions of each slider take more than the budget.
     """
     drawer = VectorDrawer(figure, name)
     start = {key: figure.nearest(key, value) for key, value in figure.start.items()}
@@ -167,9 +173,11 @@ def figure_html(figure, name, *, budget=BUDGET, most=FRAMES):
     while True:
         whole, chosen = _choose_positions(figure, start, most)
         frames = _pack(_draw_all(figure, drawer, start, whole, chosen))
-        if len(frames) <= budget or most <= 2 * len(start):
+        if len(frames) <= budget:
             return _page(figure, name, drawer, start, whole, chosen), frames
-        most = int(0.9 * most * budget / len(frames))
+        if most <= 2 * len(start):
+            raise expected("budget", f"at least {len(frames):,} bytes for this figure", budget)
+        most = max(2 * len(start), int(0.9 * most * budget / len(frames)))
 
 
 def _affordable(figure, drawer, start, budget):

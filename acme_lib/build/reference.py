@@ -1,6 +1,7 @@
 """The pages of the library's reference: each public name once, with its docstring, in the room where it lives."""
 
 import importlib
+import re
 
 ROOMS = {
     "network": "Reaction networks",
@@ -28,8 +29,7 @@ def public_names():
     dict of str to dict of str to object
         By room, then by the name to be imported, the object; each object stands once.
     """
-    import acme_lib
-
+    acme_lib = importlib.import_module(__name__.partition(".")[0])  # its names are what is described
     seen, rooms = set(), {room: {} for room in ROOMS}
     short = {id(getattr(acme_lib, name)): name for name in acme_lib.__all__ if name not in ROOMS}
     for room in ROOMS:
@@ -59,7 +59,12 @@ def write_reference(folder):
         title = f"{ROOMS[room]}: acme.{room}"
         page = [f".. _room-{room}:", "", title, "=" * len(title), ""]
         page += [f".. automodule:: acme_lib.{room}", "   :no-members:", "   :no-index:", ""]
-        page += [".. autosummary::", "   :nosignatures:", "", *(f"   {name}" for name in names), ""]
+        page += [".. list-table::", "   :widths: 30 70", ""]
+        for name, thing in names.items():
+            first = " ".join(((thing.__doc__ if callable(thing) else "") or "").strip().split("\n\n")[0].split())
+            first = re.sub(r" *\[\d+\]_", "", first)  # what it cites stands below
+            page += [f"   * - :py:obj:`{name.rpartition('.')[2]} <{name}>`", f"     - {first}"]
+        page += [""]
         for name, thing in names.items():
             page += ["----", "", *_entry(name, thing), ""]
         (folder / f"{room}.rst").write_text("\n".join(page), encoding="utf-8")
@@ -72,7 +77,9 @@ def write_reference(folder):
 
 def _entry(name, thing):
     if isinstance(thing, type):
-        members = [] if issubclass(thing, Exception) else ["   :members:", "   :inherited-members: VBox, object"]
+        members = (
+            [] if issubclass(thing, Exception) else ["   :members:", "   :inherited-members: VBox, Mapping, object"]
+        )
         return [f".. autoclass:: {name}", *members]
     if callable(thing):
         return [f".. autofunction:: {name}"]

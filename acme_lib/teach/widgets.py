@@ -12,6 +12,7 @@ import itertools
 import threading
 import time
 import weakref
+from importlib.resources import files
 
 import ipywidgets
 import numpy as np
@@ -25,6 +26,9 @@ from acme_lib.teach.still import BUTTON, WIDTH, LivingBox
 _live = weakref.WeakSet()
 _numbers = itertools.count()
 _MOVING, _SHARP = 100, 200  # pixels per inch; the page has 100
+
+_SCRIPT = (files("acme_lib.teach") / "lab/name_sliders.js").read_text("utf-8")
+_NAMES = f'<img src="data:," alt="" style="display: none" onerror="{html.escape(_SCRIPT)}">'
 
 
 def slider(low, high, start, *, label, step=None, log=False):
@@ -147,6 +151,7 @@ class SliderFigure(LivingBox):
                 self.answer,
                 self.picture,
                 ipywidgets.HTMLMath(f"<em>{self.caption}</em>"),
+                ipywidgets.HTML(_NAMES, layout={"margin": "0", "height": "0"}),
             ]
         )
         self.number = next(_numbers)

@@ -62,6 +62,7 @@ def test_a_forged_old_grade_is_found(old):
     assert bob.differences == ("double_test: score was 4.0, is 0.0",)
 
 
+@pytest.mark.thorough
 def test_limits_of_another_version_are_no_obstacle(old):
     """A record may lack a limit that is new, and hold one that is gone: both are said, and the grade is recomputed."""
     record = json.loads((old / "audit" / ASSIGNMENT / "ada" / "p.json").read_text())
@@ -73,6 +74,7 @@ def test_limits_of_another_version_are_no_obstacle(old):
     assert any("disk_bytes" in remark and "processes" in remark for remark in ada.remarks)
 
 
+@pytest.mark.thorough
 def test_another_wording_is_a_remark_and_no_other_grade(old):
     record = json.loads((old / "audit" / ASSIGNMENT / "bob" / "p.json").read_text())
     record["scores"]["double_test"]["message"] = "✗ as it was worded once"

@@ -57,6 +57,7 @@ def files_of(course, student):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
+@pytest.mark.thorough
 def test_strange_files_stay_where_they_are_and_cost_nothing(course):
     secret = course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
     strange = {

@@ -119,6 +119,7 @@ def test_one_question_again(course):
         grade(course, students=["nobody"])
 
 
+@pytest.mark.thorough
 def test_parallel_serial_and_repeated_grades_are_identical(course):
     noisy = "import random\ndef double(x):\n    return 2 * x if random.random() < 0.85 else 0"
     for i in range(5):
@@ -230,6 +231,7 @@ def test_nothing_outlives_a_batch_that_is_killed(course, tmp_path, monkeypatch, 
     assert list(tmp_path.glob("acme-grade-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_killed_costs_no_grade(course, monkeypatch):
     from acme_lib.grade import pool
 
@@ -339,6 +341,7 @@ def test_grades_are_recomputed_from_their_audit_records(course, capsys, monkeypa
         main(["audit", "ps9"])
 
 
+@pytest.mark.thorough
 def test_the_command(course, capsys, monkeypatch):
     monkeypatch.chdir(course)
     submit(course, "right", hand_in())

@@ -414,6 +414,7 @@ result = network.propensities({"M": 1})"""
 # Guards ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_without_namespaces_it_warns_or_refuses(monkeypatch):
     monkeypatch.setattr(boundary, "find_guards", lambda: ("limits",))
     with pytest.raises(GradingError, match="unguarded is refused"):
@@ -449,6 +450,7 @@ def test_a_dead_fork_server_is_replaced(sandbox):
             assert run(student, "result = 5") == 5
 
 
+@pytest.mark.thorough
 def test_nothing_is_left_when_the_sandbox_closes():
     with Sandbox(limits=LIMITS) as place:
         process = place._process.pid

@@ -133,6 +133,7 @@ def test_cells_of_their_own_stay_on_the_far_side(judge):
     assert judge(notebook).scores == FULL | {"double_test": 0}
 
 
+@pytest.mark.thorough
 def test_a_cell_of_their_own_that_does_not_end_costs_itself_and_is_flagged(judge):
     for source in ("while True: pass", "import os\nos._exit(0)"):
         notebook = place(hand_in(double="def double(x):\n    return 0"), "double", own(source))

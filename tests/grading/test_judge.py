@@ -136,6 +136,7 @@ def test_no_usable_answer_costs_its_question_alone(judge, body):
 @pytest.mark.parametrize(
     "top", always(3, ["while True: pass", "import os; os._exit(1)", "raise SystemExit", "syntax error here", "1/0"])
 )
+@pytest.mark.thorough
 def test_a_cell_that_does_not_end_costs_its_question_alone(judge, top):
     judgement = judge(hand_in(double=f"{top}\n{DOUBLE_RIGHT}"))
     assert judgement.scores == FULL | {"double_test": 0}

@@ -164,6 +164,7 @@ def press(tmp_path, monkeypatch, loops_left_open):
     return press
 
 
+@pytest.mark.thorough
 def test_validate_holds_one_process_in_the_cells_as_well(press, grade):
     """A process that is started while a cell runs, where no check sees it; `!` runs nothing and stops nothing."""
     cell = f"import subprocess\nsubprocess.run(['true'])\n{DOUBLE_RIGHT}"
@@ -174,6 +175,7 @@ def test_validate_holds_one_process_in_the_cells_as_well(press, grade):
     assert press(hand_in(double=shell)) == [] and grade(hand_in(double=shell)).score == 4
 
 
+@pytest.mark.thorough
 def test_validate_measures_the_time_of_a_cell(press, monkeypatch):
     monkeypatch.setattr(validate, "CALL_SECONDS", 2)
     failed = press(hand_in(double=f"import time\ntime.sleep(60)\n{DOUBLE_RIGHT}", mean=MEAN_RIGHT))

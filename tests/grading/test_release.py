@@ -265,6 +265,7 @@ def test_a_stale_exercise_is_refused(tmp_path, monkeypatch, capsys):
     assert not (course / "out.zip").exists()
 
 
+@pytest.mark.thorough
 def test_a_stray_answer_is_refused(tmp_path, monkeypatch, release):
     """An answer that an instructor left in a chapter, an exercise without a solution, and a link out of the course."""
     built = {path.relative_to(ROOT).as_posix(): True for path in ROOT.glob("exercises/*/*.ipynb")}

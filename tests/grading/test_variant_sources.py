@@ -56,6 +56,7 @@ def test_a_wrong_answer_says_what_it_loses():
         assert not any(v.fails for v in exercise.right)
 
 
+@pytest.mark.thorough
 def test_a_class_is_drawn_again_from_its_seed():
     first, again, other = draw_class(120, 5), draw_class(120, 5), draw_class(120, 6)
     facts = [[(s.name, s.drawn, s.expected) for s in students] for students in (first, again, other)]
@@ -69,6 +70,7 @@ def test_a_class_is_drawn_again_from_its_seed():
         assert 0 < early < late <= 800
 
 
+@pytest.mark.thorough
 def test_a_class_hands_in_every_assignment_and_numbers_of_its_own():
     students = draw_class(240, 9)
     assert {s.assignment for s in students if s.kind != "hostile"} == set(assignments())

@@ -223,7 +223,7 @@ def told_to_run(notebook):
             yield cell
 
 
-@pytest.mark.parametrize("path", always(4, NOTEBOOKS), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", always(2, NOTEBOOKS), ids=lambda path: path.name)
 def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_path):
     import IPython.display
 

@@ -39,6 +39,7 @@ def slope(steps, errors):
 # --- tau-leaping --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_mean_of_a_leap_is_wrong_in_first_order(scaled):
     # Pure decay from n0: a leap loses the fraction epsilon of what was there: (1 - epsilon)^(t/epsilon) is left.
     n0, epsilons = 1e8, np.array([0.2, 0.1, 0.05])
@@ -467,6 +468,7 @@ def telegraph(k):
     return acme.ReactionNetwork.parse(text, on=k, off=3 * k, s=12.0, g=1.0)
 
 
+@pytest.mark.thorough
 def test_a_fast_promoter_is_averaged(scaled):
     # Averaged, transcription has the constant rate s/4: a Poisson law with mean (s/4)(1 - e^-t).
     t, size = 1.3, scaled(40_000, 400)
@@ -482,6 +484,7 @@ def test_a_fast_promoter_is_averaged(scaled):
     assert ensemble.events.mean() < 10  # of thousands of switches none is simulated
 
 
+@pytest.mark.thorough
 def test_the_error_is_the_time_scale_ratio_in_first_order():
     # Master equation against the averaged law: both exact, so that no sampling hides the slope.
     t, ks = 1.3, np.array([8.0, 32.0, 128.0])

@@ -126,6 +126,7 @@ def test_figure_7b(power):
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_agents_follow_the_selection_of_figure_6():
     """Mean content and growth in time, from the same start."""
     times, size, replicates = [1.0, 2.0], 240, 12
@@ -146,6 +147,7 @@ def test_agents_follow_the_selection_of_figure_6():
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
     size, replicates = 1600, 16
     result = cases.follow_growth_and_fragmentation(2)
@@ -164,6 +166,7 @@ def test_agents_follow_the_growth_and_fragmentation_of_figure_7():
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_genes_in_growing_dividing_selected_cells():
     z = stats.t.isf(FALSE_POSITIVE / 2, 15)
     result = cases.compare_cell_populations(0.15, size=2400, replicates=16, rng=np.random.default_rng(3))
@@ -228,6 +231,7 @@ def test_gallery(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_the_other_figures_are_drawn(tmp_path):
     few = {
         "figure_3a": lambda: cases.compare_messenger_laws((10.0,), dx=0.1, most=6),

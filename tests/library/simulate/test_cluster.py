@@ -42,6 +42,7 @@ def test_a_cluster_gives_the_same_bits(client):
 @pytest.mark.parametrize(
     "method", ["simulate_next_reaction", "simulate_tau_leap", "simulate_langevin", "simulate_slow_scale"]
 )
+@pytest.mark.thorough
 def test_every_method_runs_on_a_cluster(client, method):
     network = acme.ReactionNetwork.parse("Off <-> On : 90, 60\nOn -> On + M : 9\nM -> 0 : 1")
     options = {"simulate_langevin": {"boundary": "reflect"}, "simulate_slow_scale": {"fast": ["Off", "On"]}}

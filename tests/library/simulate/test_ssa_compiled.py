@@ -292,6 +292,7 @@ def answer(process):
 
 
 @pytest.mark.jit
+@pytest.mark.thorough
 def test_a_second_process_compiles_nothing(cache):
     first = answer(start_process())
     second = answer(start_process())
