@@ -58,8 +58,8 @@
       }
       part.replaceWith(...part.childNodes);
     }
-    for (const pre of document.querySelectorAll("pre"))
-      if (pre.scrollWidth > pre.clientWidth) pre.style.fontSize = `${22 * (pre.clientWidth - 30) / (pre.scrollWidth - 28)}px`;
+    for (const block of document.querySelectorAll(".content pre, .content p, .content li, .content table"))
+      if (block.scrollWidth > block.clientWidth + 1) block.style.zoom = 0.99 * block.clientWidth / block.scrollWidth;
     for (const slide of [...deck.children]) fit(slide);
     slides = [...deck.children];
     for (const slide of slides) zooms.set(slide, contentOf(slide).style.zoom);

@@ -26,7 +26,7 @@ from acme_lib.teach.questions import read_questions
 
 BUDGET = 800_000  # bytes of the pictures of one figure with sliders
 _HERE = Path(__file__).parent
-_CODE = HtmlFormatter(nowrap=True, style="tango")
+_CODE = HtmlFormatter(nowrap=True)
 _ASKS = re.compile(r"\bpredict\((\d+), \"([^\"]+)\"\)\s*$")
 _ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>.*?</a>', re.DOTALL)
 _LINK = re.compile(r'<a\b[^>]*href="(?!https?:)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
@@ -69,12 +69,11 @@ def make_slides(notebook, *, cache=None, budget=BUDGET):
         own = _heading(inside, 2)
         above = own or above
         sections.append(_section(slide, "" if own or _heading(inside, 1) else above))
-    code = _CODE.get_style_defs(".code")
     style, script = ((_HERE / f"deck.{kind}").read_text("utf-8") for kind in ("css", "js"))
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{re.sub("<[^>]*>", "", title)}</title>'
         f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">{head()}'
-        f'<style>{code}\n{style}</style></head><body><main id="deck" aria-label="Slides">{"".join(sections)}</main>'
+        f'<style>{style}</style></head><body><main id="deck" aria-label="Slides">{"".join(sections)}</main>'
         f'<nav id="bar"><button type="button" id="back" aria-label="Back">‹</button><span id="place"></span>'
         f'<button type="button" id="on" aria-label="On">›</button></nav><script>{script}</script></body></html>\n'
     )

@@ -155,15 +155,19 @@ def _serve(chapter, notebook, port):
 
     threading.Thread(target=end_with_the_parent, daemon=True).start()
     try:
-        demo = Demo(chapter, notebook)
+        server = Server((HOST, port), Handler)
+    except OSError as error:
+        print(f"acme present: port {port} cannot be used: {error.strerror}", file=sys.stderr)
+        return 2
+    with server:
+        try:
+            Handler.demo = demo = Demo(chapter, notebook)
+        except AcmeError as error:
+            print(f"acme present: {error}", file=sys.stderr)
+            return 2
         for preset in demo.facts["presets"]:  # what must be compiled is compiled before anybody looks
             for panel in (0, 1):
                 demo.draw(panel, preset["at"], 640, 360, 24)
-    except AcmeError as error:
-        print(f"acme present: {error}", file=sys.stderr)
-        return 2
-    Handler.demo = demo
-    with Server((HOST, port), Handler) as server:
         print("ready", flush=True)
         server.serve_forever()
 

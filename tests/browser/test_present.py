@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from acme_lib.teach.demo import list_demos
+from tests.browser.test_access import find_faults
 
 pytestmark = pytest.mark.browser
 
@@ -189,8 +190,10 @@ def test_a_demonstration_is_driven_by_keys_and_survives(shown):
     page.keyboard.press("x")
     assert show.press("2")[1] == second[1]
 
+    assert find_faults(page, ["body"]) == []
     page.keyboard.press("?")
     assert page.locator("#keys").is_visible()
+    assert find_faults(page, ["#keys"]) == []
     page.keyboard.press("Escape")
     assert not page.locator("#keys").is_visible()
     page.keyboard.press("f")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from acme_lib.build.slides import make_slides
+from tests.browser.test_access import find_faults
 
 pytestmark = pytest.mark.browser
 
@@ -81,6 +82,8 @@ def test_every_slide_fits_and_answers_come_later(chapter, browser, tmp_path):
             page.wait_for_timeout(50)
             assert page.evaluate(MEASURE)["outside"] == [], f"slide {i} of {number}, unfolded"
             folded.locator("summary").click()
+        if i % 5 == 1:
+            assert find_faults(page, ["section.now", "#bar"]) == []
         small.append((found["letters"][0], i, found["letters"][1]))
     assert questions >= 3
     assert min(small)[0] >= 15, min(small)
