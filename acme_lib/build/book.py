@@ -10,7 +10,6 @@ import hashlib
 import html
 import importlib.util
 import inspect
-import os
 import re
 import shutil
 import time
@@ -24,7 +23,7 @@ import nbformat
 
 from acme_lib.build.chapters import CURTAIN, RESULT, execute, read_source
 from acme_lib.build.mathml import typeset
-from acme_lib.build.playable import play_cell, state_of_the_library
+from acme_lib.build.playable import play_cell, quiet, state_of_the_library
 from acme_lib.build.reference import write_reference
 from acme_lib.errors import AcmeError
 
@@ -341,14 +340,13 @@ def _run_sphinx(sources, output, doctrees):
         "python_use_unqualified_type_names": True,
         "show_warning_types": True,
     }
-    os.environ["ACME_QUIET"] = "1"
+    options = {"status": None, "warning": Warnings(), "freshenv": True}
     try:
-        app = Sphinx(sources, None, output, doctrees, "html", settings, status=None, warning=Warnings(), freshenv=True)
-        app.build(force_all=True)
+        with quiet():
+            app = Sphinx(sources, None, output, doctrees, "html", settings, **options)
+            app.build(force_all=True)
     except SphinxError as error:
         raise BookError(f"Sphinx: {error}") from None
-    finally:
-        os.environ.pop("ACME_QUIET", None)
     text = re.sub(r"\x1b\[[0-9;]*m", "", "".join(warned)).strip()
     if text or app.statuscode:
         raise BookError(f"Sphinx warns:\n{text}")

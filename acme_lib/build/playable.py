@@ -116,12 +116,19 @@ def _is_playable(source):
 def _run(source):
     """Run a cell alone and return what its last expression is; what the author predicted is no part of it."""
     *statements, last = ast.parse(source).body
-    names, before = {"__name__": "__main__"}, os.environ.get("ACME_QUIET")
+    names = {"__name__": "__main__"}
+    with quiet(), contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(ast.Module(statements, []), "<cell>", "exec"), names)
+        return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Let the library say nothing of its progress, and neither read nor keep a learner's record."""
+    before = os.environ.get("ACME_QUIET")
     os.environ["ACME_QUIET"] = "1"
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(ast.Module(statements, []), "<cell>", "exec"), names)
-            return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+        yield
     finally:
         os.environ.pop("ACME_QUIET")
         if before is not None:
@@ -134,7 +141,7 @@ def state_of_the_library():
     library, digest = _HERE.parent, hashlib.sha256(sys.version.encode())
     for path in sorted(library.rglob("*.py")):
         room = path.relative_to(library).parts[0]
-        if room not in ("grade", "report", "build", "cli.py") or path == Path(__file__):
+        if room not in ("grade", "report", "build", "cli.py") or path.name in ("playable.py", "mathml.py"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]
 
