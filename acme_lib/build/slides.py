@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from acme_lib.build.chapters import CURTAIN
-from acme_lib.build.mathml import typeset
+from acme_lib.build.mathml import math_font, typeset
 from acme_lib.build.playable import head, play_cell
 from acme_lib.teach.questions import read_questions
 
@@ -69,13 +69,16 @@ def make_slides(notebook, *, cache=None, budget=BUDGET):
         own = _heading(inside, 2)
         above = own or above
         sections.append(_section(slide, "" if own or _heading(inside, 1) else above))
+    font = base64.b64encode(math_font()).decode("ascii")
     style, script = ((_HERE / f"deck.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style = f'@font-face {{ font-family: "acme formulas"; src: url(data:font/woff;base64,{font}) }}\n{style}'
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{re.sub("<[^>]*>", "", title)}</title>'
         f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">{head()}'
         f'<style>{style}</style></head><body><main id="deck" aria-label="Slides">{"".join(sections)}</main>'
-        f'<nav id="bar"><button type="button" id="back" aria-label="Back">‹</button><span id="place"></span>'
-        f'<button type="button" id="on" aria-label="On">›</button></nav><script>{script}</script></body></html>\n'
+        '<nav id="bar" aria-label="Slides"><button type="button" id="back" aria-label="Back">‹</button>'
+        '<span id="place"></span><button type="button" id="on" aria-label="On">›</button></nav>'
+        f"<script>{script}</script></body></html>\n"
     )
 
 
