@@ -182,7 +182,7 @@ class Panel:
         axes.set(**{name: demo[name] for name in ("xlabel", "ylabel") if demo[name]})
         for axis, scale, ticks in ((axes.xaxis, axes.get_xscale(), 6), (axes.yaxis, axes.get_yscale(), 4)):
             if scale == "linear" and not isinstance(axis.get_major_locator(), FixedLocator):
-                axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+                axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
 
     def draw(self, values, width, height, dpi):
         """Draw the figure at the sliders' values; returns its sentence and its pixels."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -230,6 +229,6 @@ def test_ten_seconds_of_shaking(chapter, browser):
 
 def test_a_chapter_without_a_demonstration_is_refused():
     command = [sys.executable, "-m", "acme_lib.cli", "present", "99", "--no-browser"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env={**os.environ})
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert "chapter 99 has no demonstration; those with one: 1, 2" in done.stdout
