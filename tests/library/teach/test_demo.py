@@ -30,7 +30,7 @@ def test_each_demonstration_belongs_to_a_chapter_and_says_one_thing():
     for chapter, name in demos.items():
         assert (COURSE / f"{name}.ipynb").is_file()
         demo = read_demo(chapter)
-        assert re.fullmatch(r"[A-Z][^.]{20,85}\.", demo["idea"]), "one sentence, which stands on one line"
+        assert re.fullmatch(r"[A-Z][^.]{20,70}\.", demo["idea"]), "one sentence, which stands on one line"
         assert all(len(name) <= 32 for name in demo["presets"])
 
 
