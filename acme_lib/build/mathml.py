@@ -38,6 +38,7 @@ def formula(latex, block=False):
     '<math ...<mi>μ</mi>...</math>'
     """
     known = re.sub(r"\\dots(?![a-z])|…", r"\\ldots ", latex)
+    known = re.sub(r"\\[bB]igg?[lrm]?(?![a-zA-Z])", "", known)  # sizes: delimiters stretch by themselves
     known = re.sub(r"\\([dt]?frac|binom)(\d)(\d)", r"\\\1{\2}{\3}", known)  # \frac12
     try:
         return _put_below_braces(tex2mathml(known, as_block=block))
