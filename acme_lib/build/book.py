@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 
-from acme_lib.build.chapters import CURTAIN, RESULT, execute, read_source
+from acme_lib.build.chapters import CURTAIN, PROJECTS, RESULT, execute, find_texts, read_source
 from acme_lib.build.mathml import math_font, typeset
 from acme_lib.build.playable import play_cell, quiet, state_of_the_library
 from acme_lib.build.reference import write_reference
@@ -134,10 +134,12 @@ def write_sources(root, folder, kept, *, play=play_cell, draw=True):
         address = "../" * depth + "_static/figures/"
         return play(source, cache=kept, folder=static / "figures", address=address)
 
-    parts = {"The course": [], "Exercises": [], "How to": [], "Reference": [], "For instructors": []}
-    for path in sorted((root / "course").glob("[0-9][0-9]_*.ipynb")):
-        _write_notebook(folder / "course" / path.name, nbformat.read(path, as_version=4), played)
-        parts["The course"].append(f"course/{path.stem}")
+    parts = {"The course": [], "Exercises": [], "Projects": [], "How to": [], "Reference": [], "For instructors": []}
+    for source in find_texts(root):
+        path = source.with_suffix(".ipynb")
+        name = path.relative_to(root)
+        _write_notebook(folder / name, nbformat.read(path, as_version=4), played, depth=len(name.parts) - 1)
+        parts["Projects" if name.is_relative_to(PROJECTS) else "The course"].append(name.with_suffix("").as_posix())
     if (root / "course" / "images").is_dir():
         shutil.copytree(root / "course" / "images", folder / "course" / "images")
     for path in sorted((root / "exercises").glob("*/*.ipynb")):
@@ -161,6 +163,8 @@ def write_sources(root, folder, kept, *, play=play_cell, draw=True):
             shutil.copy(path, folder)
     index = read_source(root / PAGES / "index.md")
     for caption, pages in parts.items():
+        if not pages:
+            continue
         lines = ["```{toctree}", f":caption: {caption}", ":hidden:", "", *pages, "```"]
         index.cells.append(nbformat.v4.new_markdown_cell("\n".join(lines)))
     _write_notebook(folder / "index.ipynb", index, played, depth=0)
@@ -309,6 +313,7 @@ def _run_sphinx(sources, output, doctrees):
         "html_math_renderer": "mathml",
         "html_copy_source": False,
         "html_show_sourcelink": False,
+        "html_show_search_summary": False,  # it is fetched, which a page opened as a file may not do
         "nb_execution_mode": "off",
         "nb_code_prompt_show": "Show the {type}",
         "nb_code_prompt_hide": "Hide the {type}",

@@ -13,12 +13,19 @@ def setup(app):
     """Register with Sphinx."""
     app.add_html_math_renderer("mathml", (_visit_inline, None), (_visit_block, None))
     app.connect("missing-reference", _find_by_last_name)
+    app.connect("html-page-context", _correct_roles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def heading_anchor(title):
     """Return the anchor of a heading as JupyterLab makes it, so that links work in both."""
     return title.strip().replace(" ", "-")
+
+
+def _correct_roles(app, page, template, context, document):
+    """Leave out the roles that docutils gives to a list of references: a list may not hold what is no list item."""
+    body = context.get("body", "").replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
 def _visit_inline(writer, node):

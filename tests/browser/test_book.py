@@ -191,11 +191,13 @@ def test_in_the_dark_text_and_figures_are_light(read):
 @pytest.mark.parametrize(
     "name", ["index.html", CHAPTER, "howto/toggle_switch.html", "guide.html", "reference/simulate.html"]
 )
-def test_a_page_is_open_to_everyone(read, name, scheme):
-    page = read(name, color_scheme=scheme)
+def test_a_page_is_open_to_everyone(browser, book, name, scheme):
+    page = browser.new_page(viewport=LAPTOP, color_scheme=scheme)
+    page.goto(f"{book.folder.as_uri()}/{name}")
     for figure in page.locator(".acme-playable").all():
         figure.scroll_into_view_if_needed()
     assert find_faults(page, ["article"]) == []
+    page.close()
 
 
 def test_the_book_can_be_searched(read):

@@ -168,7 +168,7 @@ def test_a_prediction_shows_no_answer_before_it_is_made():
 
 
 def texts():
-    for path in [*(ROOT / "course").glob("*.ipynb"), *(ROOT / "exercises").glob("*/*.ipynb")]:
+    for path in [*(ROOT / "course").glob("**/*.ipynb"), *(ROOT / "exercises").glob("*/*.ipynb")]:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 yield re.sub(r"```.*?```|`[^`\n]*`", "", cell.source, flags=re.DOTALL)
@@ -209,7 +209,8 @@ def listed(sources):
 
 def test_every_chapter_exercise_and_page_is_in_the_book(sources):
     pages = listed(sources)
-    chapters = {f"course/{path.stem}" for path in (ROOT / "course").glob("[0-9][0-9]_*.md")}
+    texts = [*ROOT.glob("course/[0-9][0-9]_*.md"), *ROOT.glob("course/projects/*.ipynb")]
+    chapters = {path.relative_to(ROOT).with_suffix("").as_posix() for path in texts}
     exercises = {f"exercises/{path.parent.name}/{path.stem}" for path in (ROOT / "solutions").glob("*/*.md")}
     assert chapters and exercises and HOWTO
     assert chapters | exercises | {f"howto/{path.stem}" for path in HOWTO} <= pages
