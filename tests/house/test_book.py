@@ -159,7 +159,7 @@ def test_a_prediction_shows_no_answer_before_it_is_made():
     seen = re.sub(r"<template.*?</template>|<details.*?</details>", "", page, flags=re.DOTALL)
     assert "&lt;3" in seen and "Predict:" in seen and "<math" in seen
     assert not re.search(r"Right|Not quite|Count|Yes|✔|✘", seen)
-    right, wrong = (re.search(f'<template data-option="{i}">(.*?)</template>', page)[1] for i in (1, 0))
+    right, wrong = (re.search(f'<template data-option="{i}">(.*?)</template>', page, re.DOTALL)[1] for i in (1, 0))
     assert "✔ Right." in right and "Yes." in right
     assert "✘ Not quite." in wrong and "Count <math" in wrong
 
