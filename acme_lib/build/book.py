@@ -8,7 +8,6 @@ depends on, and made anew when that changes.
 
 import hashlib
 import html
-import importlib.util
 import inspect
 import re
 import shutil
@@ -22,7 +21,7 @@ from pathlib import Path
 import nbformat
 
 from acme_lib.build.chapters import CURTAIN, PROJECTS, RESULT, execute, find_texts, read_source
-from acme_lib.build.mathml import typeset
+from acme_lib.build.mathml import math_font, typeset
 from acme_lib.build.playable import play_cell, quiet, state_of_the_library
 from acme_lib.build.reference import write_reference
 from acme_lib.errors import AcmeError
@@ -172,7 +171,7 @@ def write_sources(root, folder, kept, *, play=play_cell, draw=True):
     (static / "book.css").write_text(_read("playable.css") + _read("book.css"), encoding="utf-8")
     # what listens for predictions stands first: one that the browser remembers is told at once
     (static / "book.js").write_text(_read("book.js") + _read("playable.js"), encoding="utf-8")
-    _write_math_font(static)
+    (static / "formulas.woff").write_bytes(math_font())
 
 
 def _read(name):
@@ -276,22 +275,6 @@ def _write_tables(root, folder):
             page += ["", f"## `{path.stem}`", "", inspect.cleandoc(re.match(r'r?"""(.*?)"""', text, re.DOTALL)[1])]
     (folder / "benchmarks.md").write_text("\n".join(page).replace("``", "`") + "\n", encoding="utf-8")
     return [*written, "benchmarks"]
-
-
-def _write_math_font(static):
-    """Write the font of formulas: Matplotlib's, which has the table that browsers need to typeset them."""
-    from fontTools import subset
-    from fontTools.ttLib import TTFont
-
-    home = Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
-    font = TTFont(home / "DejaVuSerif.ttf")
-    options = subset.Options(layout_features=["*"], flavor="woff", notdef_outline=True)
-    options.drop_tables += ["FFTM"]  # the font editor's
-    cut = subset.Subsetter(options)
-    ranges = [(0x20, 0x17F), (0x300, 0x3FF), (0x2000, 0x23FF), (0x27C0, 0x2AFF), (0x1D400, 0x1D7FF), (0x25A0, 0x25FF)]
-    cut.populate(unicodes=[code for low, high in ranges for code in range(low, high + 1)])
-    cut.subset(font)
-    subset.save_font(font, static / "formulas.woff", options)
 
 
 # Sphinx

@@ -258,8 +258,7 @@ class SliderFigure(LivingBox):
         """Let the artists show these values, wherever the sliders stand, and return the sentence."""
         text = str(self.redraw(**values))
         for axes in self._following:
-            low, high = _range_of_lines(axes)
-            axes.set_ylim(-_round_up(-low), _round_up(high))
+            follow_lines(axes)
         return text
 
     def _publish(self):
@@ -267,7 +266,13 @@ class SliderFigure(LivingBox):
         self.picture.tooltip = f"{self.alt} {self._text}"
         self.answer.value = f'<div role="status" aria-live="polite">{self._text}</div>'
 
-    def _render(self, dpi):
+    def pixels(self, dpi):
+        """Draw the figure as it stands; its axes, ticks and legends only where they have changed.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width, 4)
+        """
         figure = self.figure
         with style():
             figure.set_dpi(dpi)
@@ -285,9 +290,12 @@ class SliderFigure(LivingBox):
             canvas.restore_region(background)
             for artist in moving:
                 artist.draw(renderer)
+        return np.asarray(canvas.buffer_rgba())
+
+    def _render(self, dpi):
         stream = io.BytesIO()
         # Few colours make a small picture, which is faster to pack, to send and to store.
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        picture = Image.fromarray(self.pixels(dpi)[..., :3])
         picture = picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         colours = np.array(picture.getpalette()).reshape(-1, 3)
         colours[colours.min(axis=1) > 250] = 255  # the page is white, and the mean of nearly white colours is not
@@ -325,6 +333,12 @@ def _written(value, form):
     return format(value, form)
 
 
+def follow_lines(axes):
+    """Let the vertical limits of axes follow their lines, in steps."""
+    low, high = _range_of_lines(axes)
+    axes.set_ylim(-round_up(-low), round_up(high))
+
+
 def _range_of_lines(axes):
     """Return the smallest and the largest value of the lines of data that are in view."""
     left, right = sorted(axes.get_xlim())
@@ -338,7 +352,7 @@ def _range_of_lines(axes):
     return low, (high or 1.0) if low == 0 else high
 
 
-def _round_up(value):
+def round_up(value):
     """Return the next larger of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: axes move seldom, and in steps."""
     if value <= 0:
         return 0.0
@@ -364,7 +378,7 @@ def scenery_of(figure):
         entries = [text.get_text() for text in legend.get_texts()] if legend else []
         facts.append((axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale()))
         facts.append((axes.get_xlabel(), axes.get_ylabel(), *titles, *entries))
-    return facts, figure.get_suptitle()
+    return facts, figure.get_suptitle(), tuple(figure.get_size_inches())
 
 
 def live_figures():

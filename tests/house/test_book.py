@@ -183,6 +183,7 @@ def test_every_formula_of_the_course_can_be_typeset():
 
 def test_a_formula_is_real_maths():
     assert re.fullmatch(r"<math.*<mfrac>.*1.*2.*</mfrac>.*</math>", formula(r"\frac12"), re.DOTALL)
+    assert re.search(r"</munder>\s*<mi>x</mi>\s*</munder>", formula(r"\underbrace{k}_x")), "the word is not below"
     assert typeset("costs \\$5, $x$ <code>$y$</code>").count("<math") == 1
     with pytest.raises(FormulaError, match="nonsense"):
         formula(r"\nonsense")
