@@ -1,10 +1,10 @@
 """Grading that can be trusted: a student's code and the tests never share a process.
 
-`course` says where the course lies and what it configures, `submission` reads what came in and rebuilds the notebook,
-`judge` runs the test cells on the trusted side, and `nbgrader_steps` puts all of it into nbgrader's own ``autograde``.
-`batch` grades a class: `task` is one submission, `pool` runs tasks, `book` alone writes to the gradebook, and `record`
-keeps what `audit` recomputes. `boundary` stands between student and test. What reads a finished gradebook is
-`acme_lib.report`.
+`course` says where the course lies and what it configures, and `source_notebook` what is graded; `submission` takes
+the answers out of what came in (`submitted_file`, `timestamp`) and rebuilds the notebook, `judge` runs the test cells
+on the trusted side, and `nbgrader_steps` puts all of it into nbgrader's own ``autograde``. `batch` grades a class:
+`task` is one submission, `pool` runs tasks, `book` alone writes to the gradebook, and `record` keeps what `audit`
+recomputes. `boundary` stands between student and test. What reads a finished gradebook is `acme_lib.report`.
 
 Names are loaded when they are first used.
 """
@@ -18,7 +18,8 @@ _HOMES = {
     "acme_lib.grade.boundary.sandbox": ["Sandbox"],
     "acme_lib.grade.boundary.stand_in": ["RemoteDoor", "StandIn"],
     "acme_lib.grade.boundary.student": ["FarSide"],
-    "acme_lib.grade.submission": ["Master", "Submission", "read_submission", "rebuild"],
+    "acme_lib.grade.source_notebook": ["Master"],
+    "acme_lib.grade.submission": ["Submission", "read_submission", "rebuild"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

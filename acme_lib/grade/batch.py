@@ -24,8 +24,10 @@ from acme_lib.grade.course import GradingOptions, find_data, load_course, source
 from acme_lib.grade.personal import personalise, read_personal_file
 from acme_lib.grade.pool import run_here, run_in_processes, run_on_cluster
 from acme_lib.grade.record import grading_key
-from acme_lib.grade.submission import parse_master, read_bytes, read_timestamp
+from acme_lib.grade.source_notebook import parse_master
+from acme_lib.grade.submitted_file import read_bytes
 from acme_lib.grade.task import Task, seed_of
+from acme_lib.grade.timestamp import read_timestamp
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from acme_lib.errors import GradingError
 from acme_lib.files import write_whole
 from acme_lib.grade.course import programs_of_this_python
 from acme_lib.grade.record import audit_path, read_record, write_audit
-from acme_lib.grade.submission import grade_id, is_solution
+from acme_lib.grade.source_notebook import grade_id, is_solution
 
 
 class Book:

@@ -14,7 +14,7 @@ from traitlets.config import LoggingConfigurable, PyFileConfigLoader
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.personal import personalise, read_personal_file
-from acme_lib.grade.submission import load_master, parse_master
+from acme_lib.grade.source_notebook import load_master, parse_master
 
 CONFIG = "nbgrader_config.py"
 

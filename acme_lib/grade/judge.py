@@ -29,9 +29,9 @@ import numpy as np
 
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.stand_in import NoAnswer, RemoteDoor, StandIn, refuse_non_finite
-from acme_lib.grade.submission import bound_names, grade_id, is_graded, is_solution
-from acme_lib.teach.check import CheckBroken, CheckFailed, is_hidden
+from acme_lib.grade.source_notebook import bound_names, grade_id, is_graded, is_solution
 from acme_lib.teach.check_door import NotPlain, TookTooLong, time_limit, use_door
+from acme_lib.teach.check_run import CheckBroken, CheckFailed, is_hidden
 from acme_lib.teach.question import find_personal
 
 MAX_OUTPUT = 10_000

@@ -25,7 +25,9 @@ from acme_lib.grade.course import GradingOptions, find_data, find_master
 from acme_lib.grade.judge import judge_notebook
 from acme_lib.grade.personal import read_personal_file
 from acme_lib.grade.record import audit_record, grading_key, write_audit
-from acme_lib.grade.submission import is_behind_link, read_submission, read_timestamp, rebuild
+from acme_lib.grade.submission import read_submission, rebuild
+from acme_lib.grade.submitted_file import is_behind_link
+from acme_lib.grade.timestamp import read_timestamp
 
 MAX_FOLDER_FILES = 1_000
 MAX_FOLDER_BYTES = 200 * 2**20

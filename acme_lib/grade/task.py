@@ -18,7 +18,8 @@ from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import shared_sandbox
 from acme_lib.grade.judge import draw, judge_notebook
 from acme_lib.grade.record import audit_record
-from acme_lib.grade.submission import parse_master, parse_submission, rebuild
+from acme_lib.grade.source_notebook import parse_master
+from acme_lib.grade.submission import parse_submission, rebuild
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Task:
     data : bytes
         What was handed in.
     unreadable : str
-        Why it could not be read, from `acme_lib.grade.submission.read_bytes`.
+        Why it could not be read, from `acme_lib.grade.submitted_file.read_bytes`.
     source : str
         The text of the instructor's notebook.
     seed : int

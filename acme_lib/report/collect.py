@@ -28,7 +28,7 @@ from acme_lib.checks import readable
 from acme_lib.errors import GradebookError
 from acme_lib.files import write_whole
 from acme_lib.grade.late import find_zone, to_utc
-from acme_lib.grade.submission import MAX_FILE
+from acme_lib.grade.submitted_file import MAX_FILE
 from acme_lib.report.exports import KEYS
 
 _MOODLE = re.compile(

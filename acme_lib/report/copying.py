@@ -26,7 +26,8 @@ from scipy import sparse
 
 from acme_lib.errors import GradebookError, GradingError
 from acme_lib.grade.course import find_master, source_folder
-from acme_lib.grade.submission import grade_id, is_solution, read_submission
+from acme_lib.grade.source_notebook import grade_id, is_solution
+from acme_lib.grade.submission import read_submission
 from acme_lib.plot import FILL, Picture, png, subplots
 from acme_lib.report.exports import write_csv
 from acme_lib.report.pages import escape, write_facts, write_names, write_page, write_table

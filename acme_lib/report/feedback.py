@@ -17,7 +17,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from traitlets import Bool, default
 
-from acme_lib.grade.submission import grade_id, is_graded, is_solution, neutralise
+from acme_lib.grade.harmless import neutralise
+from acme_lib.grade.source_notebook import grade_id, is_graded, is_solution
 from acme_lib.report import formulas
 from acme_lib.report.misconceptions import is_unwritten, read_slips
 from acme_lib.report.pages import escape, write_facts, write_page

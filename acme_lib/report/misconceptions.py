@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
 
-from acme_lib.teach.check import NOT_WRITTEN
 from acme_lib.teach.check_slips import SLIPS, find_slips
+from acme_lib.teach.check_words import NOT_WRITTEN
 
 LARGEST = 50_000_000  # bytes of a notebook that is read; output floods are cut long before
 

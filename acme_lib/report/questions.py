@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from acme_lib.grade.submission import is_solution
+from acme_lib.grade.source_notebook import is_solution
 from acme_lib.report.marks import Question
 
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*\s*$", re.MULTILINE)

@@ -9,7 +9,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from acme_lib.grade.course import source_folder
-from acme_lib.grade.submission import grade_id, is_graded, is_solution
+from acme_lib.grade.source_notebook import grade_id, is_graded, is_solution
 
 
 def find_rubrics(coursedir, assignment, notebook):

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acme_lib.teach.check_laws import birth_death_path, two_sided
+from acme_lib.teach.check_birth_death import birth_death_path
+from acme_lib.teach.check_laws import two_sided
 
 SLICES = 4  # of the time from 0 to t
 SURE = 7.0  # standard deviations: beyond them it is out of question that a clock has not reached its value

@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from acme_lib.cli import main
 from acme_lib.errors import GradingError
 from acme_lib.grade.batch import grade_assignment
-from acme_lib.grade.submission import read_timestamp
+from acme_lib.grade.timestamp import read_timestamp
 from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, hand_in, make_course, submit
 
 pytestmark = [

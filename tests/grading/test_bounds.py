@@ -21,7 +21,8 @@ from acme_lib.grade.boundary import wire
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.boundary.stand_in import NoAnswer
-from acme_lib.grade.submission import load_master, parse_submission, read_submission
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import parse_submission, read_submission
 from tests.grading.small_course import hand_in, write_source
 from tests.marks import always
 

@@ -10,7 +10,8 @@ from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import load_master, parse_submission, rebuild
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import parse_submission, rebuild
 from tests.grading.small_course import (
     DOUBLE_RIGHT,
     MEAN_RIGHT,
@@ -359,7 +360,7 @@ def test_the_name_of_an_error_tells_nothing_of_a_hidden_check(judge):
 def test_an_address_in_a_text_is_no_live_link():
     from nbconvert.filters import markdown2html
 
-    from acme_lib.grade.submission import neutralise
+    from acme_lib.grade.harmless import neutralise
 
     assert "<a" in markdown2html("see https://evil.example/x"), "this case would be harmless anyway"
     for text in (

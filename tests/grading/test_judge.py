@@ -13,8 +13,10 @@ import pytest
 from acme_lib.errors import GradingError
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import Sandbox
+from acme_lib.grade.harmless import neutralise
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import load_master, neutralise, read_submission, rebuild
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import read_submission, rebuild
 from tests.grading.small_course import DOUBLE_RIGHT, answer, cell, hand_in, source_notebook, write_source
 from tests.marks import always
 

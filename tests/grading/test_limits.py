@@ -15,7 +15,8 @@ from acme_lib import limits
 from acme_lib.grade.boundary.guards import Limits
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import load_master, parse_submission, rebuild
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import parse_submission, rebuild
 from acme_lib.teach import check_door, validate
 from acme_lib.teach.check import CheckFailed, check_values
 from tests.grading.small_course import DOUBLE_RIGHT, MEAN_RIGHT, answer, cell, hand_in, source_notebook, write_source

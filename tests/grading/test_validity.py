@@ -18,7 +18,8 @@ import pytest
 
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import load_master, parse_submission, rebuild
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import parse_submission, rebuild
 from acme_lib.teach.check_door import use_door
 from acme_lib.teach.check_slips import find_slips
 from tests.grading.exercises import ROOT, all_exercises

@@ -12,7 +12,8 @@ from acme_lib.checks import readable
 from acme_lib.grade import judge as judging
 from acme_lib.grade.boundary.sandbox import Sandbox
 from acme_lib.grade.judge import judge_notebook
-from acme_lib.grade.submission import load_master, parse_submission, rebuild
+from acme_lib.grade.source_notebook import load_master
+from acme_lib.grade.submission import parse_submission, rebuild
 from tests.grading.small_course import answer, cell, hand_in, source_notebook, write_source
 from tests.marks import always
 

@@ -71,10 +71,10 @@ def test_a_folder_for_kernels_is_found_where_one_can_be(monkeypatch, tmp_path):
 
 def test_the_container_installs_what_ci_proves():
     """No container can be built everywhere: its commands are those that `.ci/run` runs in an empty environment."""
-    container, ci = ((ROOT / name).read_text("utf-8") for name in ("Dockerfile", ".ci/run"))
+    container, ci = ((ROOT / name).read_text("utf-8") for name in (".devcontainer/Dockerfile", ".ci/run"))
     for command in ("uv pip install --quiet -r requirements.txt", "uv pip install --quiet --no-deps -e ."):
         assert command in container and command in ci
-    ignored = set((ROOT / ".dockerignore").read_text("utf-8").split())
+    ignored = set((ROOT / ".devcontainer/Dockerfile.dockerignore").read_text("utf-8").split())
     assert {"personal.json", "gradebook.db", "submitted", "audit"} <= ignored, "no student's work goes into an image"
     settings = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text("utf-8"))
     assert settings["postCreateCommand"].startswith("pip install uv && uv ")

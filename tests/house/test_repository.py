@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = {"course", "acme_lib", "exercises", "solutions", "tests", ".ci", ".github"}
+FOLDERS = {"course", "acme_lib", "exercises", "solutions", "tests", ".ci", ".devcontainer", ".github"}
 FILES = {
     ".gitattributes",
     ".gitignore",

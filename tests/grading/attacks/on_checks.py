@@ -154,8 +154,11 @@ def shadowed_names(kit):
 
 
 PATCH_CHECKS = """
-import acme_lib.teach.check as check
-check._check = lambda *given, **named: None
+import sys
+import acme_lib.teach.check
+for name, module in list(sys.modules.items()):
+    if name.startswith('acme_lib.teach.check') and hasattr(module, 'run_check'):
+        module.run_check = lambda *given, **named: None
 """
 
 
@@ -186,21 +189,33 @@ def false_module(kit):
     return kit.functions("return 0.0", first)
 
 
+PATCH_IMPORT = """
+import builtins, sys
+original = builtins.__import__
+
+def load(name, *given, **named):
+    module = original(name, *given, **named)
+    if name == 'acme_lib.teach.check':
+        for kind in ('numbers', 'seals', 'random', 'seeds', 'intervals', 'ensemble'):
+            sys.modules['acme_lib.teach.check_' + kind].run_check = lambda *given, **named: None
+    return module
+
+builtins.__import__ = load
+"""
+
+
 @attack("patched-import", (2,), "`builtins.__import__` hands out checks that do nothing.", all_points(), kinds=KINDS)
 def patched_import(kit):
-    first = """
-    import builtins
-    original = builtins.__import__
+    return kit.functions("return 0.0", PATCH_IMPORT)
 
-    def load(name, *given, **named):
-        module = original(name, *given, **named)
-        if name == 'acme_lib.teach.check':
-            module._check = lambda *given, **named: None
-        return module
 
-    builtins.__import__ = load
-    """
-    return kit.functions("return 0.0", first)
+PATCH_STATISTICS = """
+import acme_lib.teach.check_ensemble as events, acme_lib.teach.check_random as counts
+import scipy.special, scipy.stats
+scipy.special.bdtrc = scipy.special.bdtr = scipy.special.chdtrc = lambda *given: 1.0
+events.find_fault = events._judge_events = lambda *given: None
+counts.compare_with_law = lambda *given: type('Fit', (), {'p_value': 1.0, 'log_likelihood': 0.0})
+"""
 
 
 @attack(
@@ -210,19 +225,12 @@ def patched_import(kit):
     Stock(Effect.POINTS, 3),
 )
 def patched_statistics(kit):
-    first = """
-    import acme_lib.teach.check as check
-    import scipy.special, scipy.stats
-    scipy.special.bdtrc = scipy.special.bdtr = scipy.special.chdtrc = lambda *given: 1.0
-    check.find_fault = check._judge_events = lambda *given: None
-    check.compare_with_law = lambda *given: type('Fit', (), {'p_value': 1.0, 'log_likelihood': 0.0})
-    """
     body = """
     if len(given) != 6: return 0.0
     rng, size = given[5], given[4]
-    return rng.integers(1, 9, size), [[0, rng.random(), 1]]
+    return rng.integers(1, 9, size), [[0, rng.random(), rng.integers(1, 9)] for _ in range(50)]
     """
-    return kit.functions(body, first)
+    return kit.functions(body, PATCH_STATISTICS)
 
 
 @attack(

@@ -305,7 +305,7 @@ def test_the_learner_sees_the_message_and_no_frames():
         check_values(lambda: 1.0, {}, 2.0, what="one")
     lines = failure.value._render_traceback_()
     assert lines[0] == "✗ one"
-    assert all("check.py" not in line for line in lines)
+    assert not [line for line in lines if ".py" in line]
     assert failure.value.__suppress_context__
 
 

@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import chi2, poisson
 
 from acme_lib.teach.check import CheckFailed, birth_death_laws, check_ensemble, check_seeding
+from acme_lib.teach.check_birth_death import birth_death_rates, count_states, poisson_law
 from acme_lib.teach.check_events import Log, _test_clock, compare_with_rates, expect_exposure, find_fault
-from acme_lib.teach.check_laws import birth_death_rates, compare_with_law, count_states, poisson_law
+from acme_lib.teach.check_laws import compare_with_law
 from acme_lib.teach.check_slips import SLIPS
 
 _spec = importlib.util.spec_from_file_location("event_logs", Path(__file__).with_name("event_logs.py"))
