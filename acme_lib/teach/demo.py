@@ -219,7 +219,8 @@ def _follow_across(axes):
     for line in axes.lines:
         x, y = (np.asarray(values, dtype=float) for values in line.get_data(orig=False))
         if line.get_transform() == axes.transData and y.size > 2:
-            seen.append(x[np.isfinite(y) & (np.abs(y) > 0.01 * np.nanmax(np.abs(y)))])
+            heights = np.abs(np.where(np.isfinite(y), y, 0.0))  # a curve may be missing from a setting
+            seen.append(x[heights > 0.01 * heights.max(initial=0.0)])
     ends = np.concatenate(seen)
     low, high = -round_up(-min(ends.min(), 0.0)), round_up(ends.max())
     axes.set_xlim(low - 0.02 * (high - low), high)
