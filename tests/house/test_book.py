@@ -20,7 +20,6 @@ from acme_lib.build.playable import figure_html, play_cell, prediction_html
 from acme_lib.build.reference import public_names
 from acme_lib.build.release import find_secrets
 from acme_lib.teach import Prediction, explore, slider
-
 from tests.marks import always
 
 ROOT = Path(__file__).resolve().parents[2]
