@@ -96,10 +96,11 @@ def collect_files(options):
     from nbgrader.api import Gradebook
 
     from acme_lib.errors import AcmeError
+    from acme_lib.files import write_whole
     from acme_lib.grade.course import load_course, programs_of_this_python, source_folder
     from acme_lib.grade.late import LatePolicy
-    from acme_lib.report.collect import collect_submissions, find_people, find_times
-    from acme_lib.report.exports import read_roster
+    from acme_lib.report.collect import collect_submissions, find_people, find_times, list_receipts
+    from acme_lib.report.exports import read_roster, write_csv
 
     try:
         config, course = load_course(options.root)
@@ -123,6 +124,9 @@ def collect_files(options):
         print(f"acme collect: {readable(error)}", file=sys.stderr)
         return 1
     print("\n".join([*collected.describe(), *(f"  {readable(one)}" for one in unread)]))
+    receipts = write_csv(*list_receipts(options.assignment, course))
+    path = write_whole(options.root / "reports" / f"receipts-{options.assignment}.csv", receipts)
+    print(f"{path}: the SHA-256 of each file in {course.submitted_directory}/, to compare with a student's receipt")
     return 1 if collected.unknown else 0
 
 

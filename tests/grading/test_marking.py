@@ -43,11 +43,9 @@ def answer(course, student, text):
     nbformat.write(notebook, path)
 
 
-@pytest.fixture
-def course(tmp_path):
-    """A course in which four have handed in, graded but for what is graded by hand."""
-    extra = cell("markdown", "## 2 Why (3 points)"), WHY
-    course = make_course(tmp_path / "course", extra=extra)
+def make_marking_course(folder):
+    """Make a course in which four have handed in, graded but for what is graded by hand."""
+    course = make_course(folder, extra=(cell("markdown", "## 2 Why (3 points)"), WHY))
     with opened(f"sqlite:///{course / 'gradebook.db'}") as book:
         master = load_master(course / "solutions" / ASSIGNMENT / f"{NOTEBOOK}.ipynb")
         register_assignment(book, [master], ASSIGNMENT)
@@ -60,6 +58,11 @@ def course(tmp_path):
                 grade.auto_score, grade.needs_manual_grade = 4.0, False
         book.db.commit()
     return course
+
+
+@pytest.fixture
+def course(tmp_path):
+    return make_marking_course(tmp_path / "course")
 
 
 @pytest.fixture
