@@ -45,7 +45,7 @@ async function load() {
     box.setAttribute("aria-labelledby", `worth-${i} line-${i}`);
     box.addEventListener("change", () => change({tick: i, on: box.checked}));
     text.innerHTML = line.html;
-    text.prepend(make("strong", plural(line.points), {id: `worth-${i}`}));
+    text.prepend(make("strong", `${i + 1} · ${plural(line.points)}`, {id: `worth-${i}`}));
     row.append(box, text);
     return row;
   }));
