@@ -32,8 +32,8 @@ if Path(WELCOME).is_file():
     if library := importlib.util.find_spec("acme_lib"):
         c.LabApp.custom_css = True
         settings["static_custom_path"] = [str(Path(library.origin).parent / "teach" / "lab")]
-    # The texts from which the chapters are built would list each chapter twice.
-    hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md"]
+    # The texts from which chapters and projects are built would list each of them twice.
+    hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md", "project_*.md"]
     if not Path("solutions").is_dir():
         hidden += ["acme_lib", "*.py", "*.toml", "*.lock", "*.yml", "requirements.txt", "jupyter_lab_*", "LICENSE*"]
         hidden += ["CHANGELOG.md", "CONTRIBUTING.md", "gradebook.db", "images"]

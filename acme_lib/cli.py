@@ -221,9 +221,8 @@ def audit_grades(options):
 
 def build_all(options):
     """Build or compare chapters and, where none is named, the exercises; 1 when one fails or is out of step."""
-    from acme_lib.build.chapters import build_chapter, compare_chapter
+    from acme_lib.build.chapters import build_chapter, compare_chapter, find_texts
 
-    course = options.root / "course"
     for source in options.sources:
         if source.suffix != ".md" or not source.is_file():
             raise SystemExit(f"acme build: {source} is no text source; expected an existing file NN_name.md")
@@ -232,7 +231,7 @@ def build_all(options):
                 f"acme build: {source} belongs to an exercise; `acme build` without a name builds them all"
             )
     failed = 0 if options.sources else build_exercises(options.root, options.check)
-    sources = options.sources or sorted(course.glob("[0-9][0-9]_*.md"))
+    sources = options.sources or find_texts(options.root)
     if not sources:
         raise SystemExit("acme build: no text sources; name them, or put NN_name.md into course/")
     for source in sources:
@@ -269,13 +268,13 @@ def release_course(options):
     """Write the archive for the learners; 1 when something is out of step, or an answer would be in it."""
     if options.roster:
         return release_personal(options)
-    from acme_lib.build.chapters import compare_chapter
+    from acme_lib.build.chapters import compare_chapter, find_texts
     from acme_lib.build.release import make_release
     from acme_lib.errors import ReleaseError
 
     output = options.output or options.root / "reports" / "acme.zip"
-    chapters = sorted((options.root / "course").glob("[0-9][0-9]_*.md"))
-    problems = [f"{chapter.name}: {problem}" for chapter in chapters for problem in compare_chapter(chapter)]
+    texts = find_texts(options.root)
+    problems = [f"{text.name}: {problem}" for text in texts for problem in compare_chapter(text)]
     if problems:
         print("acme release: " + "\n".join(problems), file=sys.stderr)
         return 1

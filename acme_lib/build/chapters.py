@@ -1,5 +1,7 @@
 """Build the chapters: a text source (``course/NN_name.md``, MyST) is executed and becomes the notebook beside it.
 
+What helps learners to a project of their own (``course/projects/project_name.md``) is built in the same way.
+
 The same source gives the same notebook: what differs from run to run (times, widgets) is not stored, and the ids of
 cells follow from what the cells hold. A notebook is stored byte by byte as JupyterLab would write it, so that opening
 and closing it changes nothing. (The version of Python is the reader's: `acme_lib.teach.saving` puts it in.)
@@ -8,6 +10,7 @@ and closing it changes nothing. (The version of Python is the reader's: `acme_li
 import hashlib
 import os
 import re
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -18,6 +21,13 @@ _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name":
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
 _CURTAIN = "(stored result)\n"
+PROJECTS = "course/projects"  # here lies what is no chapter
+
+
+def find_texts(root):
+    """Return the text sources of a course: the chapters in the order of their numbers, then those of the projects."""
+    root = Path(root)
+    return [*sorted(root.glob("course/[0-9][0-9]_*.md")), *sorted(root.glob(f"{PROJECTS}/project_*.md"))]
 
 
 def read_source(source):

@@ -28,7 +28,8 @@ FILES = (
 )
 FOLDERS = ("acme_lib", "course", "exercises")
 README = "acme_lib/build/README.learners.md"  # becomes the archive's README.md
-# What learners have no use for: the rooms of graders and authors, and the text sources of the chapters.
+# What learners have no use for: the rooms of graders and authors, and the text sources of chapters
+# and projects (here a `*` stands for folders, too).
 LEFT_OUT = ("acme_lib/grade/*", "acme_lib/report/*", "acme_lib/build/*", "course/*.md")
 TELLING = 20  # characters: a shorter line of an answer, such as `while True:`, stands in any program
 _COMPILED = (".pyc", ".pyo", ".nbi", ".nbc")

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from acme_lib.build.chapters import find_texts
 from tests.benchmarks.table import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ from acme_lib.teach.widgets import live_figures
 def run():
     """Measure every notebook of the course."""
     rows = []
-    for path in sorted((ROOT / "course").glob("*.ipynb")):
+    for path in [text.with_suffix(".ipynb") for text in find_texts(ROOT)]:
         with tempfile.TemporaryDirectory() as compiled:
             cold, _ = _execute(path, compiled)
             warm, redraws = _execute(path, compiled)

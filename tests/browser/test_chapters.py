@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = [f"lab/tree/course/{path.name}" for path in sorted((ROOT / "course").glob("[0-9]*_*.ipynb"))][1:]
 
 
+PROJECTS = sorted((ROOT / "course" / "projects").glob("*.ipynb"), key=lambda path: "template" not in path.name)
+
+
 @pytest.mark.parametrize("path", always(1, CHAPTERS), ids=lambda path: path.rpartition("/")[2][:2])
 def test_a_chapter_runs_and_its_sliders_move_the_picture(page, path):
     page.open(path)
@@ -29,4 +32,14 @@ def test_a_chapter_runs_and_its_sliders_move_the_picture(page, path):
         before = picture.screenshot()
         move_slider(page, cell)
         assert picture.screenshot() != before, f"cell {index}: the slider moved and the picture did not change"
+    assert page.console_errors == []
+
+
+@pytest.mark.parametrize("path", always(1, PROJECTS), ids=lambda path: path.name)
+def test_a_project_runs_where_it_lies(page, path):
+    page.open(f"lab/tree/course/projects/{path.name}")
+    names = page.page.locator(".jp-DirListing-itemText").all_inner_texts()
+    assert sorted(names) == sorted(path.name for path in PROJECTS)  # and no text source
+    page.run_all()
+    assert errors_of(page.notebook()) == []
     assert page.console_errors == []

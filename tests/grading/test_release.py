@@ -136,6 +136,8 @@ def test_what_is_in_it(release, unpacked):
     assert {name.split("/")[0] for name in files} == {"README.md", *FILES, *FOLDERS}
     assert f"exercises/{NAME}.ipynb" in files
     assert "course/01_chemical_master_equation.ipynb" in files
+    assert "course/projects/project_template.ipynb" in files
+    assert not [name for name in files if name.startswith("course/") and name.endswith(".md")]
     assert "acme_lib/plot/acme.mplstyle" in files
     assert not [name for name in files if name.endswith(".pyc") or "/." in name or "__pycache__" in name]
     rooms = {name.split("/")[1] for name in files if name.startswith("acme_lib/")}
@@ -165,7 +167,7 @@ def test_a_learner_finds_what_the_archive_links_to(unpacked):
     """Ours is a short page for learners, and no link of it, of a chapter or of an exercise leads nowhere."""
     text = (unpacked / "README.md").read_text("utf-8")
     assert len(text.splitlines()) <= 18 and "pytest" not in text and "solutions" not in text
-    pages = [unpacked / "README.md", *unpacked.glob("course/*.ipynb"), *unpacked.glob("exercises/*/*.ipynb")]
+    pages = [unpacked / "README.md", *unpacked.glob("course/**/*.ipynb"), *unpacked.glob("exercises/*/*.ipynb")]
     links = [(page, link) for page in pages for link in links_of(page)]
     assert len(links) > 3
     dead = [f"{page.name}: {link}" for page, link in links if not (page.parent / unquote(link)).exists()]

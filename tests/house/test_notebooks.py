@@ -1,5 +1,6 @@
-"""Each chapter is stored as it runs: in step with its text source, executed from top to bottom, small, and with every
-figure described in words."""
+"""Each notebook is stored as it runs: in step with its text source, executed from top to bottom, small, and with every
+figure described in words. What is said of chapters alone (predictions, slides) does not concern the projects, and what
+is said of projects not the chapters; the folder tells them apart."""
 
 import ast
 import json
@@ -14,16 +15,19 @@ import jupytext
 import nbformat
 import pytest
 
-from acme_lib.build.chapters import language_info, read_source
+from acme_lib.build.chapters import PROJECTS, find_texts, language_info, read_source
 from tests.marks import always
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "course").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "course").glob("*.ipynb"))
+PROJECT_NOTEBOOKS = sorted((ROOT / PROJECTS).glob("*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *PROJECT_NOTEBOOKS]
 LARGEST_FILE = 1_000_000
 LONGEST_CELL = 25
 LONGEST_FOLDED_SLIDERS = 40  # a slider figure is folded away and runs alone: it holds its imports and its words
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.name)
 
 
 def read(path):
@@ -79,12 +83,15 @@ def undescribed_figures(notebook):
 
 
 def test_there_is_a_course():
-    assert (ROOT / "course" / "00_welcome.ipynb") in NOTEBOOKS
+    assert (ROOT / "course" / "00_welcome.ipynb") in CHAPTERS
+    assert (ROOT / PROJECTS / "project_template.ipynb") in PROJECT_NOTEBOOKS
 
 
 def test_each_text_source_has_its_notebook():
-    sources = {path.stem for path in (ROOT / "course").glob("[0-9][0-9]_*.md")}
-    assert sources == {path.stem for path in NOTEBOOKS}
+    """No other notebook lies in the course, and none without a text that `acme build` finds."""
+    everywhere = (ROOT / "course").rglob("*.ipynb")
+    assert {path for path in everywhere if ".ipynb_checkpoints" not in path.parts} == set(NOTEBOOKS)
+    assert {path.with_suffix(".ipynb") for path in find_texts(ROOT)} == set(NOTEBOOKS)
 
 
 @each_notebook
@@ -194,7 +201,7 @@ def test_no_code_says_which_prediction_is_right(path):
         assert "answer=" not in cell.source
 
 
-@each_notebook
+@each_chapter
 def test_what_answers_a_prediction_is_folded(path):
     cells = read(path).cells
     asked = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and "predict" in calls(cell.source)]
@@ -223,7 +230,7 @@ def told_to_run(notebook):
             yield cell
 
 
-@pytest.mark.parametrize("path", always(2, NOTEBOOKS), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", always(2, CHAPTERS), ids=lambda path: path.name)
 def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_path):
     import IPython.display
 
@@ -245,7 +252,7 @@ def test_a_cell_that_a_reader_is_told_to_run_runs_alone(path, monkeypatch, tmp_p
 
 
 def test_the_first_instruction_of_the_course_is_run_alone():
-    (welcome,) = [path for path in NOTEBOOKS if path.name == "00_welcome.ipynb"]
+    (welcome,) = [path for path in CHAPTERS if path.name == "00_welcome.ipynb"]
     assert any("check_installation()" in cell.source for cell in told_to_run(read(welcome)))
 
 
@@ -264,7 +271,7 @@ def slides(notebook):
     return [slide for slide in shown if slide]
 
 
-@each_notebook
+@each_chapter
 def test_each_slide_says_what_it_is_about(path):
     """A slide begins with a text, a question or a figure, not with code."""
     for slide in slides(read(path)):
@@ -274,7 +281,7 @@ def test_each_slide_says_what_it_is_about(path):
         )
 
 
-@each_notebook
+@each_chapter
 def test_a_class_sees_the_question_before_the_answer(path):
     for slide in slides(read(path)):
         for kind, cell in slide[1:]:
@@ -283,13 +290,53 @@ def test_a_class_sees_the_question_before_the_answer(path):
 
 def test_slides_leave_out_what_is_folded(tmp_path):
     """By the configuration that the build copies into the environment, in which `jupyter nbconvert` finds it."""
-    (chapter,) = [path for path in NOTEBOOKS if path.name.startswith("02_")]
+    (chapter,) = [path for path in CHAPTERS if path.name.startswith("02_")]
     command = [sys.executable, "-m", "nbconvert", "--to", "slides", "--output-dir", str(tmp_path), str(chapter)]
     subprocess.run(command, check=True, capture_output=True)
     (page,) = tmp_path.glob("*.slides.html")
     html = page.read_text("utf-8")
     assert "fano_with_error" in html
     assert "explore" not in html and "acme_lib.teach" not in html
+
+
+# Projects: a template, and examples that follow it
+
+
+def headings(path):
+    """The headings of the second level, without what an example adds after a colon."""
+    text = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    return [heading.partition(":")[0] for heading in re.findall(r"^## (.+)$", text, flags=re.MULTILINE)]
+
+
+def examples():
+    return [path for path in PROJECT_NOTEBOOKS if path.stem not in ("project_template", "project_assessment")]
+
+
+def test_there_are_three_examples():
+    assert len(examples()) == 3
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: path.name)
+def test_an_example_follows_the_template(path):
+    assert headings(path) == headings(ROOT / PROJECTS / "project_template.ipynb")
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: path.name)
+def test_an_example_is_short(path):
+    notebook = read(path)
+    text = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert 600 <= len(text.split()) <= 1200  # formulas and tables included
+    assert 8 <= len(code_cells(notebook)) <= 14
+    assert 2 <= sum("show" in calls(cell.source) for cell in code_cells(notebook)) <= 3
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda path: path.name)
+def test_an_example_predicts_before_it_computes(path):
+    """Its first code that calls the library stands after the prediction."""
+    cells = read(path).cells
+    predicted = next(i for i, cell in enumerate(cells) if "## 2 Prediction" in cell.source)
+    computes = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and re.search(r"\bacme\.", cell.source)]
+    assert predicted < min(computes)
 
 
 # Links
@@ -341,7 +388,7 @@ def test_a_link_that_leads_nowhere_is_seen(link):
 
 
 def test_links_are_found():
-    (chapter,) = [path for path in NOTEBOOKS if path.name.startswith("01_")]
+    (chapter,) = [path for path in CHAPTERS if path.name.startswith("01_")]
     found = set(links(read(chapter)))
     assert {"00_welcome.ipynb", "#3-What-is-assumed"} <= found
     assert "https://doi.org/10.1016/0378-4371(92)90283-V" in found

@@ -11,6 +11,8 @@ import pytest
 
 COURSE = Path(__file__).resolve().parents[2] / "course"
 
+INTRODUCTION = "Introduction"
+PRINCIPLES = "Principles and Mechanisms"
 QUANTIFYING = "Quantifying and Analyzing Stochasticity"
 ORIGINS = "The Origins of Noise: Intrinsic versus Extrinsic Variability"
 BURSTING = "Transcriptional Bursting: The Role of Promoter Dynamics"
@@ -733,7 +735,76 @@ GROWTH_AND_FRAGMENTATION = [
     ("Discussion", "several auxiliary processes at once", "09_growth_fragmentation.md", "7 Genes in cells that divide"),
 ]
 
+_C10, _C11 = "10_developmental_noise.md", "11_inference.md"
+
+DEVELOPMENT = [
+    (INTRODUCTION, "development needs gene expression that is regulated precisely", _C10, "10 · Developmental noise"),
+    (INTRODUCTION, "identical cells in one environment differ, as do their fates", _C10, "4 Two fates"),
+    (INTRODUCTION, "noise comes from few molecules, and so does the error of a place", _C10, "2 Where is the border?"),
+    (INTRODUCTION, "how robust organisms develop from unreliable parts", _C10, "3 Averaging and its price"),
+    (INTRODUCTION, "noise is managed to make patterns robust", _C10, "6 Five ways to be quiet"),
+    (INTRODUCTION, "cells harness noise for their own benefit", _C10, "5 Bets on an unknown season"),
+    (INTRODUCTION, "noise is used to drive decisions between fates", _C10, "4 Two fates"),
+    (INTRODUCTION, "chance in single molecules, order in the whole", _C10, "1 A gradient of your own making"),
+    (PRINCIPLES, "an orderly rate equation is blind to which way a single cell goes", _C10, "4 Two fates"),
+    (PRINCIPLES, "noise is a nuisance in one system and a feature in another", _C10, "5 Bets on an unknown season"),
+    (QUANTIFYING, "cells compare a morphogen with a threshold", _C10, "2 Where is the border?"),
+    (
+        QUANTIFYING,
+        "the relative error of the morphogen sets the precision of a pattern",
+        _C10,
+        "2 Where is the border?",
+    ),
+    (QUANTIFYING, "negative feedback in development: quieter, and at a price", _C10, "6 Five ways to be quiet"),
+    (ORIGINS, "embryos differ as a whole: extrinsic noise that all their cells share", _C10, "2 Where is the border?"),
+    (ORIGINS, "what cells share cannot be averaged away among them", _C10, "3 Averaging and its price"),
+    (FLUIDS, "from the random world of molecules to precise patterns: with which tools", _C10, "7 Where this fails"),
+]
+
+INFERENCE = [
+    (
+        QUANTIFYING,
+        "F above 1: overdispersed, a sign of bursts, and of a detector that varies",
+        _C11,
+        "5 The detector belongs in the likelihood",
+    ),
+    (
+        QUANTIFYING,
+        "pooling cells of different means inflates the variance, and a fit takes it for switching",
+        _C11,
+        "6 Which law?",
+    ),
+    (
+        QUANTIFYING,
+        "waiting times between events are exponential: the likelihood of a film",
+        _C11,
+        "7 Where does time come from?",
+    ),
+    (
+        QUANTIFYING,
+        "transcripts are Poisson with mean k/γ; its maximum likelihood",
+        _C11,
+        "1 The likelihood of a histogram",
+    ),
+    (
+        ORIGINS,
+        "law of total variance: capture that varies between cells",
+        _C11,
+        "5 The detector belongs in the likelihood",
+    ),
+    (ORIGINS, "extrinsic: a regulator differs from cell to cell, and looks like switching", _C11, "6 Which law?"),
+    (BURSTING, "the telegraph model: rates in units of the transcript's loss", _C11, "1 The likelihood of a histogram"),
+    (
+        BURSTING,
+        "in the bursting limit the law is negative binomial: a ridge on which k_off is not told",
+        _C11,
+        "3 What cannot be told",
+    ),
+]
+
 ROWS = [
+    *DEVELOPMENT,
+    *INFERENCE,
     *NOISE_METRICS,
     *INTRINSIC_EXTRINSIC,
     *BURSTING_AND_APPROXIMATIONS,

@@ -248,12 +248,17 @@ def test_build_releases_exercises_and_check_sees_an_edit(tmp_path, monkeypatch, 
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy
         copy(root / name, tmp_path / name)
     (tmp_path / "course").mkdir()
-    (tmp_path / "course" / "01_small.md").write_text(CHAPTER, encoding="utf-8")
+    projects = tmp_path / "course" / "projects"
+    projects.mkdir()
+    for source in (tmp_path / "course" / "01_small.md", projects / "project_small.md"):
+        source.write_text(CHAPTER, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["build"]) == 0
     released = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("exercises/*/*.ipynb"))
     assert released == sorted(path.relative_to(root) for path in root.glob("exercises/*/*.ipynb")) != []
     assert cli.main(["build", "--check"]) == 0
+    said = capsys.readouterr().out
+    assert "01_small.ipynb: in step" in said and "project_small.ipynb: in step" in said
     stale = tmp_path / released[0]
     stale.write_text(stale.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     capsys.readouterr()
