@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import shutil
 from fractions import Fraction
 
 import nbformat
@@ -21,7 +22,7 @@ from acme_lib.report.marking_page import Desk, make_application
 from acme_lib.report.marks import read_marks
 from acme_lib.report.rubric import read_lines
 from tests.grading.gradebooks import opened
-from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, ROOT, cell, hand_in, make_course
+from tests.grading.small_course import ASSIGNMENT, NOTEBOOK, ROOT, cell, hand_in, make_course, submit
 
 RUBRIC = """\
 **Model answer (one point each; the second item two).**
@@ -342,6 +343,35 @@ def test_marks_that_cannot_be_read_are_named(questions):
     path.write_text('{"marker": "Kim"}', encoding="utf-8")
     with pytest.raises(GradebookError, match=r"Kim\.json cannot be read as marks"):
         why.read_marks()
+
+
+@pytest.mark.nbgrader
+def test_a_mark_stays_when_another_question_is_graded_again(released, tmp_path):
+    """And the audit still agrees; a settled mark is in the feedback as any grade by hand."""
+    from acme_lib.grade.audit import recompute
+    from acme_lib.grade.batch import grade_assignment
+    from acme_lib.report.feedback import ReadGrades, write_feedback
+
+    course = shutil.copytree(released, tmp_path / "course")
+    submit(course, "ada", hand_in(words="Because."))
+    grade_assignment(course, ASSIGNMENT, jobs=1)
+    config, coursedir = load_course(course)
+    with opened(coursedir.db_url) as book:
+        (words,) = find_markings(book, coursedir, ASSIGNMENT)
+        words.change("Kim", "ada", {"points": 1.5})
+        words.change("Kim", "ada", {"comment": "Say **why**."})
+    grade_assignment(course, ASSIGNMENT, students=["ada"], questions=["double_test"], jobs=1)
+    (audited,) = recompute(course, ASSIGNMENT)
+    assert not audited.differences
+    with opened(coursedir.db_url) as book:
+        (words,) = find_markings(book, coursedir, ASSIGNMENT)
+        assert grade_of(words, "ada") == (1.5, None, False, "Say **why**.")
+        assert words.fresh(words.read_marks(), "ada")["Kim"].points == 1.5
+    notebook = nbformat.read(course / "autograded" / "ada" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", as_version=4)
+    names = {"student": "ada", "assignment": ASSIGNMENT, "notebook": NOTEBOOK, "db_url": coursedir.db_url}
+    notebook, resources = ReadGrades(config=config).preprocess(notebook, {"nbgrader": names})
+    page = write_feedback(notebook, resources["nbgrader"])
+    assert "1.5 / 2" in page and "Say <strong>why</strong>." in page
 
 
 def test_names_of_markers():
