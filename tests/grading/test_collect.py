@@ -1,6 +1,7 @@
 """`acme collect`: an LMS's zip of submissions becomes `submitted/`, and formgrader knows the names."""
 
 import csv
+import hashlib
 import shutil
 import zipfile
 
@@ -214,6 +215,7 @@ def test_a_receipt_is_of_what_arrives(course, tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert [(row["student"], row["file"]) for row in rows] == [("ada", "p.ipynb"), ("jl", "submission.zip")]
     assert (rows[0]["sha256"], rows[0]["bytes"]) == (receipt["SHA-256"], receipt["bytes"])
+    assert receipt["SHA-256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
     assert rows[1]["sha256"] != receipt["SHA-256"] and len(rows[1]["sha256"]) == 64
 
 
