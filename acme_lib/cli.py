@@ -42,6 +42,9 @@ def main(arguments=None):
     present.add_argument("--port", type=int, help="of the page on this machine (default: 8765, or a free one)")
     present.add_argument("--no-browser", action="store_true", help="only print the address")
     present.set_defaults(run=present_chapter, extra="course")
+    receipt = commands.add_parser("receipt", help="write a receipt (SHA-256, time) for a file that you hand in")
+    receipt.add_argument("file", type=Path, help="the notebook, saved and exactly as you hand it in")
+    receipt.set_defaults(run=print_receipt, extra="course")
 
     if _has_room("build"):
         _add_build(commands)
@@ -59,7 +62,7 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options.root = None
-    if options.command != "check":
+    if options.command not in ("check", "receipt"):
         options.root = find_root()
         print(f"acme {options.command}: the course in {options.root}", file=sys.stderr)
     try:
@@ -179,6 +182,19 @@ def print_check(options):
     report = check_installation()
     print(report)
     return 0 if report.sound else 1
+
+
+def print_receipt(options):
+    """Write the receipt of a file and print it; 1 when the file cannot be read, or nothing written beside it."""
+    from acme_lib.teach.receipt import write_receipt
+
+    try:
+        path, text = write_receipt(options.file)
+    except OSError as error:
+        print(f"acme receipt: {readable(error)}", file=sys.stderr)
+        return 1
+    print(f"{text}written to {readable(path)}: keep it, and hand in the file without saving it again")
+    return 0
 
 
 def grade_all(options):

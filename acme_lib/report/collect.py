@@ -17,6 +17,7 @@ References
 ``lib/content_zipper.rb`` of Canvas LMS.
 """
 
+import glob
 import re
 import stat
 import zipfile
@@ -28,8 +29,10 @@ from acme_lib.checks import readable
 from acme_lib.errors import GradebookError
 from acme_lib.files import write_whole
 from acme_lib.grade.late import find_zone, to_utc
-from acme_lib.grade.submitted_file import MAX_FILE
+from acme_lib.grade.submitted_file import MAX_FILE, is_behind_link
+from acme_lib.grade.timestamp import read_timestamp
 from acme_lib.report.exports import KEYS
+from acme_lib.teach.receipt import hash_file
 
 _MOODLE = re.compile(
     r"(?P<name>[^/]*?)_(?P<number>\d+)_assignsubmission_(?P<plugin>file|onlinetext)(?:_?/|_)(?P<file>.+)"
@@ -297,6 +300,32 @@ def _collect(archive, members, odd, assignment, coursedir, notebooks, people, ti
         else:
             odd.append(f"{student}: no notebook and no archive in the submission")
     return Collected(*(tuple(done[state]) for state in done), tuple(late), tuple(unknown), tuple(odd))
+
+
+def list_receipts(assignment, coursedir):
+    """Return columns and rows of a table of what lies in ``submitted/``, with the hash that `acme receipt` prints.
+
+    Parameters
+    ----------
+    assignment : str
+    coursedir : nbgrader.coursedir.CourseDirectory
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of dict
+        One for each notebook or archive that arrived, by student; a link is none.
+    """
+    rows = []
+    submitted = Path(coursedir.format_path(coursedir.submitted_directory, "_", assignment)).parent.parent
+    for path in sorted(submitted.glob(f"*/{glob.escape(assignment)}/*")):
+        folder, known = path.parent, path.name.lower().endswith((".ipynb", *_ARCHIVES))
+        if not known or path.is_symlink() or not path.is_file() or is_behind_link(folder):
+            continue
+        digest, size = hash_file(path)
+        row = {"student": readable(folder.parent.name), "file": readable(path.name), "bytes": str(size)}
+        rows.append(row | {"sha256": digest, "handed in": read_timestamp(folder)[0] or ""})
+    return ["student", "file", "bytes", "sha256", "handed in"], rows
 
 
 def _name_files(files, notebooks, odd):

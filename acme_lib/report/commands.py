@@ -33,6 +33,12 @@ def add_commands(commands):
     collect.add_argument("--match", metavar="COLUMN", help="the roster's column that holds the students' ids")
     collect.set_defaults(run=collect_files, extra="grade")
 
+    mark = add("mark", mark_by_hand, [assignment], help="mark one question by hand across all students, on a page")
+    mark.add_argument("question", nargs="?", help="the id of its cell; default: the first that a person grades")
+    mark.add_argument("--marker", default="teacher", metavar="NAME", help="keeps the ticks of two markers apart")
+    mark.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
+    mark.add_argument("--no-browser", action="store_true", help="only print the address of the page")
+
     add("late", update_penalties, [assignment], help="recompute the penalties of late submissions")
 
     export = add(
@@ -90,10 +96,11 @@ def collect_files(options):
     from nbgrader.api import Gradebook
 
     from acme_lib.errors import AcmeError
+    from acme_lib.files import write_whole
     from acme_lib.grade.course import load_course, programs_of_this_python, source_folder
     from acme_lib.grade.late import LatePolicy
-    from acme_lib.report.collect import collect_submissions, find_people, find_times
-    from acme_lib.report.exports import read_roster
+    from acme_lib.report.collect import collect_submissions, find_people, find_times, list_receipts
+    from acme_lib.report.exports import read_roster, write_csv
 
     try:
         config, course = load_course(options.root)
@@ -117,7 +124,28 @@ def collect_files(options):
         print(f"acme collect: {readable(error)}", file=sys.stderr)
         return 1
     print("\n".join([*collected.describe(), *(f"  {readable(one)}" for one in unread)]))
+    receipts = write_csv(*list_receipts(options.assignment, course))
+    path = write_whole(options.root / "reports" / f"receipts-{options.assignment}.csv", receipts)
+    print(f"{path}: the SHA-256 of each file in {course.submitted_directory}/, to compare with a student's receipt")
     return 1 if collected.unknown else 0
+
+
+def mark_by_hand(options, config, gradebook):
+    """Serve the page on which one question is marked, until Ctrl-C."""
+    from nbgrader.coursedir import CourseDirectory
+
+    from acme_lib.errors import GradebookError
+    from acme_lib.report.marking import check_marker, find_markings
+    from acme_lib.report.marking_page import Desk, serve
+
+    questions = find_markings(gradebook, CourseDirectory(config=config), options.assignment)
+    names = [question.name for question in questions]
+    if options.question not in (None, *names):
+        known = ", ".join(names)
+        raise GradebookError(f"no person grades {options.question!r} of {options.assignment}; by hand: {known}")
+    first = names.index(options.question) if options.question else 0
+    serve(Desk(questions, check_marker(options.marker), first), port=options.port, browser=not options.no_browser)
+    return 0
 
 
 def update_penalties(options, config, gradebook):

@@ -60,6 +60,7 @@ pre code { font-size: inherit; }
 _CHECK = re.compile(r'^all_right\([\d.]+, "([^"\n]+)"\)$', re.MULTILINE)  # how a check cell ends
 
 _FORMATTER = HtmlFormatter(style="xcode", nowrap=True, nobackground=True)
+CODE_STYLE = _FORMATTER.get_style_defs("pre")
 
 
 class ReadGrades(GetGrades):
@@ -132,9 +133,7 @@ def write_feedback(notebook, grades, *, path=""):
         parts.append(_write_cell(cell, path))
         if question := established.get(grade_id(cell)):
             parts.append(_write_established(question))
-    return write_page(
-        f"Feedback: {title}", parts, style=f"{_STYLE}\n{formulas.STYLE}\n{_FORMATTER.get_style_defs('pre')}"
-    )
+    return write_page(f"Feedback: {title}", parts, style=f"{_STYLE}\n{formulas.STYLE}\n{CODE_STYLE}")
 
 
 def _has_points(cell):
@@ -251,8 +250,8 @@ def _write_cell(cell, path):
     if _has_points(cell) or is_solution(cell):
         return _write_part(cell, path)
     if cell.cell_type == "markdown":
-        return f'<div class="text">{_write_text(cell, path)}</div>'
-    return _write_code(cell.source) if cell.cell_type == "code" else ""
+        return f'<div class="text">{write_text(cell, path)}</div>'
+    return write_code(cell.source) if cell.cell_type == "code" else ""
 
 
 def _write_part(cell, path):
@@ -267,24 +266,24 @@ def _write_part(cell, path):
         header += f' <b class="{state}">{sign} {words}</b><span>{_points(cell)} points · <a href="#top">top</a></span>'
     parts = [f"<header>{header}</header>"]
     if cell.cell_type == "markdown":
-        parts.append(f'<div class="text">{_write_text(cell, path)}</div>')
+        parts.append(f'<div class="text">{write_text(cell, path)}</div>')
     elif answer:
-        parts += [_write_code(cell.source), _write_outputs(cell, "While it was run")]
+        parts += [write_code(cell.source), _write_outputs(cell, "While it was run")]
     else:
         parts.append(_write_outputs(cell, "It printed"))
-        parts.append(f"<details><summary>The code of this check</summary>{_write_code(cell.source)}</details>")
+        parts.append(f"<details><summary>The code of this check</summary>{write_code(cell.source)}</details>")
     if comment := cell.metadata.nbgrader.get("comment"):
-        words = _render(comment, {}, "")
+        words = render_text(comment)
         parts.append(f'<p class="label">Your teacher wrote</p><blockquote class="comment">{words}</blockquote>')
     if rubric := cell.metadata.nbgrader.get("rubric"):
-        text = _render(rubric, {}, "") if cell.cell_type == "markdown" else _write_code(rubric)
+        text = render_text(rubric) if cell.cell_type == "markdown" else write_code(rubric)
         parts.append(f'<details><summary>The model answer</summary><div class="text">{text}</div></details>')
     identity = f' id="{_anchor(cell)}"' if graded else ""
     return f'<section class="part {state}"{identity}>{"".join(parts)}</section>'
 
 
 def _write_established(question):
-    words = f'<div class="text">{_render(question.says, {}, "")}</div>'
+    words = f'<div class="text">{render_text(question.says)}</div>'
     return f'<div class="done"><p class="label">Question {escape(question.number)} is done</p>{words}</div>'
 
 
@@ -298,19 +297,22 @@ def _write_outputs(cell, label):
     return "".join(parts)
 
 
-def _write_code(source):
+def write_code(source):
+    """Return Python as HTML, in the colours of `CODE_STYLE`."""
     return f'<pre tabindex="0"><code>{highlight(source, PythonLexer(stripnl=False), _FORMATTER)}</code></pre>'
 
 
-def _write_text(cell, path):
+def write_text(cell, path):
+    """Return the text of a Markdown cell as HTML that can do nothing; `path` is where pictures of its own lie."""
     # What a student wrote was made harmless when it was taken; here once more, in case another step took it.
     source = neutralise(cell.source) if is_solution(cell) else cell.source
-    return _render(source, cell.get("attachments", {}), path)
+    return render_text(source, cell.get("attachments", {}), path)
 
 
-def _render(source, attachments, path):
+def render_text(source, attachments=(), path=""):
+    """Return Markdown of the course's own, or made harmless, as HTML with its formulas drawn."""
     renderer = formulas.TextWithFormulas(
-        escape=False, attachments=attachments, embed_images=bool(path), path=path, exclude_anchor_links=True
+        escape=False, attachments=dict(attachments), embed_images=bool(path), path=path, exclude_anchor_links=True
     )
     try:
         return MarkdownWithMath(renderer=renderer).render(source)

@@ -1,5 +1,7 @@
 """`acme collect`: an LMS's zip of submissions becomes `submitted/`, and formgrader knows the names."""
 
+import csv
+import hashlib
 import shutil
 import zipfile
 
@@ -194,3 +196,33 @@ def test_what_is_no_zip_of_submissions_is_refused(course, capsys, content, said)
     assert said in capsys.readouterr().err
     assert main(["collect", "all.zip", "ps9"]) == 1
     assert "no assignment 'ps9'" in capsys.readouterr().err
+
+
+def test_a_receipt_is_of_what_arrives(course, tmp_path, capsys):
+    """The learner's hash and that of the file that went through the LMS, under a name that it gave, are one."""
+    mine = tmp_path / "learner" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(RIGHT.replace("\n", "\r\n").encode() + b" ")  # bytes count, not what they mean
+    assert main(["receipt", str(mine)]) == 0
+    printed = capsys.readouterr().out
+    kept = mine.with_name(f"{NOTEBOOK}.ipynb.receipt.txt").read_text("utf-8")
+    assert printed.startswith(kept) and f"assignment: {ASSIGNMENT}\n" in kept
+    receipt = dict(line.split(": ", 1) for line in kept.splitlines())
+    other = {"Jean-Luc van der Berg_102_assignsubmission_file_/p.zip": "no zip at all"}
+    arrived = {"Ada King_101_assignsubmission_file_/p (2).ipynb": mine.read_bytes(), **other}
+    assert main(pack(course, arrived, WORKSHEET)) == 0
+    with open(course / "reports" / f"receipts-{ASSIGNMENT}.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["student"], row["file"]) for row in rows] == [("ada", "p.ipynb"), ("jl", "submission.zip")]
+    assert (rows[0]["sha256"], rows[0]["bytes"]) == (receipt["SHA-256"], receipt["bytes"])
+    assert receipt["SHA-256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
+    assert rows[1]["sha256"] != receipt["SHA-256"] and len(rows[1]["sha256"]) == 64
+
+
+def test_the_hash_is_that_of_the_standard(tmp_path, capsys):
+    """The example of FIPS 180-2, B.1."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert main(["receipt", str(tmp_path / "abc")]) == 0
+    assert "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" in capsys.readouterr().out
+    assert main(["receipt", str(tmp_path / "gone")]) == 1
+    assert "gone" in capsys.readouterr().err
