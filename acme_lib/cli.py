@@ -42,6 +42,7 @@ def main(arguments=None):
     present.add_argument("--port", type=int, help="of the page on this machine (default: 8765, or a free one)")
     present.add_argument("--no-browser", action="store_true", help="only print the address")
     present.set_defaults(run=present_chapter, extra="course")
+
     receipt = commands.add_parser("receipt", help="write a receipt (SHA-256, time) for a file that you hand in")
     receipt.add_argument("file", type=Path, help="the notebook, saved and exactly as you hand it in")
     receipt.set_defaults(run=print_receipt, extra="course")
