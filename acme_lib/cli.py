@@ -1,4 +1,4 @@
-"""The command `acme`: open the course, check the installation, build the chapters, grade, audit, release."""
+"""The command `acme`: open the course, check the installation, build chapters and book, grade, audit, release."""
 
 import argparse
 import importlib.util
@@ -36,6 +36,12 @@ def main(arguments=None):
 
     check = commands.add_parser("check", help="check the installation, and say what to do where something is wrong")
     check.set_defaults(run=print_check, extra="course")
+
+    present = commands.add_parser("present", help="show the demonstration of a chapter to a class, in the browser")
+    present.add_argument("chapter", type=int, help="its number")
+    present.add_argument("--port", type=int, help="of the page on this machine (default: 8765, or a free one)")
+    present.add_argument("--no-browser", action="store_true", help="only print the address")
+    present.set_defaults(run=present_chapter, extra="course")
 
     if _has_room("build"):
         _add_build(commands)
@@ -78,6 +84,15 @@ def _add_build(commands):
     build.add_argument("--check", action="store_true", help="only compare each notebook with its text source")
     build.add_argument("--timeout", type=int, default=300, metavar="SECONDS", help="for one cell (default 300)")
     build.set_defaults(run=build_all, extra="grade")
+
+    slides = commands.add_parser("slides", help="write the slides of a chapter: one HTML file that needs no network")
+    slides.add_argument("chapter", help="its number, or all")
+    slides.add_argument("--output", type=Path, metavar="PATH", help="a file, or a folder; default: reports/slides")
+    slides.set_defaults(run=write_slides, extra="book")
+
+    book = commands.add_parser("book", help="build the open book: a web site whose figures move without a kernel")
+    book.add_argument("--output", type=Path, metavar="DIR", help="folder of the site (default: build/site)")
+    book.set_defaults(run=build_site, extra="book")
 
     release = commands.add_parser(
         "release",
@@ -148,6 +163,13 @@ def open_lab(options):
     print("acme lab: your home cannot be written to: settings and your record last until JupyterLab ends", flush=True)
     with tempfile.TemporaryDirectory(prefix="acme-home-") as home:
         return subprocess.call(command, cwd=options.root, env=os.environ | {"HOME": home})
+
+
+def present_chapter(options):
+    """Show the demonstration of a chapter until it is interrupted."""
+    from acme_lib.teach.present import present
+
+    return present(options.root, options.chapter, port=options.port, browser=not options.no_browser)
 
 
 def print_check(options):
@@ -245,6 +267,44 @@ def build_exercises(root, check):
         else:
             print(f"{name}: differs from its text: run `acme build`", file=sys.stderr)
     return len(same) - sum(same.values())
+
+
+def write_slides(options):
+    """Write the slides of one chapter, or of all."""
+    import platformdirs
+
+    from acme_lib.build.slides import make_slides
+    from acme_lib.files import write_whole
+
+    found = {int(path.name[:2]): path for path in sorted((options.root / "course").glob("[0-9][0-9]_*.ipynb"))}
+    found.pop(0, None)  # the welcome page is for one reader
+    wanted = list(found) if options.chapter == "all" else [int(options.chapter)] if options.chapter.isdecimal() else []
+    if not wanted or not set(wanted) <= set(found):
+        known = ", ".join(map(str, found)) or "none"
+        raise SystemExit(
+            f"acme slides: no chapter {options.chapter!r} in {options.root / 'course'}; those there: {known}"
+        )
+    output = options.output or options.root / "reports" / "slides"
+    cache = platformdirs.user_cache_path("acme-course", appauthor=False) / "figures"
+    for number in wanted:
+        path = output if output.suffix == ".html" else output / f"{found[number].stem}.html"
+        if len(wanted) > 1 and path == output:
+            raise SystemExit("acme slides: the slides of all chapters need a folder, not one file")
+        write_whole(path, make_slides(found[number], cache=cache))
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def build_site(options):
+    """Build the open book; 1 when a page or a link in it is wrong."""
+    from acme_lib.build.book import BookError, build_book
+
+    try:
+        book = build_book(options.root, options.output or options.root / "build" / "site")
+    except BookError as error:
+        print(f"acme book: {error}", file=sys.stderr)
+        return 1
+    print(book)
+    return 0
 
 
 def release_course(options):

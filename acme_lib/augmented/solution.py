@@ -24,7 +24,7 @@ class AugmentedDensity:
     Attributes
     ----------
     system : AugmentedSystem
-    p : ndarray, shape (*space.shape,) or (time, *space.shape)
+    p : ndarray, shape ``space.shape`` or ``(time, *space.shape)``
         Read-only; per unit of x of each continuum species, summed over nothing.
     """
 
@@ -124,7 +124,7 @@ class AugmentedSolution(AugmentedDensity):
     ----------
     times : ndarray, shape (time,)
         With a stop condition, those reached; the last is where it was met.
-    p : ndarray, shape (time, *space.shape)
+    p : ndarray, shape ``(time, *space.shape)``
         Where `log_scale` is not zero, divided by its exponential.
     log_scale : ndarray, shape (time,)
         Logarithm of what p was divided by in a normalised evolution: the number of individuals is

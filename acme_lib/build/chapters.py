@@ -20,7 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 RESULT = "result"  # tag of a cell whose output answers a prediction: stored folded, until the learner runs the cell
-_CURTAIN = "(stored result)\n"
+CURTAIN = "(stored result)\n"
 PROJECTS = "course/projects"  # here lies what is no chapter
 
 
@@ -54,7 +54,23 @@ def build_chapter(source, timeout=300):
     list of str
         What went wrong; empty when the notebook was written.
     """
-    notebook = read_source(source)
+    notebook, problems = execute(read_source(source), source.resolve().parent, timeout)
+    if not problems:
+        nbformat.validate(notebook)
+        nbformat.write(notebook, source.with_suffix(".ipynb"))
+    return problems
+
+
+def execute(notebook, folder, timeout=300):
+    """Execute a notebook in a folder.
+
+    Returns
+    -------
+    notebook : NotebookNode
+        With outputs that can be stored.
+    problems : list of str
+        What went wrong; then the notebook is not to be used.
+    """
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -63,17 +79,14 @@ def build_chapter(source, timeout=300):
         coalesce_streams=True,
         store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=40"],
-        resources={"metadata": {"path": str(source.resolve().parent)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     try:
         # What the author predicted is no part of the chapter.
         client.execute(env={**os.environ, "ACME_RECORD": "", "ACME_QUIET": "1"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
-    notebook = _settle(notebook)
-    nbformat.validate(notebook)
-    nbformat.write(notebook, source.with_suffix(".ipynb"))
-    return []
+        return notebook, [re.sub(r"\x1b\[[0-9;]*m", "", str(error))]  # a log has no colours
+    return _settle(notebook), []
 
 
 def language_info():
@@ -104,7 +117,7 @@ def _settle(notebook):
                 first = cell.outputs[0]
                 texts = first if first.output_type == "stream" else first.get("data", {})
                 for kind in {"text", "text/plain", "text/html"} & set(texts):
-                    texts[kind] = _CURTAIN + texts[kind]
+                    texts[kind] = CURTAIN + texts[kind]
     return notebook
 
 

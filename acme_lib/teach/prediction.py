@@ -148,10 +148,11 @@ class Prediction(LivingBox):
 
     def _show(self, option):
         self.made = option
-        self.reply.value = f'<div role="status" aria-live="polite">{self._verdict()}</div>'
+        self.reply.value = f'<div role="status" aria-live="polite">{self.verdict(self.made)}</div>'
 
-    def _verdict(self):
-        right, reason = self.feedback(self.made)
+    def verdict(self, option):
+        """Return what a learner reads who has chosen this option, as HTML."""
+        right, reason = self.feedback(option)
         verdict = "✔ Right." if right else "✘ Not quite."
         after = "" if right else " Choose again, or run on and let the numbers decide."
         return (
@@ -166,16 +167,23 @@ class Prediction(LivingBox):
     def still_html(self):
         """Return the question with its options, the answer and all reasons folded away."""
         items = "".join(f"<li>{html.escape(option, quote=False)}</li>" for option in self.options)
+        made = ""
+        if self.made:
+            chosen = html.escape(self.made, quote=False)
+            made = f"<p>Your prediction: <strong>{chosen}</strong></p>{self.verdict(self.made)}"
+        return (
+            f"{_FOLD}<p><strong>Predict:</strong> {self.question}</p><ul>{items}</ul>{made}"
+            f"{self.answer_html()}<p>▶ <em>Run this cell to choose.</em></p>"
+        )
+
+    def answer_html(self):
+        """Return the right option and the reasons of all, folded away."""
         reasons = "".join(
             f"<li>{'✔' if option == self.answer else '✘'} <strong>{html.escape(option, quote=False)}</strong> "
             f"{reason}</li>"
             for option, reason in self.because.items()
         )
-        made = ""
-        if self.made:
-            made = f"<p>Your prediction: <strong>{html.escape(self.made, quote=False)}</strong></p>{self._verdict()}"
         return (
-            f"{_FOLD}<p><strong>Predict:</strong> {self.question}</p><ul>{items}</ul>{made}"
-            f'<details class="acme-answer"><summary>Commit to one, then open the answer</summary><ul>{reasons}</ul>'
-            "</details><p>▶ <em>Run this cell to choose.</em></p>"
+            '<details class="acme-answer"><summary>Commit to one, then open the answer</summary>'
+            f"<ul>{reasons}</ul></details>"
         )

@@ -167,6 +167,22 @@ class SliderFigure(LivingBox):
         """The sentence that answers the question at the present values."""
         return self._text
 
+    def positions(self, name):
+        """Return the values that a slider can take, and each as the page writes it."""
+        control = self.sliders[name]
+        number = int((control.max - control.min) / control.step + 1e-9)
+        ends = [control.min + control.step * i for i in range(number + 1)]
+        if isinstance(control, ipywidgets.FloatLogSlider):
+            values = [float(10.0**end) for end in ends]
+        else:
+            values = [end if isinstance(end, int) else float(np.round(end, 12)) for end in ends]
+        return values, [_written(value, control.readout_format) for value in values]
+
+    def nearest(self, name, value):
+        """Return the number of the position of a slider that is nearest to a value."""
+        values, _ = self.positions(name)
+        return int(np.argmin(np.abs(np.array(values) - value)))
+
     def move(self, **values):
         """Set sliders by name, as a hand would."""
         for name, value in values.items():
@@ -236,24 +252,34 @@ class SliderFigure(LivingBox):
         close(self.figure)
 
     def _redraw(self):
-        self._text = str(self.redraw(**self.values))
+        self._text = self.show_values(**self.values)
+
+    def show_values(self, **values):
+        """Let the artists show these values, wherever the sliders stand, and return the sentence."""
+        text = str(self.redraw(**values))
         for axes in self._following:
-            low, high = _range_of_lines(axes)
-            axes.set_ylim(-_round_up(-low), _round_up(high))
+            follow_lines(axes)
+        return text
 
     def _publish(self):
         self.picture.value = self._render(_MOVING)
         self.picture.tooltip = f"{self.alt} {self._text}"
         self.answer.value = f'<div role="status" aria-live="polite">{self._text}</div>'
 
-    def _render(self, dpi):
+    def pixels(self, dpi):
+        """Draw the figure as it stands; its axes, ticks and legends only where they have changed.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width, 4)
+        """
         figure = self.figure
         with style():
             figure.set_dpi(dpi)
             canvas = figure.canvas
             # Axes, ticks and legends take most of the time and seldom change: they are kept as a background.
-            moving = _data_artists(figure)
-            scenery, (before, background) = _scenery(figure), self._backgrounds.get(dpi, (None, None))
+            moving = data_artists(figure)
+            scenery, (before, background) = scenery_of(figure), self._backgrounds.get(dpi, (None, None))
             if scenery != before:
                 for artist in moving:
                     artist.set_animated(True)
@@ -264,9 +290,12 @@ class SliderFigure(LivingBox):
             canvas.restore_region(background)
             for artist in moving:
                 artist.draw(renderer)
+        return np.asarray(canvas.buffer_rgba())
+
+    def _render(self, dpi):
         stream = io.BytesIO()
         # Few colours make a small picture, which is faster to pack, to send and to store.
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        picture = Image.fromarray(self.pixels(dpi)[..., :3])
         picture = picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         colours = np.array(picture.getpalette()).reshape(-1, 3)
         colours[colours.min(axis=1) > 250] = 255  # the page is white, and the mean of nearly white colours is not
@@ -297,6 +326,19 @@ class SliderFigure(LivingBox):
         return f"{self.question}\n{self._text}\nFigure: {self.alt}\n{self.caption}"
 
 
+def _written(value, form):
+    """Return a number in a slider's format: ``.3r`` says three digits, ``.2f`` two behind the point, ``d`` none."""
+    if form.endswith("r"):
+        return np.format_float_positional(value, int(form[1:-1]), unique=False, fractional=False, trim="-")
+    return format(value, form)
+
+
+def follow_lines(axes):
+    """Let the vertical limits of axes follow their lines, in steps."""
+    low, high = _range_of_lines(axes)
+    axes.set_ylim(-round_up(-low), round_up(high))
+
+
 def _range_of_lines(axes):
     """Return the smallest and the largest value of the lines of data that are in view."""
     left, right = sorted(axes.get_xlim())
@@ -310,7 +352,7 @@ def _range_of_lines(axes):
     return low, (high or 1.0) if low == 0 else high
 
 
-def _round_up(value):
+def round_up(value):
     """Return the next larger of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten: axes move seldom, and in steps."""
     if value <= 0:
         return 0.0
@@ -318,7 +360,7 @@ def _round_up(value):
     return float(next((step for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= 1.04 * value), 10) * power)
 
 
-def _data_artists(figure):
+def data_artists(figure):
     """Return what shows data, axes by axes, in the order of drawing."""
     artists = []
     for axes in figure.axes:
@@ -327,7 +369,7 @@ def _data_artists(figure):
     return artists
 
 
-def _scenery(figure):
+def scenery_of(figure):
     """Return what the background depends on: when it differs, all is drawn anew."""
     facts = []
     for axes in figure.axes:
@@ -336,7 +378,7 @@ def _scenery(figure):
         entries = [text.get_text() for text in legend.get_texts()] if legend else []
         facts.append((axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale()))
         facts.append((axes.get_xlabel(), axes.get_ylabel(), *titles, *entries))
-    return facts, figure.get_suptitle()
+    return facts, figure.get_suptitle(), tuple(figure.get_size_inches())
 
 
 def live_figures():

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "grading-scaling": "ours against the number of submissions, 50 to 2,000: seconds and memory",
     "notebooks": "cold and warm seconds and megabytes of each chapter, redraw time of its sliders in the kernel",
     "widgets": "each slider of each chapter in JupyterLab and Chromium, from the hand to the new picture",
+    "present": "each demonstration in Chromium at 1920 × 1080, from the hand to the new picture",
 }
 
 

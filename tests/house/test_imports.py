@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "teach": SCIENCE | {"plot"},
     # The grader knows nothing of how exercises are built, nor of reports; what builds asks it about the course.
     "grade": TOOLS | {"teach"},
-    "build": TOOLS | {"teach", "grade"},
+    "build": TOOLS | {"teach", "grade", "cases"},  # the book has their gallery
     "report": TOOLS | {"plot", "teach", "grade", "build"},
     "cli": SCIENCE | {"plot", "teach", "grade", "report", "build"},
 }
