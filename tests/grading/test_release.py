@@ -178,7 +178,7 @@ def test_the_commands_of_the_learners_copy_are_theirs(unpacked):
     code = f"import sys; sys.path.insert(0, {str(unpacked)!r}); from acme_lib.cli import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-B", "-I", "-c", code], cwd=unpacked, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == ["lab", "check"]
+    assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == ["lab", "check", "present", "receipt"]
 
 
 def test_the_unpacked_archive_works(unpacked):
