@@ -37,15 +37,15 @@ def main(arguments=None):
     check = commands.add_parser("check", help="check the installation, and say what to do where something is wrong")
     check.set_defaults(run=print_check, extra="course")
 
-    receipt = commands.add_parser("receipt", help="write a receipt (SHA-256, time) for a file that you hand in")
-    receipt.add_argument("file", type=Path, help="the notebook, saved and exactly as you hand it in")
-    receipt.set_defaults(run=print_receipt, extra="course")
-
     present = commands.add_parser("present", help="show the demonstration of a chapter to a class, in the browser")
     present.add_argument("chapter", type=int, help="its number")
     present.add_argument("--port", type=int, help="of the page on this machine (default: 8765, or a free one)")
     present.add_argument("--no-browser", action="store_true", help="only print the address")
     present.set_defaults(run=present_chapter, extra="course")
+
+    receipt = commands.add_parser("receipt", help="write a receipt (SHA-256, time) for a file that you hand in")
+    receipt.add_argument("file", type=Path, help="the notebook, saved and exactly as you hand it in")
+    receipt.set_defaults(run=print_receipt, extra="course")
 
     if _has_room("build"):
         _add_build(commands)

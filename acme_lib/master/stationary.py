@@ -332,6 +332,7 @@ def _on_states_found(network, x0, method, tolerance, progress):
     check_number("tolerance", tolerance, above=0, below=1)
     network.refuse_time("and a stationary law takes rates as constant in time")
     start = network.state({} if x0 is None else x0)
+    network.warn_of_empty_sums(start[None])
     bounded = np.zeros(len(network.species), dtype=bool)
     for law in network.conservation_laws:
         if (law >= 0).all():

@@ -65,6 +65,15 @@ def test_a_gene_without_a_state_is_said(start):
         assert acme.simulate_ssa(given, {}, 2.0, size=2, rng=np.random.default_rng(1)).counts[:, -1].sum() == 6
 
 
+def test_a_stationary_law_of_a_gene_without_a_state_is_said():
+    with pytest.warns(acme.EmptyStartWarning, match=r"OFF \+ ON = 0, which no reaction changes.*\{'OFF': 1\}"):
+        assert acme.solve_stationary(models.telegraph()).mean("M") == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert acme.solve_stationary(models.telegraph(), x0={"OFF": 1}).mean("M") > 1
+        acme.solve_stationary(acme.ReactionNetwork.parse("0 <-> M : 3, 1"))  # nothing conserved, nothing to give
+
+
 @pytest.mark.parametrize(
     ("line", "first"),
     [("at 0 : A = 50", 50), ("at -3 : A = 50", 50), ("at 0.25 : A = 50", 0), ("when t >= 0 : A = 50", 0)],
