@@ -12,6 +12,7 @@ from acme_lib.errors import ParameterError, StateSpaceError
 from acme_lib.master import (
     StateSpace,
     build_generator,
+    krylov,
     solve_finite_state_projection,
     solve_transient,
     total_variation,
@@ -173,6 +174,15 @@ def test_what_leaves_is_what_the_referee_found():
 
 
 @pytest.mark.jit
+def test_the_residual_of_krylov_is_integrated_over_the_step_once():
+    """Where nothing moves (one vector, h = 1) the residual is constant, and its integral is the length of the step."""
+    still = ShiftInvert(sparse.csc_array((2, 2)), np.zeros(2))
+    length, gamma, h = 3.0, 0.7, np.array([[1.0], [0.25]])
+    basis = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]
+    _, _, error, _ = still._assess(basis, [0.0], h, 1, 2.0, gamma, length, False)
+    assert error == pytest.approx(krylov._BOTH * 2.0 / gamma * 0.25 * length, rel=1e-12)
+
+
 def test_krylov_takes_shorter_steps_where_it_must():
     """A long way through many jumps: one space of 60 vectors is not enough."""
     generator = generator_of(parse("0 -> M : 1000"), M=220)
