@@ -36,7 +36,7 @@ if Path(WELCOME).is_file():
     hidden = ["__pycache__", "*.pyc", "*.pyo", ".DS_Store", "*~", "[0-9][0-9]_*.md", "project_*.md"]
     if not Path("solutions").is_dir():
         hidden += ["acme_lib", "*.py", "*.toml", "*.lock", "*.yml", "requirements.txt", "jupyter_lab_*", "LICENSE*"]
-        hidden += ["CHANGELOG.md", "CONTRIBUTING.md", "gradebook.db", "images"]
+        hidden += ["CHANGELOG.md", "CONTRIBUTING.md", "gradebook.db", "images", "book"]
         tools = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
 
         def without_tools_for_teachers(handler, page):
