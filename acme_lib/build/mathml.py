@@ -86,7 +86,7 @@ def typeset(text):
 
     Examples
     --------
-    >>> typeset("the mean $\mu$, <code>$HOME</code>")
+    >>> typeset(r"the mean $\mu$, <code>$HOME</code>")
     'the mean <math ...</math>, <code>$HOME</code>'
     """
     parts = _APART.split(text)

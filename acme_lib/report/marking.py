@@ -83,7 +83,7 @@ def weighted_kappa(first, second):
     Examples
     --------
     >>> weighted_kappa([0, 1, 2, 2], [0, 1, 2, 1])
-    0.7777777777777778
+    0.8
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     chance = np.mean((a[:, None] - b) ** 2) if a.size else 0.0

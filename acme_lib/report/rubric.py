@@ -74,7 +74,7 @@ def read_lines(source, points):
 
     Examples
     --------
-    >>> [line.points for line in read_lines("**One point each; the second item two.**\\n\\n1. Up.\\n2. Down.", 3)]
+    >>> [line.points for line in read_lines("**One point each; the second item two.**\n\n1. Up.\n2. Down.", 3)]
     [1.0, 2.0]
     """
     items = [" ".join(item.split()) for item in _ITEM.findall(source)]
