@@ -46,21 +46,10 @@ def check_ensemble(function, arguments, *, error_rate=ERROR_RATE, what=""):
     k, gamma, start, t, size = (arguments[name] for name in ("k", "gamma", "n0", "t", "size"))
 
     def judge(answer):
-        if not isinstance(answer, list | tuple) or len(answer) != 2:
-            came = only_shown(f"; {name_of(answer)} came" if not isinstance(answer, list | tuple) else "")
-            return Finding(f"return the counts and the log of the events, separated by a comma{came}")
-        counts = read_counts(answer[0], size)
-        if isinstance(counts, Finding):
-            return counts
-        try:
-            table = as_numbers(answer[1])
-        except NotPlain as problem:
-            return Finding(only_shown("the log: ") + say(problem))
-        fault = find_fault(counts, table, start, t)
-        if fault is not None:
-            begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
-            return Finding(fault.text, begins, (fault.slip,) if fault.slip else ())
-        log = Log.of(table, start, size, t)
+        read = _read_log(answer, start, size, t)
+        if isinstance(read, Finding):
+            return read
+        counts, log = read
         finding = _judge_events(log, k, gamma, error_rate) if t > 0 else None
         if finding is not None:
             return finding
@@ -85,19 +74,10 @@ def check_sources(function, arguments, *, what="waits and choices both come from
     k, gamma, start, t = (arguments[name] for name in ("k", "gamma", "n0", "t"))
 
     def read(answer):
-        if not isinstance(answer, list | tuple) or len(answer) != 2:
-            return Finding("return the counts and the log of the events, separated by a comma")
-        counts = read_counts(answer[0], 1)
-        if isinstance(counts, Finding):
-            return counts
-        try:
-            table = as_numbers(answer[1])
-        except NotPlain as problem:
-            return Finding(only_shown("the log: ") + say(problem))
-        fault = find_fault(counts, table, start, t)
-        if fault is not None:
-            return Finding(fault.text, "", (fault.slip,) if fault.slip else ())
-        log = Log.of(table, start, 1, t)
+        found = _read_log(answer, start, 1, t)
+        if isinstance(found, Finding):
+            return found
+        _, log = found
         return log.kinds, log.waits * (k + gamma * (log.after - log.kinds))
 
     def judge(answer):
@@ -117,6 +97,25 @@ def check_sources(function, arguments, *, what="waits and choices both come from
         return None
 
     run_check(function, arguments, judge, what)
+
+
+def _read_log(answer, start, size, t):
+    """Return the counts and the log of an answer, or what is wrong with its form."""
+    if not isinstance(answer, list | tuple) or len(answer) != 2:
+        came = only_shown(f"; {name_of(answer)} came" if not isinstance(answer, list | tuple) else "")
+        return Finding(f"return the counts and the log of the events, separated by a comma{came}")
+    counts = read_counts(answer[0], size)
+    if isinstance(counts, Finding):
+        return counts
+    try:
+        table = as_numbers(answer[1])
+    except NotPlain as problem:
+        return Finding(only_shown("the log: ") + say(problem))
+    fault = find_fault(counts, table, start, t)
+    if fault is not None:
+        begins = f"Your log begins:\n{show(table[:6])}" if table.size else "Your log is empty."
+        return Finding(fault.text, begins, (fault.slip,) if fault.slip else ())
+    return counts, Log.of(table, start, size, t)
 
 
 def _judge_events(log, k, gamma, error_rate):
