@@ -13,7 +13,7 @@ import statistics
 import numpy as np
 
 from acme_lib.teach.demo import list_demos
-from tests import programs
+from tests.benchmarks.chromium import open_chromium, row_of_machine
 from tests.benchmarks.table import Row
 from tests.browser.test_present import Show, run_present
 
@@ -35,14 +35,8 @@ WATCH = """
 
 def run():
     """Measure every demonstration."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = programs.find_chromium()
-    if chromium is None:
-        raise SystemExit("no Chromium or Chrome found: install the system package `chromium` (or Google Chrome)")
     load, rows = os.getloadavg()[0], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with open_chromium() as browser:
         for chapter, name in list_demos().items():
             if not fnmatch.fnmatch(name, os.environ.get("ACME_CHAPTERS", "*")):
                 continue
@@ -50,9 +44,7 @@ def run():
                 page = browser.new_page(viewport={"width": 1920, "height": 1080})
                 rows += measure(Show(page, address), chapter)
                 page.close()
-        browser.close()
-    note = f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after; {os.cpu_count()} cores"
-    return [Row("all demonstrations", "the machine", None, None, "", note), *rows]
+    return [row_of_machine("all demonstrations", load), *rows]
 
 
 def measure(show, chapter):

@@ -19,13 +19,13 @@ import nbformat
 import numpy as np
 import psutil
 
-from tests import programs
+from tests.benchmarks.chromium import open_chromium, row_of_machine
 from tests.benchmarks.table import Row
 from tests.browser.conftest import ROOT, LabPage, copy_course, run_lab
 from tests.browser.test_course import cells_that_call, run_cell
 
 STEPS = 20
-LIMITS, LATER = (0.1, 0.2), (0.2, 0.35)  # seconds: the median and the 95th percentile; chapters from 6 on
+LIMITS, LATER = (0.1, 0.2), (0.2, 0.35)  # seconds: the median and the 95th percentile; chapters 6 to 9
 # Left in the page: the time of the last pointer's event, and that of the first picture after it.
 WATCH = """
 image => {
@@ -42,17 +42,11 @@ image => {
 
 def run():
     """Measure every slider of the course."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = programs.find_chromium()
-    if chromium is None:
-        raise SystemExit("no Chromium or Chrome found: install the system package `chromium` (or Google Chrome)")
     load, rows = os.getloadavg()[0], []
-    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as made, open_chromium() as browser:
         folder, home = Path(made) / "acme", Path(made) / "home"
         home.mkdir()
         copy_course(folder)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         with run_lab(folder, home) as address:
             for path in sorted((ROOT / "course").glob(os.environ.get("ACME_CHAPTERS", "*.ipynb"))):
                 cells = nbformat.read(path, as_version=4)
@@ -60,9 +54,7 @@ def run():
                     page = LabPage(browser.new_page(viewport={"width": 1400, "height": 1400}), address, folder, home)
                     rows += measure_chapter(page, path.name)
                     page.page.close()
-        browser.close()
-    note = f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after; {os.cpu_count()} cores"
-    return [Row("all chapters", "the machine", None, None, "", note), *rows]
+    return [row_of_machine("all chapters", load), *rows]
 
 
 def measure_chapter(page, name):
@@ -130,7 +122,7 @@ def _cpu(process):
 
 def _row(name, slider, seconds, cpu):
     median, high = statistics.median(seconds), float(np.quantile(seconds, 0.95))
-    median_limit, high_limit = LATER if name >= "06" else LIMITS
+    median_limit, high_limit = LATER if "06" <= name < "10" else LIMITS
     note = (
         f"ratio to the nearer limit of {median_limit} s; 95 % within {high:.3f} s (limit {high_limit} s), "
         f"{len(seconds)} steps; kernel {1000 * cpu:.0f} ms of CPU a step"
