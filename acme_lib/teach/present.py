@@ -100,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         """Draw what the page asks for, or end, so that `present` starts another process."""
+        if self.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":  # another page in the same browser
+            self._answer(403)
+            return
         try:
             asked = json.loads(self.rfile.read(min(int(self.headers["Content-Length"]), 10_000)))
             if self.path == "/restart":

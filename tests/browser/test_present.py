@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +211,11 @@ def test_a_demonstration_is_driven_by_keys_and_survives(shown):
             assert smallest_letters(page) > 1 / 45
             page.keyboard.press("c")
     assert page.evaluate("() => [...document.querySelectorAll('canvas, input')].every(e => e.ariaLabel)")
+
+    other = {"Sec-Fetch-Site": "cross-site"}  # as a browser says of a page that is not ours
+    asked = urllib.request.Request(f"{page.url}restart", b"{}", other)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(asked, timeout=30)
 
     survive(show, server, seconds=2)
     assert show.problems == []
