@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 720}
 CHAPTER = "course/01_chemical_master_equation.html"
-LARGEST_SITE, LARGEST_FIGURE = 120e6, 2.1e6  # bytes
+LARGEST_SITE, LARGEST_FIGURE = 60e6, 2.1e6  # bytes
 
 
 @pytest.fixture(scope="module")
